@@ -1,0 +1,44 @@
+# smtpguard: what there is to run. `make demo` and `make test` set up everything they need in .venv.
+#
+#   make demo       a tour over real sockets: hold, notice, answer, expiry
+#   make test       format, lint, types and every test that can run on this machine
+#   make check      the quick part of it: all but the end-to-end tests
+#   make e2e-deps   Debian, root: installs the servers that the end-to-end tests need
+#   make corpus     measures on mail corpora, if SMTPGUARD_CORPORA names their folder
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+PYTEST := $(BIN)/python -m pytest -q -p no:cacheprovider
+
+.PHONY: demo test check lint e2e-deps corpus clean
+
+demo: $(READY)
+	@$(BIN)/smtpguard demo
+
+test: lint
+	$(PYTEST) tests
+
+check: lint
+	$(PYTEST) tests --ignore=tests/e2e
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+e2e-deps:
+	bash tests/e2e/dependencies.sh
+
+corpus: $(READY)
+	$(BIN)/python tests/corpus/forwards.py
+
+# A set-up that was cut off leaves no .ready and is done again.
+$(READY): pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $@
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
