@@ -1,0 +1,126 @@
+"""A message as far as judging needs it (RFC 5322): addresses in its header, marks of automatic mail, and who speaks.
+
+`parsing.py` makes these values from content; nothing here raises or looks anything up.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum
+
+from smtpguard.mail.address import Address
+
+
+class Voice(Enum):
+    """Who speaks in a passage."""
+
+    OWN = "own"
+    QUOTED = "quoted"
+    FORWARDED = "forwarded"
+    SIGNATURE = "signature"
+
+
+class ForwardKind(Enum):
+    """How a forwarded passage came in: as text in the body, or as an attached mail."""
+
+    INLINE = "inline"
+    ATTACHED = "attached"
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A stretch of text with one voice.
+
+    `authors`, `recipients`, `sent` and `subject` are what the block itself says (its header lines or attribution), not
+    what is true. `author_name` is the display name where the block gives one; a block may name a person by name only.
+    """
+
+    voice: Voice
+    text: str = field(repr=False)
+    kind: ForwardKind | None = None
+    author: Address | None = field(default=None, repr=False)
+    author_name: str | None = field(default=None, repr=False)
+    recipients: tuple[Address, ...] = field(default=(), repr=False)
+    sent: str | None = field(default=None, repr=False)
+    subject: str | None = field(default=None, repr=False)
+    message_id: str | None = field(default=None, repr=False)
+
+    @property
+    def words(self) -> int:
+        """Number of words, as white space separates them."""
+        return len(self.text.split())
+
+
+class Automatic(Enum):
+    """Why a message counts as automatic (SEMANTICS 90-01)."""
+
+    AUTO_SUBMITTED = "Auto-Submitted"
+    PRECEDENCE = "Precedence"
+    LIST_ID = "List-Id"
+    AUTO_REPLY = "auto-reply mark"
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """The parts of a message that decisions rest on. Texts are decoded; addresses are in the order of the header.
+
+    `destinations` are the addresses in To and Cc, or in Resent-To and Resent-Cc if the message has a Resent field
+    (SEMANTICS c1), found in *any* reading of a header that can be read in two ways (CVE-2023-27043). `bcc` is used
+    only by `explain`, which has no envelope. `report` is true for multipart/report (delivery and disposition
+    notifications).
+    """
+
+    message_id: str | None = field(default=None, repr=False)
+    subject: str = field(default="", repr=False)
+    authors: tuple[Address, ...] = field(default=(), repr=False)
+    author_name: str | None = field(default=None, repr=False)
+    destinations: tuple[Address, ...] = field(default=(), repr=False)
+    bcc: tuple[Address, ...] = field(default=(), repr=False)
+    references: tuple[str, ...] = field(default=(), repr=False)
+    resent: bool = False
+    automatic: Automatic | None = None
+    report: bool = False
+    passages: tuple[Passage, ...] = ()
+    defects: tuple[str, ...] = ()
+
+    @property
+    def own_text(self) -> str:
+        """The member's new words, all own passages together."""
+        return "\n".join(each.text for each in self.passages if each.voice is Voice.OWN)
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Who logged in (SEMANTICS c1).
+
+    `login` is canonical: NFC, lower case, with the default realm. `mailbox` is where a notice would go, None if there
+    is none. Two accounts are the same if their mailboxes are, or, without mailboxes, their logins.
+    """
+
+    login: str = field(repr=False)
+    mailbox: Address | None = field(default=None, repr=False)
+    language: str | None = None
+
+    def same_as(self, other: Account) -> bool:
+        """True if both mean one member ("same account" in SEMANTICS c1)."""
+        if self.mailbox is not None and other.mailbox is not None:
+            return self.mailbox == other.mailbox
+        return self.mailbox is None and other.mailbox is None and self.login == other.login
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """One message, one envelope, and the account that submitted it (RFC 6409); `account` is None without AUTH.
+
+    `recipients` are the envelope's addresses in the order of RCPT; `null_sender` is MAIL FROM:<>; `arrived` is aware,
+    UTC, and the only "now" that a check sees; `size` is in octets.
+    """
+
+    id: str
+    account: Account | None
+    recipients: tuple[Address, ...] = field(repr=False)
+    message: Message
+    arrived: datetime
+    size: int
+    null_sender: bool = False
