@@ -1,0 +1,231 @@
+"""The MIME walk: from octets to the texts that a reader sees, and the mails that hang on (RFC 2045, 2046).
+
+Lazy: parts are offsets into the message, split at their boundaries; only text and attached mails are decoded, so a 10
+MB attachment costs one search for its boundary. Headers are read as the email package reads them (`header.py`).
+"""
+
+from __future__ import annotations
+
+import binascii
+import quopri
+import re
+from base64 import b64decode
+from dataclasses import dataclass, field
+
+from smtpguard.mail.header import ContentType, Header, content_type, octets_text, read_header
+
+# SEMANTICS 90-07: what is looked at of one message.
+TEXT_OCTETS_MAX = 10 * 1024 * 1024
+PARTS_MAX = 500
+DEPTH_MAX = 20
+
+_ATTACHED_MAIL = frozenset(("message/rfc822", "message/global", "message/news"))
+_NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]")
+_TRAILING = b" \t\r\n"
+
+
+@dataclass(slots=True)
+class Body:
+    """One text of the message, decoded. `shadow` is an HTML text of which a plain version is in `text`."""
+
+    text: str
+    html: bool
+    shadow: str = ""
+    flowed: bool = False
+    delsp: bool = False
+
+
+@dataclass(slots=True)
+class AttachedMail:
+    """A mail that is attached: its header, and the texts of it and of what hangs on it."""
+
+    header: Header
+    bodies: list[Body]
+
+
+@dataclass(slots=True)
+class Walk:
+    """What has been found, and how much is left of what one message may cost."""
+
+    octets: bytes
+    bodies: list[Body] = field(default_factory=list)
+    mails: list[AttachedMail] = field(default_factory=list)
+    defects: dict[str, None] = field(default_factory=dict)
+    parts_left: int = PARTS_MAX
+    text_left: int = TEXT_OCTETS_MAX
+
+    def defect(self, words: str) -> None:
+        self.defects[words] = None
+
+    def taken(self, size: int) -> int:
+        """How many of `size` octets of text may still be read; they are counted as read."""
+        granted = min(size, self.text_left)
+        if granted < size:
+            self.defect("text cut")
+        self.text_left -= granted
+        return granted
+
+
+def walk(octets: bytes, header: Header, start: int) -> Walk:
+    """Find the texts and attached mails of the message whose body begins at `start`. Never raises; bounded."""
+    found = Walk(octets)
+    found.bodies = _part(found, header, start, len(octets), 0, found.mails)
+    return found
+
+
+def _part(
+    found: Walk,
+    header: Header,
+    start: int,
+    end: int,
+    depth: int,
+    mails: list[AttachedMail],
+    default: str = "text/plain",
+) -> list[Body]:
+    """Texts of the part with `header` and content start..end; attached mails are added to `mails`."""
+    if found.parts_left <= 0:
+        found.defect("too many parts")
+        return []
+    found.parts_left -= 1
+    kind = content_type(header, default)
+    if not header.complete:
+        found.defect("header cut")
+    if not kind.readable:
+        found.defect("content type unreadable")
+    if kind.type.startswith("multipart/"):
+        return _multipart(found, header, kind, start, end, depth, mails)
+    if kind.type in _ATTACHED_MAIL or kind.filename.lower().endswith(".eml"):
+        _attached(found, header, start, end, depth, mails)
+        return []
+    if kind.type in ("text/plain", "text/html") or (kind.type.startswith("text/") and not kind.filename):
+        return [_text(found, header, kind, start, end)]
+    return []
+
+
+def _multipart(
+    found: Walk, header: Header, kind: ContentType, start: int, end: int, depth: int, mails: list[AttachedMail]
+) -> list[Body]:
+    if depth >= DEPTH_MAX:
+        found.defect("nested too deep")
+        return []
+    spans = _spans(found, kind.boundary, start, end)
+    if not spans:
+        found.defect("multipart without parts")
+        return [_text(found, header, ContentType("text/plain"), start, end)]
+    default = "message/rfc822" if kind.type == "multipart/digest" else "text/plain"
+    bodies: list[Body] = []
+    for first, last in spans:
+        inner, position = read_header(found.octets, first, last)
+        bodies += _part(found, inner, min(position, last), last, depth + 1, mails, default)
+    return _alternative(bodies) if kind.type == "multipart/alternative" else bodies
+
+
+def _alternative(bodies: list[Body]) -> list[Body]:
+    """Of versions of one text keep the plain ones, with the HTML as their shadow; HTML where no plain one has words."""
+    plain = [each for each in bodies if not each.html and each.text.strip()]
+    pages = [each for each in bodies if each.html]
+    if not plain:
+        return pages or bodies[:1]
+    plain[0].shadow = "\n".join(each.text for each in pages)
+    return plain
+
+
+def _spans(found: Walk, boundary: str, start: int, end: int) -> list[tuple[int, int]]:
+    """Offsets of the parts between the delimiter lines (RFC 2046, 5.1.1); a missing end is the end of the content."""
+    delimiter = b"--" + boundary.encode("utf-8", "surrogateescape").rstrip()
+    octets = found.octets
+    spans: list[tuple[int, int]] = []
+    opened = -1
+    position = start
+    while boundary and len(spans) <= found.parts_left:
+        at = octets.find(delimiter, position, end)
+        if at < 0:
+            break
+        position = at + len(delimiter)
+        if at > start and octets[at - 1] != 0x0A:
+            continue
+        # Only what fits into a line of delimiter and white space is looked at; a longer line is no delimiter.
+        stop = octets.find(b"\n", position, min(end, position + 256))
+        rest = octets[position : end if stop < 0 else stop]
+        closing = rest.startswith(b"--")
+        if (rest[2:] if closing else rest).strip(_TRAILING):
+            continue
+        if opened >= 0:
+            spans.append((opened, _line_end_before(octets, at, opened)))
+        if closing:
+            return spans
+        opened = end if stop < 0 else stop + 1
+    if opened >= 0:
+        if boundary:
+            found.defect("multipart not closed")
+        if opened < end:
+            spans.append((opened, end))
+    return spans
+
+
+def _line_end_before(octets: bytes, at: int, floor: int) -> int:
+    """The line end before a delimiter belongs to the delimiter."""
+    if at > floor and octets[at - 1] == 0x0A:
+        at -= 1
+        if at > floor and octets[at - 1] == 0x0D:
+            at -= 1
+    return max(at, floor)
+
+
+def _attached(found: Walk, outer: Header, start: int, end: int, depth: int, mails: list[AttachedMail]) -> None:
+    """Read an attached mail with all that hangs on it. RFC 2046 forbids to encode it; programs do it all the same."""
+    if depth >= DEPTH_MAX:
+        found.defect("nested too deep")
+        return
+    octets, position, stop = found.octets, start, end
+    if outer.first("content-transfer-encoding").lower() in ("base64", "quoted-printable"):
+        granted = found.taken(end - start)
+        octets = _transferred(found, outer, start, start + granted)
+        position, stop = 0, len(octets)
+    while octets[position : position + 1] in (b"\r", b"\n") and position < stop:
+        position += 1
+    header, body = read_header(octets, position, stop)
+    inner = Walk(octets, defects=found.defects, parts_left=found.parts_left, text_left=found.text_left)
+    nested: list[AttachedMail] = []
+    bodies = _part(inner, header, min(body, stop), stop, depth + 1, nested)
+    for each in nested:
+        bodies += each.bodies
+    found.parts_left, found.text_left = inner.parts_left, inner.text_left
+    mails.append(AttachedMail(header, bodies))
+
+
+def _text(found: Walk, header: Header, kind: ContentType, start: int, end: int) -> Body:
+    granted = found.taken(end - start)
+    octets = _transferred(found, header, start, start + granted)
+    text, known = octets_text(octets, kind.charset)
+    if not known:
+        found.defect("unknown charset")
+    return Body(text.replace("\r\n", "\n"), kind.type == "text/html", flowed=kind.flowed, delsp=kind.delsp)
+
+
+def _transferred(found: Walk, header: Header, start: int, end: int) -> bytes:
+    """Content start..end with its Content-Transfer-Encoding undone, leniently (RFC 2045, 6)."""
+    octets = found.octets[start:end]
+    match header.first("content-transfer-encoding").lower():
+        case "quoted-printable":
+            return quopri.decodestring(octets)
+        case "base64":
+            return _base64(found, octets)
+        case _:
+            return octets
+
+
+def _base64(found: Walk, octets: bytes) -> bytes:
+    """Everything that is base64; other octets are ignored (RFC 2045, 6.8), a plain footer below it is cut."""
+    head, padding, tail = octets.partition(b"=")
+    if padding and tail.strip(b"=\r\n\t "):
+        found.defect("base64 with something below it")
+    clean = _NOT_BASE64.sub(b"", head)
+    if len(clean) % 4 == 1:
+        found.defect("base64 broken")
+        clean = clean[:-1]
+    try:
+        return b64decode(clean + b"=" * (-len(clean) % 4))
+    except binascii.Error:
+        found.defect("base64 broken")
+        return octets

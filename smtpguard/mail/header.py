@@ -1,0 +1,212 @@
+"""The header of a message or of a MIME part: its fields, and what they say, read leniently (RFC 5322, 2.2; RFC 2047;
+RFC 2045).
+
+The header ends where the standard library's feed parser, and with it Mailman, ends it: at the first line that is
+neither a field nor a continuation. Field values are text in UTF-8 with `surrogateescape`, so no octet is lost.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from email.errors import HeaderParseError
+from email.header import decode_header
+from email.message import Message as Part
+from encodings.aliases import aliases
+
+# Postfix cuts a header at 100 KiB (header_size_limit); ten times as much is no letter.
+HEADER_OCTETS_MAX = 1024 * 1024
+# Real mail has some 30 to 80 fields, with long ways and seals 200.
+HEADER_FIELDS_MAX = 2000
+# RFC 2047 decoding looks ahead for "?=" from each "=?": only bounded texts are given to it.
+DECODED_CHARACTERS_MAX = 4096
+# A Content-Type with parameters; the parameter reader is quadratic on quotes.
+PARAMETER_CHARACTERS_MAX = 2048
+MESSAGE_IDS_MAX = 200
+
+# What the email package is known to raise on real mail (RecursionError, AttributeError and ValueError were met,
+# LookupError for charsets, IndexError and TypeError in older releases, HeaderParseError and binascii.Error, a
+# ValueError, by contract).
+EMAIL_PACKAGE_ERRORS = (
+    HeaderParseError,
+    RecursionError,
+    AttributeError,
+    ValueError,
+    LookupError,
+    TypeError,
+    NotImplementedError,
+)
+
+_FIELD = re.compile(rb"[\x21-\x39\x3b-\x7e]+[ \t]*:")
+# What nearly all parts say; the email package needs 60 us for it.
+_PLAIN_TYPE = re.compile(r"([\w.+-]+/[\w.+-]+)\s*+(?:;\s*+charset=\"?([\w-]+)\"?\s*+;?)?", re.ASCII | re.IGNORECASE)
+_MESSAGE_ID = re.compile(r"<([^<>\s]{1,998})>")
+
+# bytes.decode(name) imports a module by that name and remembers each unknown one for ever; and some codecs are no
+# charsets (zip, hex), quadratic (idna, punycode) or warn (unicode_escape). So only known names are asked for.
+_NO_CHARSETS = frozenset(
+    (
+        "base64_codec", "bz2_codec", "hex_codec", "quopri_codec", "rot_13", "uu_codec", "zlib_codec",
+        "mbcs", "idna", "punycode",
+    )
+)  # fmt: skip
+_MORE_CHARSETS = (
+    "utf_8_sig", "koi8_u", "koi8_t", "cp720", "cp737", "cp856", "cp874", "cp875", "cp1006", "cp1125",
+)  # fmt: skip
+_CHARSETS = {alias: codec for alias, codec in aliases.items() if codec not in _NO_CHARSETS}
+_CHARSETS |= {codec: codec for codec in (*_CHARSETS.values(), *_MORE_CHARSETS)}
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """Fields in their order, names in lower case, values unfolded."""
+
+    fields: tuple[tuple[str, str], ...]
+    complete: bool
+
+    def first(self, name: str) -> str:
+        """Value of the first field `name` (lower case), '' if there is none."""
+        return next((value for each, value in self.fields if each == name), "")
+
+    def every(self, *names: str) -> Iterator[str]:
+        """Values of all fields with one of `names` (lower case)."""
+        return (value for each, value in self.fields if each in names)
+
+
+def read_header(octets: bytes, start: int = 0, end: int | None = None) -> tuple[Header, int]:
+    """Read the header that begins at `start`; returns it and the offset of the body. Never raises.
+
+    `complete` is false where fields were left out because of HEADER_OCTETS_MAX or HEADER_FIELDS_MAX.
+    """
+    end = len(octets) if end is None else end
+    limit = min(end, start + HEADER_OCTETS_MAX)
+    fields: list[tuple[bytes, list[bytes]]] = []
+    position = start
+    complete = True
+    while position < end:
+        if position >= limit:
+            complete = False
+            break
+        stop = octets.find(b"\n", position, end)
+        following = end if stop < 0 else stop + 1
+        line = octets[position:following].rstrip(b"\r\n")
+        if not line:
+            position = following
+            break
+        if line[:1] in b" \t":
+            if fields:
+                fields[-1][1].append(line)
+        elif _FIELD.match(line):
+            name, _, value = line.partition(b":")
+            if len(fields) < HEADER_FIELDS_MAX:
+                fields.append((name, [value]))
+            else:
+                complete = False
+        elif not (position == start and line.startswith((b"From ", b">From "))):
+            break
+        position = following
+    values = tuple((name.strip().lower().decode("ascii"), _text(lines)) for name, lines in fields)
+    return Header(values, complete), position
+
+
+def _text(lines: list[bytes]) -> str:
+    joined = lines[0] if len(lines) == 1 else b"".join(lines)
+    return joined.decode("utf-8", "surrogateescape").replace("\0", "").strip()
+
+
+def charset_name(name: str) -> str | None:
+    """The codec for a charset as a mail names it, or None for one that is unknown or none at all."""
+    return _CHARSETS.get(name.strip().strip("\"'").lower().replace("-", "_").replace(" ", "_").replace(".", "_"))
+
+
+def octets_text(octets: bytes, charset: str) -> tuple[str, bool]:
+    """`octets` as text, and whether `charset` was known. Octets that do not fit become U+FFFD; without a known charset
+    UTF-8 is tried, then Windows-1252 with what it lacks from Latin-1. Never raises."""
+    codec = charset_name(charset) if charset else "utf_8"
+    if codec is not None and codec != "ascii":
+        try:
+            return octets.decode(codec, "strict" if codec == "utf_8" else "replace"), True
+        except (UnicodeError, LookupError, ValueError):
+            pass
+    try:
+        return octets.decode("utf-8"), codec is not None
+    except UnicodeDecodeError:
+        return octets.decode("cp1252" if codec != "utf_8" else "utf-8", "replace"), codec is not None
+
+
+def decoded(value: str) -> str:
+    """`value` with encoded words (RFC 2047) and raw octets as text, at most DECODED_CHARACTERS_MAX of it.
+
+    Never raises.
+    """
+    value = value[:DECODED_CHARACTERS_MAX]
+    if "=?" in value:
+        try:
+            pieces = decode_header(value)
+        except EMAIL_PACKAGE_ERRORS:
+            pieces = [(value, None)]
+        value = "".join(
+            piece if isinstance(piece, str) else octets_text(piece, charset or "")[0] for piece, charset in pieces
+        )
+    if not value.isascii():
+        raw = value.encode("utf-8", "surrogateescape") if _has_raw(value) else None
+        value = octets_text(raw, "")[0] if raw is not None else value
+    return " ".join(value.split())
+
+
+def _has_raw(value: str) -> bool:
+    return any("\udc80" <= each <= "\udcff" for each in value) and not any(
+        "\ud800" <= each < "\udc80" for each in value
+    )
+
+
+def message_ids(*values: str) -> tuple[str, ...]:
+    """All message identifiers in `values`, with angle brackets, each once, in order; at most MESSAGE_IDS_MAX."""
+    found: dict[str, None] = {}
+    for value in values:
+        for match in _MESSAGE_ID.finditer(value):
+            found[match.group()] = None
+            if len(found) >= MESSAGE_IDS_MAX:
+                return tuple(found)
+    return tuple(found)
+
+
+@dataclass(frozen=True, slots=True)
+class ContentType:
+    """What Content-Type and Content-Disposition say of a part; `filename` from either."""
+
+    type: str
+    charset: str = ""
+    boundary: str = ""
+    filename: str = ""
+    flowed: bool = False
+    delsp: bool = False
+    readable: bool = True
+
+
+def content_type(header: Header, default: str = "text/plain") -> ContentType:
+    """Read them with the email package's own reader of parameters (RFC 2231); never raises."""
+    value, disposition = header.first("content-type"), header.first("content-disposition")
+    if not value and not disposition:
+        return ContentType(default)
+    plain = _PLAIN_TYPE.fullmatch(value) if not disposition else None
+    if plain is not None:
+        return ContentType(plain[1].lower(), (plain[2] or "").lower())
+    part = Part()
+    part["Content-Type"] = value[:PARAMETER_CHARACTERS_MAX] or default
+    if disposition:
+        part["Content-Disposition"] = disposition[:PARAMETER_CHARACTERS_MAX]
+    part.set_default_type(default)
+    try:
+        return ContentType(
+            type=part.get_content_type(),
+            charset=part.get_content_charset("") or "",
+            boundary=str(part.get_boundary("") or ""),
+            filename=decoded(str(part.get_filename("") or "")),
+            flowed=str(part.get_param("format", "")).lower() == "flowed",
+            delsp=str(part.get_param("delsp", "")).lower() == "yes",
+        )
+    except EMAIL_PACKAGE_ERRORS:
+        name = value.partition(";")[0].strip().lower()
+        return ContentType(name if name.count("/") == 1 else "text/plain", readable=False)

@@ -1,0 +1,238 @@
+"""Who speaks in a text: own words, quotes, forwarded blocks, signature.
+
+A forward's banner makes a forwarded passage. A block that answers have as well (Outlook's From/Sent/To/Subject,
+"Original Message") is forwarded where the subject says so or nothing says that it is an answer; below an answer it is
+a quote.
+Within forwarded text each further block is a passage of its own. Lines with ">" are quotes of the depth they have.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from itertools import islice
+
+from smtpguard.mail.address import Address
+from smtpguard.mail.attributions import Attribution, find_attribution
+from smtpguard.mail.blocks import Block, could_begin, find_block, is_end
+from smtpguard.mail.labels import LANGUAGES
+from smtpguard.mail.lines import Line, lines_of
+from smtpguard.mail.message import ForwardKind, Passage, Voice
+from smtpguard.mail.subjects import SubjectKind, subject_kind
+
+# Below "--" without the blank of RFC 3676, 4.3, longer text is no signature but goes on after a rule.
+SIGNATURE_LINES_MAX = 20
+# Blocks and attributions of one text; a thread of hundreds of mails that carries all its history has a few hundred.
+SPEAKERS_MAX = 2000
+# What mailing lists and mail programs add is short.
+FOOTER_CHARACTERS_MAX = 100
+
+_DEVICE = tuple(word for words in LANGUAGES.values() for word in words.get("device", "").split("|") if word)
+_LIST_FOOTER = ("mailing list", "mailingliste", "mailing-liste")
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """What the mail's own header says: subject, whether it names a mail that it answers, and To and Cc."""
+
+    subject: str = field(default="", repr=False)
+    answers: bool = False
+    destinations: frozenset[Address] = field(default=frozenset(), repr=False)
+
+    @property
+    def kind(self) -> SubjectKind:
+        return subject_kind(self.subject)
+
+
+def passages_of(text: str, heading: Heading) -> tuple[Passage, ...]:
+    """Split `text` (LF between lines) into passages, in order. Linear in its length; never raises."""
+    reader = _Reader(lines_of(text), heading)
+    reader.read()
+    return _with_marked_quote(reader.done, reader.kind)
+
+
+def _with_marked_quote(passages: list[Passage], kind: SubjectKind) -> tuple[Passage, ...]:
+    """A mail that calls itself a forward and only quotes (mutt): its first quote is what is forwarded."""
+    if kind is SubjectKind.FORWARD and not any(each.voice is Voice.FORWARDED for each in passages):
+        for n, each in enumerate(passages):
+            if each.voice is Voice.QUOTED:
+                passages[n] = replace(each, voice=Voice.FORWARDED, kind=ForwardKind.INLINE)
+                break
+    return tuple(passages)
+
+
+_OWN = Passage(Voice.OWN, "")
+_SIGNATURE = Passage(Voice.SIGNATURE, "")
+_QUOTED = Passage(Voice.QUOTED, "")
+
+
+class _Reader:
+    """Goes through the lines once.
+
+    `frame` is the speaker at depth `floor`; what is quoted deeper has a speaker by depth.
+    """
+
+    def __init__(self, lines: list[Line], heading: Heading) -> None:
+        self.lines = lines
+        self.heading = heading
+        self.kind = heading.kind
+        self.done: list[Passage] = []
+        self.frame = _OWN
+        self.floor = 0
+        self.by_depth: dict[int, Passage] = {}
+        self.speaker = _OWN
+        self.texts: list[str] = []
+        self.own_words = False
+        self.checked = 0
+        self.speakers_left = SPEAKERS_MAX
+
+    def read(self) -> None:
+        at = 0
+        while at < len(self.lines):
+            at = self._step(at)
+        self._turn(None)
+
+    def _step(self, at: int) -> int:
+        """Read what begins at line `at`; returns where to go on."""
+        line = self.lines[at]
+        if line.depth < self.floor and not line.blank and not self._wrapped(at):
+            self._enter(_OWN, 0)
+        if at >= self.checked and self.speakers_left and could_begin(line):
+            block, self.checked = find_block(self.lines, at)
+            if block is not None:
+                return self._take_block(at, block)
+        if self.frame.voice is not Voice.FORWARDED and self.speakers_left:
+            attribution = find_attribution(self.lines, at)
+            if attribution is not None:
+                return self._take_attribution(at, attribution)
+        elif self.frame.voice is Voice.FORWARDED and is_end(line):
+            self._enter(_OWN, 0)
+            return at + 1
+        self._take_line(at, line)
+        return at + 1
+
+    def _wrapped(self, at: int) -> bool:
+        """A line that lost its quote mark by wrapping, within a quoted block."""
+        around = self.lines[at - 1 : at + 2]
+        return self.floor > 0 and len(around) == 3 and around[0].depth >= self.floor <= around[2].depth
+
+    def _take_block(self, at: int, block: Block) -> int:
+        self.speakers_left -= 1
+        retracted = at - block.first
+        if retracted > 0 and self.texts:
+            del self.texts[-retracted:]
+        speaker = Passage(
+            self._voice_of(block),
+            "",
+            None,
+            block.author,
+            block.author_name,
+            block.recipients,
+            block.sent,
+            block.subject,
+        )
+        if speaker.voice is Voice.FORWARDED:
+            speaker = replace(speaker, kind=ForwardKind.INLINE)
+        self._enter(speaker, block.depth)
+        return max(block.body, at + 1)
+
+    def _voice_of(self, block: Block) -> Voice:
+        quoting = self.frame.voice is Voice.QUOTED or self.speaker.voice is Voice.QUOTED or bool(self.by_depth)
+        if self.frame.voice is Voice.FORWARDED:
+            return Voice.FORWARDED
+        if block.banner:
+            # A forward that a third person answers line by line is quoted in the answer; on top of an untouched
+            # history, or as the first thing that is quoted, it is passed on once more.
+            return Voice.QUOTED if block.depth > 0 and quoting else Voice.FORWARDED
+        if self.kind is SubjectKind.FORWARD:
+            return Voice.FORWARDED
+        if self.kind is SubjectKind.ANSWER or quoting or block.depth > 0:
+            return Voice.QUOTED
+        if not self._spoken():
+            return Voice.FORWARDED
+        if self.kind is SubjectKind.EITHER and block.language != "en":
+            return Voice.QUOTED if block.language == "fi" else Voice.FORWARDED
+        # A forward command leaves its mark in the subject. Without one, a block below own words is a quote where the
+        # mail goes to the block's author, names a mail that it answers, or has no subject at all; else it was pasted.
+        answer = self.heading.answers or block.author in self.heading.destinations or not self.heading.subject
+        return Voice.QUOTED if answer else Voice.FORWARDED
+
+    def _spoken(self) -> bool:
+        """Whether the sender has said anything so far."""
+        return self.own_words or (self.speaker.voice is Voice.OWN and any(each.strip() for each in self.texts))
+
+    def _take_attribution(self, at: int, attribution: Attribution) -> int:
+        self.speakers_left -= 1
+        depth = self.lines[at].depth
+        forward = self.kind is SubjectKind.FORWARD and not any(each.voice is Voice.FORWARDED for each in self.done)
+        speaker = Passage(
+            Voice.FORWARDED if forward else Voice.QUOTED, "", ForwardKind.INLINE if forward else None,
+            attribution.author, attribution.author_name, (), attribution.sent,
+        )  # fmt: skip
+        below = next((each for each in self.lines[attribution.end : attribution.end + 4] if not each.blank), None)
+        if below is not None and below.depth > depth:
+            self.by_depth[below.depth] = speaker
+        elif attribution.certain:
+            self._enter(speaker, depth)
+        else:
+            self._take_line(at, self.lines[at])
+            return at + 1
+        return attribution.end
+
+    def _take_line(self, at: int, line: Line) -> None:
+        text = line.text
+        if not line.blank:
+            if self.by_depth:
+                self.by_depth = {depth: each for depth, each in self.by_depth.items() if depth <= line.depth}
+            if line.depth > self.floor and self.frame.voice is not Voice.FORWARDED:
+                self._turn(self._quoted_at(line.depth))
+            else:
+                if self.frame is _OWN and self._begins_signature(at, text):
+                    self.frame = _SIGNATURE
+                self._turn(_SIGNATURE if self.frame is _OWN and _is_footer(text) else self.frame)
+        self.texts.append(text)
+
+    def _quoted_at(self, depth: int) -> Passage:
+        speaker = self.by_depth.get(depth)
+        if speaker is None:
+            nearest = max((each for each in self.by_depth if each < depth), default=None)
+            outer = self.by_depth[nearest] if nearest is not None else None
+            # Quotes within a quote that is forwarded are forwarded with it.
+            speaker = outer if outer is not None and outer.voice is Voice.FORWARDED else _QUOTED
+        return speaker
+
+    def _begins_signature(self, at: int, text: str) -> bool:
+        if text == "-- ":
+            return True
+        if text == "--":
+            below = (
+                each
+                for each in self.lines[at + 1 : at + 1 + 4 * SIGNATURE_LINES_MAX]
+                if each.depth == 0 and not each.blank
+            )
+            return next(islice(below, SIGNATURE_LINES_MAX, None), None) is None
+        if text.startswith("_" * 40) and not text.strip("_ ") and at + 1 < len(self.lines):
+            return any(each in self.lines[at + 1].text.lower() for each in _LIST_FOOTER)
+        return False
+
+    def _enter(self, speaker: Passage, depth: int) -> None:
+        """From here on `speaker` speaks at `depth`."""
+        self._turn(None)
+        self.frame, self.floor, self.by_depth = speaker, depth, {}
+        self.speaker = speaker
+
+    def _turn(self, speaker: Passage | None) -> None:
+        """End the passage if somebody else speaks now (None: in any case)."""
+        if speaker is self.speaker:
+            return
+        text = "\n".join(self.texts).strip("\n")
+        self.texts = []
+        before, self.speaker = self.speaker, speaker or self.frame
+        words = bool(text.strip())
+        if words or before.voice is Voice.FORWARDED or before.author is not None:
+            self.done.append(replace(before, text=text))
+            self.own_words = self.own_words or (words and before.voice is Voice.OWN)
+
+
+def _is_footer(text: str) -> bool:
+    """ "Sent from my telephone" and its kin."""
+    return len(text) <= FOOTER_CHARACTERS_MAX and text.strip().lower().startswith(_DEVICE)

@@ -1,0 +1,1 @@
+"""Hypothesis and hostile input."""

@@ -1,0 +1,108 @@
+"""parse_message takes anything, and takes little time for it."""
+
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from smtpguard.mail.message import Message
+from smtpguard.mail.parsing import parse_message
+
+SECONDS_MAX = 2.0
+_SEEDS = [
+    path.read_bytes() for path in sorted((Path(__file__).parents[1] / "golden" / "passages").glob("*/message.eml"))
+]
+_PIECES = [
+    b"\r\n", b"\n", b"\r\n\r\n", b"--b1", b"--", b">", b"> ", b":", b"=?utf-8?q?", b"?=", b"(", b'"', b"<",
+    b">", b"@", b"\0", b"\xff", b"\xc3", b"Content-Type: multipart/mixed; boundary=b1\r\n",
+    b"Content-Type: message/rfc822\r\n", b"Content-Transfer-Encoding: base64\r\n",
+    b"Content-Type: text/html; charset=utf-7\r\n", b"; charset*=''%", b"<blockquote>",
+    b"-----Original Message-----", b"From: ", b"To: ", b"Subject: ", b"On 1 wrote:", b"-- ", b"Resent-To: ",
+    b"a@b.cc",
+]  # fmt: skip
+
+
+@settings(deadline=None)
+@given(st.binary(max_size=400))
+def test_arbitrary_octets_never_raise(octets: bytes) -> None:
+    assert isinstance(parse_message(octets), Message)
+
+
+@settings(deadline=None)
+@given(st.lists(st.sampled_from(_PIECES) | st.binary(max_size=8), max_size=60))
+def test_heaps_of_mail_like_pieces_never_raise(pieces: list[bytes]) -> None:
+    assert isinstance(parse_message(b"".join(pieces)), Message)
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    st.sampled_from(_SEEDS),
+    st.lists(
+        st.tuples(st.floats(0, 1), st.integers(0, 40), st.sampled_from(_PIECES) | st.binary(max_size=6)), max_size=8
+    ),
+)
+def test_mutated_mails_never_raise(seed: bytes, changes: list[tuple[float, int, bytes]]) -> None:
+    octets = bytearray(seed)
+    for where, length, piece in changes:
+        at = int(where * len(octets))
+        octets[at : at + length] = piece
+    message = parse_message(bytes(octets))
+    assert all(each.words >= 0 for each in message.passages)
+
+
+def nested(levels: int) -> bytes:
+    parts = b"".join(b"Content-Type: multipart/mixed; boundary=b%d\r\n\r\n--b%d\r\n" % (n, n) for n in range(levels))
+    return parts + b"Content-Type: text/plain\r\n\r\nhi"
+
+
+def text(octets: bytes, kind: bytes = b"text/plain; charset=utf-8") -> bytes:
+    return b"From: a@example.org\r\nTo: b@example.org\r\nSubject: x\r\nContent-Type: " + kind + b"\r\n\r\n" + octets
+
+
+HOSTILE = {
+    "comments in To": b"To: " + b"(" * 20_000 + b"\r\n\r\nx",
+    "quotes in To": b"To: " + b'"a\\"' * 10_000 + b"\r\n\r\nx",
+    "groups in To": b"To: " + b"g:" * 20_000 + b"\r\n\r\nx",
+    "commas in To": b"To: " + b"," * 60_000 + b"\r\n\r\nx",
+    "encoded words": b"Subject: " + b"=?utf-8?q?x " * 100_000 + b"\r\n\r\nx",
+    "quotes in Content-Type": b"Content-Type: text/plain; " + b'a="' * 5_000 + b"\r\n\r\nx",
+    "10,000 fields": b"".join(b"X-%d: y\r\n" % n for n in range(10_000)) + b"\r\nx",
+    "50,000 divs": text(b"<div>" * 50_000 + b"x", b"text/html"),
+    "unfinished tags": text(b"<a " * 300_000, b"text/html"),
+    "unfinished comments": text(b"<!--" * 300_000, b"text/html"),
+    "5,000 multiparts": nested(5_000),
+    "5,000 attached mails": b"Content-Type: message/rfc822\r\n\r\n" * 5_000 + b"hi",
+    "100,000 parts": text(b"--x\r\n\r\na\r\n" * 100_000, b"multipart/mixed; boundary=x"),
+    "empty lines": text(b"\n" * 5_000_000),
+    "banners": text(b"---------- Forwarded message ----------\n" * 100_000),
+    "one-line banners": text((b"---- Forwarded message ---- From: " + b"To:" * 300 + b"\n") * 5_000),
+    "blocks": text(b"From: a@b.cc\nTo: x\nSubject: y\n" * 100_000),
+    "folded To of a block": text(b"From: x\n" + b"To: a,\n" * 500_000),
+    "attributions": text(b"On 3 May 2020 x wrote:\n" * 200_000),
+    "unfinished attributions": text(b"On 3 x\n" * 500_000),
+    "quote marks": text(b">" * 5_000_000),
+    "signatures": text(b"--\n" * 1_000_000),
+    "one long line": text(b"a:" * 3_000_000),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_mail_is_read_in_bounded_time(name: str) -> None:
+    start = time.process_time()
+    parse_message(HOSTILE[name])
+    assert time.process_time() - start < SECONDS_MAX
+
+
+def test_an_attachment_of_ten_megabytes_is_not_decoded() -> None:
+    octets = text(
+        b"--x\r\n\r\nhi\r\n--x\r\nContent-Type: application/pdf\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+        + (b"QUFB" * 19 + b"\r\n") * 130_000
+        + b"--x--\r\n",
+        b"multipart/mixed; boundary=x",
+    )
+    start = time.process_time()
+    message = parse_message(octets)
+    assert time.process_time() - start < 0.2
+    assert message.own_text == "hi"
