@@ -1,0 +1,69 @@
+"""What the client reads when the guard itself decides about a mail: held, refused, not now.
+
+ASCII, one line of at most 512 octets, the essential words in it: some mail programs show only the last line of a
+reply, and nearly all hide the text behind a 250 (SEMANTICS, below the table of 90-xx).
+"""
+
+from __future__ import annotations
+
+from smtpguard.mail.reply import Reply
+from smtpguard.verdict import Finding, Verdict
+
+# RFC 5321, 4.5.3.1.5: a reply line has at most 512 octets with code and CRLF.
+REPLY_OCTETS_MAX = 512
+
+# The sealed copy is committed and the notice is taken.
+HELD = Reply.of(250, "2.0.0 NOT SENT YET: please answer the notice in your mailbox")
+# Own trouble (store, outbox, keys): the client keeps the mail and tries again.
+NOT_NOW = Reply.of(451, "4.3.0 Not sent: the mail check has trouble of its own, please try again later")
+# 90-17.
+CARRIES_CODE = Reply.of(550, "5.7.1 Not sent: it contains the code of a waiting mail")
+# 90-10: the notice was refused for good.
+NO_NOTICE = Reply.of(550, "5.7.1 Not sent: it would have to wait for you, and we could not write to your mailbox")
+# SEMANTICS c6: what the outbox could not carry later is refused now.
+NOT_CARRIED = Reply.of(554, "5.6.7 Not sent: it would have to wait for you, and could not be sent later in this form")
+# An answer has had its effect.
+ANSWERED = Reply.of(250, "2.0.0 Thank you, your answer has been read; you get a mail about it")
+# An answer that came in automatically has no effect and no answer.
+IGNORED = Reply.of(250, "2.0.0 Ok")
+# Unknown code, wrong account and undecodable code get one and the same words.
+UNKNOWN_CODE = Reply.of(550, "5.1.1 No mail is waiting under this code")
+# More unknown codes than limits.wrong_codes_per_minute: a right one is served all the same (T-25).
+TOO_MANY_CODES = Reply.of(450, "4.7.1 Too many unknown codes, please try again in a minute")
+# Somebody else's answer to the same mail is being worked on, or the mail server refuses for now.
+ANSWER_LATER = Reply.of(451, "4.3.0 Your mail is still waiting; please send your answer again in a minute")
+# Letters to postmaster@ and abuse@ of the guard domain have been handed on.
+LETTER_TAKEN = Reply.of(250, "2.0.0 Ok")
+
+
+def refused(verdict: Verdict) -> Reply:
+    """The reply for a verdict that refuses: the reasons, and why nobody was asked."""
+    reasons = "; ".join(dict.fromkeys(_reason(each) for each in verdict.findings))
+    match verdict.decided_by:
+        case "90-08":
+            return _line(552, f"5.3.4 Not sent: too large to wait for your answer, and {reasons}")
+        case "90-01" | "90-02":
+            return _line(550, f"5.7.1 Not sent: an automatic mail cannot be asked about, and {reasons}")
+        case "90-05":
+            return _line(550, f"5.7.1 Not sent: {reasons}; this account has no mailbox where we could ask")
+        case _:
+            return _line(550, f"5.7.1 Not sent: {reasons}")
+
+
+def _reason(finding: Finding) -> str:
+    lists = ", ".join(finding.lists)
+    match finding.id:
+        case "12-02":
+            return f"it is addressed to {len(finding.lists)} lists ({lists}), please choose one (rule 12)"
+        case "12-10":
+            return f"the list {lists} is only in Bcc (rule 12)"
+        case "11-08" | "11-16":
+            return f"it would take a private mail to {lists or 'others'} (rule 11)"
+        case _:
+            return "it could not be examined"
+
+
+def _line(code: int, text: str) -> Reply:
+    room = REPLY_OCTETS_MAX - len("550 \r\n")
+    octets = text.encode("ascii", "replace")
+    return Reply.of(code, octets[:room].decode("ascii"))

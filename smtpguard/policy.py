@@ -1,0 +1,178 @@
+"""What the organisation decided: its lists, its desks, and which lists may be addressed together.
+
+A `Policy` is a value, made once from the configuration and handed along with one submission, so that a reload in
+between cannot split a verdict. Addresses are recognised exactly, never as substrings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import Enum
+from functools import cached_property
+from itertools import combinations
+
+from smtpguard.mail.address import Address
+
+
+class Manager(Enum):
+    """The list manager software, which fixes what a suffix means (SEMANTICS c1)."""
+
+    MAILMAN3 = "mailman3"
+    SYMPA = "sympa"
+    EZMLM = "ezmlm"
+    PLAIN = "plain"
+
+
+class Kind(Enum):
+    """Recipient classes of SEMANTICS c1, first match wins in this order."""
+
+    DESK = "desk"
+    LIST = "list"
+    ROLE_MACHINE = "role-machine"
+    ROLE_PEOPLE = "role-people"
+    AT_LIST_DOMAIN = "at-list-domain"
+    MEMBER = "member"
+    PERSON = "person"
+
+    @property
+    def human(self) -> bool:
+        """True for recipients behind whom a person reads: third parties in the sense of rule 11."""
+        return self in (Kind.ROLE_PEOPLE, Kind.AT_LIST_DOMAIN, Kind.MEMBER, Kind.PERSON)
+
+
+@dataclass(frozen=True, slots=True)
+class MailingList:
+    """One list as its file describes it. `id` is the file's name; `about` is one sentence for members."""
+
+    id: str
+    address: Address
+    manager: Manager
+    about: str
+    contact: str
+    aliases: tuple[Address, ...] = ()
+    crosspost_with: frozenset[str] = frozenset()
+
+    @property
+    def addresses(self) -> tuple[Address, ...]:
+        """The posting address and every alias."""
+        return (self.address, *self.aliases)
+
+
+# Suffixes of `<name><suffix>@`: what a machine reads, and what people read. The same suffix means opposite things for
+# two managers. Mailman: handlers in mailman.runners.lmtp; Sympa: alias template (list_aliases.tt2); ezmlm: ezmlm(5).
+_MACHINE_SUFFIXES: Mapping[Manager, tuple[str, ...]] = {
+    Manager.MAILMAN3: ("-bounces", "-confirm", "-join", "-leave", "-request", "-subscribe", "-unsubscribe"),
+    Manager.SYMPA: ("-owner", "-subscribe", "-unsubscribe"),
+    Manager.EZMLM: (
+        "-help", "-get", "-index", "-thread", "-accept", "-reject", "-confirm", "-return",
+        "-subscribe", "-unsubscribe", "-sc", "-uc", "-tc", "-vc",
+    ),
+    Manager.PLAIN: (),
+}  # fmt: skip
+_PEOPLE_SUFFIXES: Mapping[Manager, tuple[str, ...]] = {
+    Manager.MAILMAN3: ("-owner",),
+    Manager.SYMPA: ("-request", "-editor"),
+    Manager.EZMLM: ("-owner",),
+    Manager.PLAIN: (),
+}
+# ezmlm puts arguments behind its commands: list-get.12, list-accept-1234.abc, list-return-12-anna=example.org.
+_ARGUMENT_SEPARATORS = ("-", ".", "_")
+
+
+@dataclass(frozen=True)
+class Policy:
+    """Everything judging needs to know about the organisation.
+
+    `pairs` are the list-id pairs that the site allows; `expires` is how long a held mail waits; `hold_size` in octets;
+    `member_domains` say whose address counts as a member's where there is no roster.
+    """
+
+    lists: tuple[MailingList, ...] = ()
+    desks: frozenset[Address] = frozenset()
+    list_domains: frozenset[str] = frozenset()
+    pairs: frozenset[frozenset[str]] = frozenset()
+    max_lists: int = 2
+    member_domains: frozenset[str] = frozenset()
+    expires: timedelta = timedelta(hours=72)
+    hold_size: int = 25 * 1024 * 1024
+    guard_address: Address | None = None
+    call: str | None = None
+    _by_address: Mapping[Address, MailingList] = field(init=False, repr=False, compare=False)
+    _longest_name: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        table = {address: each for each in self.lists for address in each.addresses}
+        object.__setattr__(self, "_by_address", table)
+        object.__setattr__(self, "_longest_name", max((len(each.key[0]) for each in table), default=0))
+
+    @cached_property
+    def by_id(self) -> Mapping[str, MailingList]:
+        """The lists by their id."""
+        return {each.id: each for each in self.lists}
+
+    def list_of(self, address: Address) -> MailingList | None:
+        """The list that `address` posts to, by exact posting address or alias; never for a desk."""
+        return None if address in self.desks else self._by_address.get(address)
+
+    def lists_of(self, addresses: Iterable[Address]) -> tuple[MailingList, ...]:
+        """The distinct lists among `addresses`, in the order in which they are named first."""
+        found = (self.list_of(each) for each in addresses)
+        return tuple(dict.fromkeys(each for each in found if each is not None))
+
+    def kind(self, address: Address) -> Kind:
+        """The recipient class of `address` (SEMANTICS c1)."""
+        if address in self.desks:
+            return Kind.DESK
+        if address in self._by_address:
+            return Kind.LIST
+        role = self._role(address)
+        if role is not None:
+            return role
+        if address.domain in self.list_domains:
+            return Kind.AT_LIST_DOMAIN
+        return Kind.MEMBER if self.is_member(address) else Kind.PERSON
+
+    def is_member(self, address: Address) -> bool:
+        """True if `address` counts as a member's (SEMANTICS c1, "a member")."""
+        return address.domain in self.member_domains and address not in self._by_address
+
+    def allowed(self, lists: Iterable[MailingList]) -> bool:
+        """12-03: at most `max_lists` lists, and every pair agreed by both lists' files or by the site."""
+        chosen = tuple(lists)
+        if len(chosen) > self.max_lists:
+            return False
+        return all(self._pair_allowed(one, other) for one, other in combinations(chosen, 2))
+
+    def _pair_allowed(self, one: MailingList, other: MailingList) -> bool:
+        agreed = other.id in one.crosspost_with and one.id in other.crosspost_with
+        return agreed or frozenset((one.id, other.id)) in self.pairs
+
+    def _role(self, address: Address) -> Kind | None:
+        """The role of `<name><suffix>`, then optional `+detail`, of one of the lists; by the list's own manager."""
+        name = address.key[0].partition("+")[0]
+        if address.domain in self.list_domains and any(each.manager is Manager.SYMPA for each in self.lists):
+            # Sympa's own addresses belong to the robot of the domain, not to one list.
+            if name == "sympa" or name == "bounce" or name.startswith("bounce-"):
+                return Kind.ROLE_MACHINE
+            if name == "listmaster":
+                return Kind.ROLE_PEOPLE
+        # The longest name first: `berlin-mitte-owner` belongs to berlin-mitte, though there is a list berlin.
+        for end in range(min(len(name) - 1, self._longest_name), 0, -1):
+            each = self._by_address.get(Address(name[:end], address.domain)) if name[end] == "-" else None
+            if each is None:
+                continue
+            if _is_suffix(name[end:], _MACHINE_SUFFIXES[each.manager], each.manager):
+                return Kind.ROLE_MACHINE
+            if _is_suffix(name[end:], _PEOPLE_SUFFIXES[each.manager], each.manager):
+                return Kind.ROLE_PEOPLE
+        return None
+
+
+def _is_suffix(rest: str, suffixes: tuple[str, ...], manager: Manager) -> bool:
+    if rest in suffixes:
+        return True
+    if manager is not Manager.EZMLM:
+        return False
+    return any(rest.startswith(each + separator) for each in suffixes for separator in _ARGUMENT_SEPARATORS)
