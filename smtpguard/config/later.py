@@ -1,0 +1,36 @@
+"""Keys of record that this version does not know yet: an admin who writes one is told so, instead of "unknown".
+
+Places are named by the keys that lead there, with dots; numbers of entries are left out, a listener has its kind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+SITE = ""
+LIST = "list file"
+
+_LATER: Mapping[str, str] = {
+    SITE: "public_url rules member_domains list_addresses roster trusted_networks groups plus_addresses consent_marks "
+    "private_marks secret_file remember members_informed memory stock web metrics workers",
+    LIST: "kind posters discussion includes topics tag wrong_if exceptions examples automatic was say on_alarm expires "
+    "call first_post burst wrong_topic audience readers may_quote_to strict adding_people encrypted",
+    "listeners.submission": "proxy_protocol",
+    "upstream": "domain dane client_address",
+    "outbox": "domain dane",
+    "accounts": "automatic",
+    "defaults": "adding_people private_max_recipients strict wrong_topic first_post burst visible_max window "
+    "thread_memory",
+    "store": "url_file",
+    "limits": "recipients connections connections_per_address messages_per_session errors_per_session received_fields "
+    "inspect_text inspect_parts inspect_depth inspect_time holds_per_account held_bytes_per_account "
+    "notices_per_account_and_day alarms_per_account_and_hour",
+}
+LATER_KEYS: Mapping[str, frozenset[str]] = {place: frozenset(keys.split()) for place, keys in _LATER.items()}
+
+LATER_VALUES: Mapping[str, frozenset[str]] = {
+    "listeners.kind": frozenset({"filter", "tap"}),
+    "listeners.answers.protocol": frozenset({"lmtp"}),
+    "defaults.on_alarm": frozenset({"refuse", "observe"}),
+    "store.kind": frozenset({"postgresql"}),
+}

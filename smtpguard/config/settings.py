@@ -1,0 +1,240 @@
+"""smtpguard.yaml as typed values, and what the command line changes in it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
+
+from smtpguard.accounts import is_guard_address
+from smtpguard.config.places import Domain, Endpoint, FilePath, Mailbox, PathBelow
+from smtpguard.config.reader import Scalar, Table
+from smtpguard.config.sections import (
+    AccountSettings,
+    AnswersListener,
+    Defaults,
+    KnownLanguage,
+    Limits,
+    Listener,
+    LogSettings,
+    OutboxSettings,
+    Section,
+    StoreSettings,
+    SubmissionListener,
+    Timeouts,
+    TlsMode,
+    TlsSettings,
+    UpstreamSettings,
+)
+from smtpguard.config.values import Flag, Line, ListName, Login, Number, Zone, between, mistake, one_or_many
+from smtpguard.mail.address import Address
+
+# RFC 5321, 4.5.3.1.1: a local part has at most 64 octets; "+" and a code of 52 letters stand behind the guard's name.
+GUARD_NAME_OCTETS_MAX = 64 - 1 - 52
+# RFC 5321, 4.5.1 and RFC 2142: names of the guard domain whose mail goes on to `contact`.
+GUARD_DOMAIN_NAMES = frozenset({"postmaster", "abuse"})
+
+
+class SettingsError(Exception):
+    """What the command line asks for cannot be; the text says why."""
+
+
+def default_state_dir() -> Path:
+    """$STATE_DIRECTORY (systemd.exec(5); the first, if there are several), else ./state."""
+    return Path(os.environ.get("STATE_DIRECTORY", "").partition(":")[0] or "state")
+
+
+def _long_form(value: object) -> object:
+    """`anna: anna@example.org` is `anna: {mailbox: anna@example.org}`."""
+    if not isinstance(value, Table):
+        return value
+    long = Table(value.mark)
+    for login, entry in value.items():
+        long[login] = entry
+        if isinstance(entry, Scalar):
+            long[login] = inner = Table(entry.mark)
+            inner[Scalar("mailbox", entry.mark)] = entry
+    return long
+
+
+def _addressed(value: object) -> object:
+    """One pair, written without the outer brackets, is a list of one pair."""
+    if isinstance(value, list) and len(value) == 2 and all(isinstance(each, str) for each in value):
+        return [value]
+    return value
+
+
+class Settings(Section):
+    """Everything in smtpguard.yaml. What is None has no default and is not there."""
+
+    organisation: Line | None = None
+    address: Mailbox | None = None
+    contact: Mailbox | None = None
+    call: Line | None = None
+    languages: Annotated[tuple[KnownLanguage, ...], BeforeValidator(one_or_many), Field(min_length=1)] = ("en",)
+    timezone: Zone | None = None
+    listeners: tuple[Listener, ...] = ()
+    tls: TlsSettings | None = None
+    upstream: UpstreamSettings | None = None
+    outbox: OutboxSettings | None = None
+    list_domains: Annotated[tuple[Domain, ...], BeforeValidator(one_or_many)] = ()
+    desks: Annotated[tuple[Mailbox, ...], BeforeValidator(one_or_many)] = ()
+    account_domain: Domain | None = None
+    accounts: Annotated[dict[Login, AccountSettings], BeforeValidator(_long_form)] = Field(default_factory=dict)
+    mailbox_from_reverse_path: Flag = False
+    crosspost_pairs: Annotated[
+        tuple[Annotated[tuple[ListName, ...], BeforeValidator(one_or_many)], ...], BeforeValidator(_addressed)
+    ] = ()
+    max_lists: Annotated[Number, AfterValidator(between(1, 100))] = 2
+    defaults: Defaults = Defaults()
+    state_dir: FilePath = Field(default_factory=default_state_dir)
+    keys: PathBelow = Path("keys")
+    store: StoreSettings = StoreSettings()
+    log: LogSettings = LogSettings()
+    limits: Limits = Limits()
+    timeouts: Timeouts = Timeouts()
+
+    @model_validator(mode="after")
+    def _guard_is_nobody_else(self) -> Settings:
+        if self.address is None:
+            return self
+        name = self.address.local_part
+        if len(name.encode()) > GUARD_NAME_OCTETS_MAX or "+" in name:
+            text = f"the part before the @ may have at most {GUARD_NAME_OCTETS_MAX} letters and no plus sign:"
+            raise mistake(f'{text} "+" and a code of 52 letters come behind it.', "address")
+        if self.contact is not None and self._comes_back(self.contact):
+            raise mistake("mail to this address would come back to the guard, for ever. Name a person.", "contact")
+        for number, desk in enumerate(self.desks):
+            if is_guard_address(desk, self.address):
+                raise mistake("this is the guard's own address; it cannot be a desk.", "desks", number)
+        return self
+
+    def _comes_back(self, address: Address) -> bool:
+        guard = self.address
+        if guard is None or address.domain != guard.domain:
+            return False
+        return is_guard_address(address, guard) or address.key[0] in GUARD_DOMAIN_NAMES
+
+    @property
+    def key_folder(self) -> Path:
+        """The folder of day keys: `keys`, which starts at `state_dir` if it is relative."""
+        return self.state_dir / self.keys
+
+    @property
+    def guard_domain(self) -> str | None:
+        """The domain of the guard's own address."""
+        return None if self.address is None else self.address.domain
+
+    def missing_to_serve(self) -> list[str]:
+        """What must be there before mail can be relayed, each a sentence; empty if nothing is missing."""
+        missing = []
+        if not any(isinstance(each, SubmissionListener) for each in self.listeners):
+            missing.append('"listeners" has no entry of kind submission: nobody could send (or use --listen).')
+        if self.upstream is None:
+            missing.append('"upstream" is missing: there is no mail server to pass mail to (or use --upstream).')
+        needs_tls = any(each.tls != "none" for each in self.listeners)
+        if needs_tls and self.tls is None:
+            missing.append('"tls" is missing: a listener with starttls or implicit needs a certificate and a key_file.')
+        if any(isinstance(each, AnswersListener) for each in self.listeners) and self.address is None:
+            missing.append('"address" is missing: a listener of kind answers takes mail for its domain.')
+        return missing + self._unreadable(needs_tls)
+
+    def missing_to_hold(self) -> list[str]:
+        """What must be there before mail can be held, each a sentence; empty if nothing is missing."""
+        missing = []
+        if self.address is None:
+            missing.append('"address" is missing: notices come from it, and answers go to it.')
+        if self.contact is None:
+            missing.append('"contact" is missing: it gets mail to postmaster@ and abuse@ of the guard domain.')
+        if self.outbox is None:
+            missing.append('"outbox" is missing: notices are sent by it, and released mail.')
+        elif self.outbox.password_file is not None and not _readable(self.outbox.password_file):
+            missing.append(f'"outbox.password_file" cannot be read: {self.outbox.password_file}')
+        return missing
+
+    def _unreadable(self, needs_tls: bool) -> list[str]:
+        named = []
+        if needs_tls and self.tls is not None:
+            named += [("tls.certificate", self.tls.certificate), ("tls.key_file", self.tls.key_file)]
+        if self.upstream is not None and self.upstream.ca is not None:
+            named.append(("upstream.ca", self.upstream.ca))
+        if self.outbox is not None and self.outbox.ca is not None:
+            named.append(("outbox.ca", self.outbox.ca))
+        return [f'"{key}" cannot be read: {path}' for key, path in named if not _readable(path)]
+
+    @classmethod
+    def from_command_line(cls, listen: Endpoint, upstream: Endpoint, state_dir: Path | None = None) -> Settings:
+        """The run without a file: a pure relay, `auth: optional`, no list, no hold.
+
+        The listener has no certificate, so it offers AUTH on loopback only. The link to the mail server is plain to
+        loopback, and STARTTLS with a checked certificate to anywhere else.
+        """
+        door = SubmissionListener(kind="submission", listen=listen, tls="none", auth="optional")
+        made = cls(listeners=(door,), upstream=_server_at(upstream))
+        return made if state_dir is None else made.model_copy(update={"state_dir": state_dir})
+
+    def overridden(
+        self, listen: Endpoint | None = None, upstream: Endpoint | None = None, state_dir: Path | None = None
+    ) -> Settings:
+        """These settings with the command line's words put first.
+
+        `listen` replaces all submission listeners by one, with the manners of the first; doors for answers stay.
+        `upstream` replaces the server alone. Raises SettingsError if that makes a plain link over the network.
+        """
+        changes: dict[str, object] = {}
+        if listen is not None:
+            changes["listeners"] = self._listening_at(listen)
+        if upstream is not None:
+            changes["upstream"] = self._relaying_to(upstream)
+        if state_dir is not None:
+            changes["state_dir"] = state_dir
+        return self.model_copy(update=changes)
+
+    def _listening_at(self, listen: Endpoint) -> tuple[SubmissionListener | AnswersListener, ...]:
+        doors = [each for each in self.listeners if isinstance(each, SubmissionListener)]
+        if doors:
+            first = doors[0].model_copy(update={"listen": listen})
+        else:
+            first = SubmissionListener(kind="submission", listen=listen, tls="none" if self.tls is None else "starttls")
+        return (first, *(each for each in self.listeners if isinstance(each, AnswersListener)))
+
+    def _relaying_to(self, server: Endpoint) -> UpstreamSettings:
+        if self.upstream is None:
+            return _server_at(server)
+        try:
+            return UpstreamSettings(
+                server=server,
+                tls=self.upstream.tls,
+                ca=self.upstream.ca,
+                allow_plaintext=self.upstream.allow_plaintext,
+            )
+        except ValidationError as error:
+            raise SettingsError(f"--upstream {server}: {error.errors()[0]['msg']}") from None
+
+
+def _server_at(server: Endpoint) -> UpstreamSettings:
+    tls: TlsMode = "none" if server.is_loopback else "starttls"
+    return UpstreamSettings(server=server, tls=tls)
+
+
+def _readable(path: Path) -> bool:
+    return path.is_file() and os.access(path, os.R_OK)
+
+
+MODELS: dict[str, type[Section]] = {
+    "": Settings,
+    "listeners.submission": SubmissionListener,
+    "listeners.answers": AnswersListener,
+    "tls": TlsSettings,
+    "upstream": UpstreamSettings,
+    "outbox": OutboxSettings,
+    "accounts": AccountSettings,
+    "defaults": Defaults,
+    "store": StoreSettings,
+    "log": LogSettings,
+    "limits": Limits,
+    "timeouts": Timeouts,
+}
+"""Every place of smtpguard.yaml, by the keys that lead there, and the model that knows its keys."""

@@ -1,0 +1,80 @@
+"""Files to text: bounded, regular, UTF-8, and never from outside the folder they are said to be in."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from pathlib import Path
+
+from smtpguard.config.problems import Mark, Problem, Severity, Source
+
+# 20,000 accounts at 40 octets a line still fit.
+SITE_FILE_OCTETS_MAX = 1024 * 1024
+# T-51: one list's settings; the record with every key in it has 2 KiB.
+LIST_FILE_OCTETS_MAX = 64 * 1024
+
+# PyYAML ends a line at these; U+0085, U+2028 and U+2029 as well, and the reader refuses those.
+_LINE_END = re.compile(r"\r\n|\n|\r")
+_UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+_UTF_8_MARK = b"\xef\xbb\xbf"
+
+
+def read_source(path: Path, name: str, octets_max: int, folder: Path | None = None) -> Source | Problem:
+    """Read the file at `path`, shown as `name`; a Problem if that cannot or must not be done.
+
+    With `folder` the file's real path must lie below it (T-51): the lines of a broken file are printed and mailed, and
+    a link must not make that somebody's secret. The octets are read from the descriptor that was checked.
+    """
+    try:
+        real = path.resolve(strict=True)
+        if folder is not None and not real.is_relative_to(folder.resolve(strict=True)):
+            return _whole(name, "this is a link to a place outside its folder. Put the file itself here.")
+        # O_NONBLOCK: a named pipe would wait for a writer for ever.
+        descriptor = os.open(real, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except (OSError, RuntimeError, ValueError) as error:
+        return _whole(name, f"cannot be read: {_reason(error)}.")
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            return _whole(name, "this is not a regular file.")
+        if status.st_size > octets_max:
+            return _too_large(name, octets_max)
+        with open(descriptor, "rb", closefd=False) as file:
+            octets = file.read(octets_max + 1)
+    except OSError as error:
+        return _whole(name, f"cannot be read: {_reason(error)}.")
+    finally:
+        os.close(descriptor)
+    return _too_large(name, octets_max) if len(octets) > octets_max else _decoded(name, octets)
+
+
+def source_of(name: str, text: str) -> Source:
+    """A Source of text that is already there."""
+    return Source(name, text, tuple(_LINE_END.split(text)))
+
+
+def _decoded(name: str, octets: bytes) -> Source | Problem:
+    if octets.startswith(_UTF_16_MARKS):
+        return _whole(name, 'this file is saved as UTF-16. Save it as "UTF-8" in your editor.')
+    # Windows editors write a mark in front of UTF-8; it says nothing.
+    octets = octets.removeprefix(_UTF_8_MARK)
+    try:
+        return source_of(name, octets.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        shown = source_of(name, octets.decode("utf-8", "replace"))
+        before = _LINE_END.split(octets[: error.start].decode("utf-8"))
+        place = Mark(len(before), len(before[-1]) + 1)
+        return shown.problem(place, 'this letter is not written in UTF-8. Save the file as "UTF-8" in your editor.')
+
+
+def _whole(name: str, text: str) -> Problem:
+    return Problem(name, 0, 0, Severity.ERROR, text)
+
+
+def _too_large(name: str, octets_max: int) -> Problem:
+    return _whole(name, f"this file is larger than {octets_max // 1024} KiB, the most that is read.")
+
+
+def _reason(error: Exception) -> str:
+    return error.strerror if isinstance(error, OSError) and error.strerror else "its name cannot be followed"

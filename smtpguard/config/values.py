@@ -1,0 +1,229 @@
+"""Words to values: how text in a settings file becomes a line, a number, a duration or a size.
+
+Each reader takes what `reader` made of the file, or a value that is one already. It raises a pydantic error whose text
+says what to write. A word without quotes that another YAML reader would take for a number, a date or a boolean is
+refused where text is meant: whoever reads the file with another tool must see the same.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Annotated
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import yaml
+from pydantic import BeforeValidator, PlainValidator, ValidationInfo
+from pydantic_core import PydanticCustomError
+
+from smtpguard.config.problems import quoted_value
+from smtpguard.config.reader import Scalar, Sequence, Table
+
+# One line of a notice, or of a reply: a sentence. Longer text belongs on a page.
+LINE_CHARACTERS_MAX = 200
+# Ten years: beyond it a duration is a slip of the finger, and dates would overflow.
+DURATION_MAX = timedelta(days=3650)
+# 1 TiB, for the same reason.
+SIZE_MAX = 1024**4
+
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+_DURATION = re.compile(r"(?P<number>[0-9]{1,9})(?P<unit>[smhd])")
+_SIZES = {"B": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
+_SIZE = re.compile(r"(?P<number>[0-9]{1,12})(?P<unit>B|KiB|MiB|GiB)")
+_NUMBER = re.compile(r"0|[1-9][0-9]{0,9}")
+_DIGITS = re.compile(r"[-+]?(?:0o?)?[0-9][0-9_]*")
+_SEXAGESIMAL = re.compile(r"[-+]?[0-9]+(?::[0-5]?[0-9])+(?:\.[0-9_]*)?")
+_BOOLEANS = {"y": "true", "yes": "true", "on": "true", "true": "true"} | dict.fromkeys(
+    ("n", "no", "off", "false"), "false"
+)
+_LANGUAGE = re.compile(r"[a-z]{2,3}(?:-[A-Za-z0-9]{2,8})*")
+
+
+def mistake(text: str, *at: str | int) -> PydanticCustomError:
+    """An error to raise: `text` for the admin, `at` the keys below the model that it is about."""
+    return PydanticCustomError("mistake", "{text}", {"text": text, "at": at})
+
+
+def empty() -> PydanticCustomError:
+    """The error of a key without a value."""
+    return PydanticCustomError("empty", "empty")
+
+
+def is_null(value: object) -> bool:
+    """True for what YAML reads as nothing."""
+    return value is None or (isinstance(value, Scalar) and value.plain and value in ("", "~", "null", "Null", "NULL"))
+
+
+def read_text(value: object, info: ValidationInfo) -> str:
+    """Text as written; refused if it is something else to other readers."""
+    if is_null(value):
+        raise empty()
+    if isinstance(value, (Sequence, list, tuple)):
+        raise mistake("write one value here, not a list.")
+    if not isinstance(value, str):
+        raise mistake("write text here.")
+    if isinstance(value, Scalar) and value.plain:
+        _refuse_guessable(value, info.field_name)
+    text = str(value).strip()
+    if not text:
+        raise empty()
+    return text
+
+
+def _refuse_guessable(value: Scalar, field: str | None) -> None:
+    if value.lower() in _BOOLEANS:
+        raise mistake(f'write "{value}" in quotes, otherwise it means "{_BOOLEANS[value.lower()]}".')
+    if _SEXAGESIMAL.fullmatch(value):
+        raise mistake(f'put times in quotes: "{value}".')
+    tag = _resolved(value)
+    if tag == "timestamp":
+        raise mistake(f'put dates in quotes: "{value}".')
+    if tag in ("int", "float") or _DIGITS.fullmatch(value):
+        name = f'"{field}"' if field else "this"
+        example = f"{field}: " if field else ""
+        raise mistake(f"{name} must be text. Put it in quotes: {example}{quoted_value(value)}.")
+
+
+def _resolved(text: str) -> str | None:
+    """The type that a YAML 1.1 reader would guess, as the last part of its tag."""
+    for tag, pattern in yaml.SafeLoader.yaml_implicit_resolvers.get(text[:1], []):
+        if pattern.match(text):
+            return str(tag).rpartition(":")[2]
+    return None
+
+
+def read_line(value: object, info: ValidationInfo) -> str:
+    """One line of text for people."""
+    text = read_text(value, info)
+    if not text.isprintable() and any(each < " " for each in text):
+        raise mistake("write one line here.")
+    if len(text) > LINE_CHARACTERS_MAX:
+        raise mistake(f"this text has {len(text)} characters; at most {LINE_CHARACTERS_MAX} fit.")
+    return text
+
+
+def read_list_name(value: object, info: ValidationInfo) -> str:
+    """The id of a list, or one of its addresses."""
+    text = read_line(value, info)
+    if text.startswith("@"):
+        raise mistake(
+            f"a word may not start with @ here. Write {quoted_value(text[1:])} for the list or the full address."
+        )
+    if len(text.replace(",", " ").split()) > 1:
+        raise mistake('two lists in one value. Write one per line with "- " in front.')
+    return text
+
+
+def read_login(value: object, info: ValidationInfo) -> str:
+    """The name of an account, where it stands in front of a colon."""
+    if isinstance(value, Scalar) and value.plain and _DIGITS.fullmatch(value):
+        raise mistake(f'a login of digits needs quotes: "{value}".')
+    return read_line(value, info)
+
+
+def read_flag(value: object) -> bool:
+    """true or false, and nothing that merely looks like it."""
+    if isinstance(value, bool):
+        return value
+    if is_null(value):
+        raise empty()
+    if not isinstance(value, Scalar) or not value.plain or value not in ("true", "false"):
+        raise mistake("write true or false, without quotes.")
+    return value == "true"
+
+
+def read_number(value: object) -> int:
+    """A whole number, digits only: no octal, no underscores, nothing to guess."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if is_null(value):
+        raise empty()
+    if not isinstance(value, Scalar) or not value.plain or not _NUMBER.fullmatch(value):
+        raise mistake("write a whole number, digits only, without quotes and without a zero in front.")
+    return int(value)
+
+
+def read_duration(value: object) -> timedelta:
+    """`30s`, `15m`, `72h` or `3d`."""
+    if isinstance(value, timedelta):
+        return value
+    if is_null(value):
+        raise empty()
+    match = _DURATION.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        raise mistake("write a number and its unit without a blank: 30s, 15m, 72h or 3d.")
+    if int(match["number"]) == 0:
+        raise mistake("this must be longer than nothing.")
+    try:
+        found = timedelta(**{_UNITS[match["unit"]]: int(match["number"])})
+    except OverflowError:
+        found = timedelta.max
+    if found > DURATION_MAX:
+        raise mistake(f"this is longer than {DURATION_MAX.days}d.")
+    return found
+
+
+def read_size(value: object) -> int:
+    """`64KiB`, `25MiB`: octets, in powers of 1024."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if is_null(value):
+        raise empty()
+    match = _SIZE.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        raise mistake("write a number and its unit without a blank: 64KiB, 25MiB or 1GiB.")
+    found = int(match["number"]) * _SIZES[match["unit"]]
+    if not 0 < found <= SIZE_MAX:
+        raise mistake("this size is out of bounds (1B to 1024GiB).")
+    return found
+
+
+def read_zone(value: object, info: ValidationInfo) -> ZoneInfo:
+    """A time zone by its name in the IANA data base."""
+    if isinstance(value, ZoneInfo):
+        return value
+    text = read_text(value, info)
+    try:
+        return ZoneInfo(text)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise mistake(f"{quoted_value(text)} is no time zone. Write it like Europe/Berlin or UTC.") from None
+
+
+def read_language(value: object, info: ValidationInfo) -> str:
+    """A language tag (RFC 5646)."""
+    text = read_text(value, info)
+    if not _LANGUAGE.fullmatch(text):
+        raise mistake(f"{quoted_value(text)} is no language. Write it like en or de.")
+    return text
+
+
+def one_or_many(value: object) -> object:
+    """A list may be written as one string (SEMANTICS e2)."""
+    if is_null(value):
+        raise empty()
+    if isinstance(value, Table):
+        raise mistake('write a list here: one entry per line with "- " in front.')
+    return [value] if isinstance(value, str) else value
+
+
+def between(least: int, most: int) -> Callable[[int], int]:
+    """A reader that bounds a whole number."""
+
+    def check(value: int) -> int:
+        if not least <= value <= most:
+            raise mistake(f"write a number from {least} to {most}.")
+        return value
+
+    return check
+
+
+Line = Annotated[str, BeforeValidator(read_line)]
+ListName = Annotated[str, BeforeValidator(read_list_name)]
+Login = Annotated[str, BeforeValidator(read_login)]
+Flag = Annotated[bool, PlainValidator(read_flag)]
+Number = Annotated[int, PlainValidator(read_number)]
+Duration = Annotated[timedelta, PlainValidator(read_duration)]
+Size = Annotated[int, PlainValidator(read_size)]
+Zone = Annotated[ZoneInfo, PlainValidator(read_zone)]
+Language = Annotated[str, BeforeValidator(read_language)]
