@@ -1,0 +1,201 @@
+"""The key folder: day keys of held mail and week keys of tags, one small file each (THREAT-MODEL section 4).
+
+They never lie in the database or in a backup. A key is on the disk, file and folder, before anybody uses it: a mail
+sealed under a key that a power cut takes away would be lost. Several processes may share a folder; who comes second
+takes the key of the first. Nothing is kept in memory here, so a key that is erased is gone for all of them.
+
+All calls wait for the disk; call them from a thread.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import stat
+from datetime import date
+from pathlib import Path
+from typing import Literal, overload
+
+KEY_OCTETS = 32
+
+_DAY_FILE = re.compile(r"day-(\d{4}-\d\d-\d\d)\.key")
+_WEEK_FILE = re.compile(r"week-(\d{4}-W\d\d)\.key")
+_WEEK = re.compile(r"\d{4}-W(?:0[1-9]|[1-4]\d|5[0-3])")
+# How often making a key may be crossed by somebody who erases it. Once is rare, this often is a fault.
+_TRIES = 5
+_OTHERS = stat.S_IRWXG | stat.S_IRWXO
+_ERASED = bytes(KEY_OCTETS)
+
+
+class KeyFolderError(Exception):
+    """The key folder cannot be used: others can read it, it is damaged, or the disk refuses. The text says which."""
+
+
+def week_of(day: date) -> str:
+    """The ISO 8601 week of `day`, as in 2026-W47."""
+    year, week, _ = day.isocalendar()
+    return f"{year:04}-W{week:02}"
+
+
+class KeyFolder:
+    """A folder of keys, made with mode 0700 if it is not there. Every method raises KeyFolderError."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        # Names that this process knows to be durable, so that the folder is synced once for each key.
+        self._durable: set[str] = set()
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _sync(folder.parent)
+            _refuse_if_readable(folder, folder.stat(), "chmod 700")
+        except OSError as error:
+            raise _refused(folder, error) from error
+
+    @overload
+    def day_key(self, day: date, create: Literal[True]) -> bytes: ...
+    @overload
+    def day_key(self, day: date, create: bool = False) -> bytes | None: ...
+    def day_key(self, day: date, create: bool = False) -> bytes | None:
+        """The key of the UTC day `day`, 32 octets; if there is none, a new one or None as `create` says."""
+        return self._key(_day_name(day), create)
+
+    @overload
+    def week_key(self, week: str, create: Literal[True]) -> bytes: ...
+    @overload
+    def week_key(self, week: str, create: bool = False) -> bytes | None: ...
+    def week_key(self, week: str, create: bool = False) -> bytes | None:
+        """The key of the ISO week `week` ("2026-W47"); if there is none, a new one or None as `create` says."""
+        return self._key(_week_name(week), create)
+
+    def days(self) -> tuple[date, ...]:
+        """The days that have a key, oldest first."""
+        return tuple(sorted(date.fromisoformat(name) for name in self._names(_DAY_FILE)))
+
+    def weeks(self) -> tuple[str, ...]:
+        """The weeks that have a key, oldest first."""
+        return tuple(sorted(self._names(_WEEK_FILE)))
+
+    def erase_day(self, day: date) -> bool:
+        """Erase the key of `day`; what was sealed under it never opens again. False if there was none."""
+        return self._erase(_day_name(day))
+
+    def erase_weeks(self, before: str) -> int:
+        """Erase the keys of all weeks before `before` ("2026-W47"); returns how many."""
+        _week_name(before)
+        return sum(self._erase(_week_name(week)) for week in self.weeks() if week < before)
+
+    def _names(self, pattern: re.Pattern[str]) -> list[str]:
+        try:
+            entries = [each.name for each in self._folder.iterdir()]
+        except OSError as error:
+            raise _refused(self._folder, error) from error
+        return [match[1] for match in map(pattern.fullmatch, entries) if match is not None]
+
+    def _key(self, name: str, create: bool) -> bytes | None:
+        try:
+            for _ in range(_TRIES):
+                key = self._read(name)
+                if key is None and not create:
+                    return None
+                if key is not None:
+                    if name not in self._durable:
+                        # Another process may have made it a moment ago, its folder not yet synced.
+                        _sync(self._folder)
+                        self._durable.add(name)
+                    return key
+                self._make(name)
+        except OSError as error:
+            raise _refused(self._folder / name, error) from error
+        raise KeyFolderError(f"{self._folder / name}: no key can be made; it is erased at once, or holds only zeros")
+
+    def _read(self, name: str) -> bytes | None:
+        path = self._folder / name
+        try:
+            # A link could point to a file that others can read or change.
+            number = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return None
+        with os.fdopen(number, "rb") as file:
+            status = os.fstat(number)
+            _refuse_if_readable(path, status, "chmod 600")
+            key = file.read(KEY_OCTETS + 1) if stat.S_ISREG(status.st_mode) else b""
+        if key == _ERASED:
+            return None
+        if len(key) != KEY_OCTETS:
+            raise KeyFolderError(f"{path}: a key file has {KEY_OCTETS} octets; restore or remove this one")
+        return key
+
+    def _make(self, name: str) -> None:
+        """Make a new key under `name`, unless somebody else was quicker."""
+        # The name begins with the key's, so that erasing finds it when we die in between.
+        new = self._folder / f"{name}.new-{secrets.token_hex(8)}"
+        number = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            with os.fdopen(number, "wb") as file:
+                file.write(secrets.token_bytes(KEY_OCTETS))
+                file.flush()
+                os.fsync(number)
+            # Unlike a rename, a link never takes the place of a key that is there already.
+            os.link(new, self._folder / name)
+        except (FileExistsError, FileNotFoundError):
+            pass  # made, or erased, by somebody else in the meantime: the caller looks again
+        finally:
+            new.unlink(missing_ok=True)
+
+    def _erase(self, name: str) -> bool:
+        self._durable.discard(name)
+        try:
+            entries = tuple(self._folder.iterdir())
+            found = [path for path in entries if path.name == name or path.name.startswith(f"{name}.new-")]
+            for path in found:
+                _wipe(path)
+            if found:
+                _sync(self._folder)
+        except OSError as error:
+            raise _refused(self._folder / name, error) from error
+        return any(path.name == name for path in found)
+
+
+def _sync(folder: Path) -> None:
+    number = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)
+
+
+def _wipe(path: Path) -> None:
+    """Take the name away, then the octets, as far as the disk lets us; whoever reads in between finds only zeros."""
+    try:
+        number = os.open(path, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return
+    try:
+        path.unlink(missing_ok=True)
+        os.pwrite(number, _ERASED, 0)
+        os.fsync(number)
+    finally:
+        os.close(number)
+
+
+def _day_name(day: date) -> str:
+    return f"day-{day:%Y-%m-%d}.key"
+
+
+def _week_name(week: str) -> str:
+    if _WEEK.fullmatch(week) is None:
+        raise ValueError("a week is written like 2026-W47")
+    return f"week-{week}.key"
+
+
+def _refuse_if_readable(path: Path, status: os.stat_result, remedy: str) -> None:
+    if status.st_uid != os.geteuid():
+        raise KeyFolderError(f"{path}: belongs to user {status.st_uid}, not to the user this runs as ({os.geteuid()})")
+    if status.st_mode & _OTHERS:
+        mode = stat.S_IMODE(status.st_mode)
+        raise KeyFolderError(f"{path}: other users can get at it (mode {mode:04o}); correct it with {remedy}")
+
+
+def _refused(path: Path, error: OSError) -> KeyFolderError:
+    return KeyFolderError(f"{path}: {error.strerror or type(error).__name__}")

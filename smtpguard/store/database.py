@@ -1,0 +1,144 @@
+"""Opening a database file: who may read it, its settings, and its schema.
+
+The schema comes in numbered steps, schema/0001.sql, 0002.sql and so on, only ever added to.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sqlite3
+import stat
+import tempfile
+import time
+from collections.abc import Iterator
+from functools import cache
+from importlib import resources
+from pathlib import Path
+
+from smtpguard.store import StoreError
+
+# STRICT tables; RETURNING is older. Debian 12 has 3.40.
+SQLITE_MIN = (3, 37, 0)
+
+_SETTINGS = (
+    # In WAL mode NORMAL may lose the last commits at a power cut.
+    "synchronous = FULL",
+    # THREAT-MODEL T-03: what is deleted is overwritten, and nothing goes into temporary files.
+    "secure_delete = ON",
+    "temp_store = MEMORY",
+)
+# Between two tries where SQLite does not wait by itself; the other side needs a few milliseconds.
+_BUSY_PAUSE = 0.02
+_STEP = re.compile(r"(\d{4})\.sql")
+
+
+def opened(path: Path, now: int, busy_seconds: float) -> sqlite3.Connection:
+    """A connection to the database at `path`, which is made if it is not there, at the newest schema.
+
+    The caller begins and ends transactions. A locked database is waited for `busy_seconds`; `now` (microseconds since
+    1970, UTC) is written beside each step of the schema. Raises StoreError with words, sqlite3.Error and OSError.
+    """
+    if sqlite3.sqlite_version_info < SQLITE_MIN:
+        raise StoreError(f"SQLite {sqlite3.sqlite_version} is too old: {'.'.join(map(str, SQLITE_MIN))} is needed")
+    _make_private(path)
+    connection = sqlite3.connect(path, timeout=busy_seconds, isolation_level=None)
+    try:
+        connection.row_factory = sqlite3.Row
+        if _journal_mode(connection, busy_seconds) != "wal":
+            raise StoreError(f"{path}: this file system cannot carry a database in WAL mode")
+        for setting in _SETTINGS:
+            connection.execute(f"PRAGMA {setting}")
+        _migrate(connection, now)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _journal_mode(connection: sqlite3.Connection, busy_seconds: float) -> str:
+    """Switch to WAL, also while others open or close the same file: SQLite itself does not wait for them here."""
+    end = time.monotonic() + busy_seconds
+    while True:
+        try:
+            return str(connection.execute("PRAGMA journal_mode = WAL").fetchone()[0])
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > end:
+                raise
+        time.sleep(_BUSY_PAUSE)
+
+
+def _make_private(path: Path) -> None:
+    """Make folder (0700) and file (0600) where they are missing, durably; refuse them where others can get at them."""
+    folder = path.parent
+    if not folder.exists():
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _sync(folder.parent)
+    _refuse_if_open(folder, "chmod 700")
+    if not path.exists():
+        # SQLite would make the file readable for others; its -wal and -shm take the mode from it. Made under another
+        # name: to close a database's file here would drop the locks of this process's other connections (fcntl(2)).
+        number, name = tempfile.mkstemp(dir=folder, prefix=f"{path.name}.new-")
+        os.close(number)
+        new = Path(name)
+        try:
+            os.link(new, path)
+        except FileExistsError:
+            pass  # somebody else was quicker
+        finally:
+            new.unlink()
+    _refuse_if_open(path, "chmod 600")
+    _sync(folder)
+
+
+def _sync(folder: Path) -> None:
+    number = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)
+
+
+def _refuse_if_open(path: Path, remedy: str) -> None:
+    mode = stat.S_IMODE(path.stat().st_mode)
+    if mode & (stat.S_IRWXG | stat.S_IRWXO):
+        raise StoreError(f"{path}: other users can get at it (mode {mode:04o}); correct it with {remedy}")
+
+
+def _migrate(connection: sqlite3.Connection, now: int) -> None:
+    steps = _steps()
+    newest = max(steps)
+    with connection:  # commits, or rolls back what was begun
+        # IMMEDIATE: of two processes that start together, the second waits and finds everything done.
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute(
+            "CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL PRIMARY KEY, applied INTEGER NOT NULL)"
+        )
+        version = connection.execute("SELECT coalesce(max(version), 0) FROM schema_version").fetchone()[0]
+        if version > newest:
+            raise StoreError(
+                f"the database was written by a newer smtpguard: it has schema {version}, this one knows up to {newest}"
+            )
+        for number in sorted(each for each in steps if each > version):
+            for statement in _statements(steps[number]):
+                connection.execute(statement)
+            connection.execute("INSERT INTO schema_version VALUES (?, ?)", (number, now))
+
+
+@cache
+def _steps() -> dict[int, str]:
+    folder = resources.files("smtpguard.store") / "schema"
+    found = ((_STEP.fullmatch(each.name), each) for each in folder.iterdir())
+    return {int(match[1]): each.read_text("utf-8") for match, each in found if match is not None}
+
+
+def _statements(script: str) -> Iterator[str]:
+    """The statements of a script, one by one: `executescript` would commit in between."""
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
+    if statement.strip():
+        raise sqlite3.ProgrammingError("a schema step does not end with a whole statement")

@@ -1,0 +1,290 @@
+"""The store of held mail in one SQLite file: for one node, also with several processes on it.
+
+One worker thread owns the connection; every call is one transaction in it. `synchronous=FULL` in WAL mode makes each
+commit survive a power cut. `secure_delete` and `tidy` make sure that nothing of a decided mail stays in the files
+(THREAT-MODEL T-03). Time is the clock that `open` was given, kept as microseconds since 1970, UTC.
+"""
+
+# ruff: noqa: S608 - statements are put together from constants of this file; values are bound
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import sqlite3
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+
+from smtpguard.held import HeldRow, State, Tags
+from smtpguard.store import Claim, StoreError
+from smtpguard.store.database import opened
+
+Clock = Callable[[], datetime]
+Value = TypeVar("Value")
+
+# Another process of this node (`smtpguard held`, a backup) may hold the lock for a moment. A hold has 60 s in all.
+BUSY_SECONDS = 10.0
+
+_NONCE_OCTETS = 16
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+_WAITING = "state IN ('asking', 'held', 'sending')"
+_UNCLAIMED = "(claim IS NULL OR claimed_until <= :now)"
+_COLUMNS = (
+    "id, state, day, created, expires, decided, size, box, card, "
+    "week, tag_resend, tag_account, tag_message, tag_subject, sketch, helps"
+)
+# What becomes of a row when it is decided: id, state, time. Everything else goes in this same transaction.
+_TOMBSTONE = (
+    "state = :state, decided = :now, size = 0, helps = 0, day = NULL, created = NULL, expires = NULL, "
+    "box = NULL, card = NULL, week = NULL, tag_resend = NULL, tag_account = NULL, tag_message = NULL, "
+    "tag_subject = NULL, sketch = NULL, claim = NULL, claimed_until = NULL"
+)
+
+
+class SQLiteStore:
+    """`HoldStore` in one file. Made by `open`; every method raises StoreError if the database refuses."""
+
+    def __init__(self, connection: sqlite3.Connection, worker: ThreadPoolExecutor, clock: Clock) -> None:
+        self._connection = connection
+        self._worker = worker
+        self._clock = clock
+        self._closed = False
+
+    @classmethod
+    async def open(cls, path: Path, clock: Clock, *, busy_seconds: float = BUSY_SECONDS) -> SQLiteStore:
+        """Open the file at `path`, made with mode 0600 in a folder of mode 0700 if it is not there; migrate it.
+
+        `clock` gives the time now, aware. Raises StoreError also if others can get at the file or its folder, or if a
+        newer smtpguard has written it.
+        """
+        worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
+        try:
+            connection = await _in(worker, lambda: opened(path, _number(clock()), busy_seconds))
+        except BaseException:
+            worker.shutdown(wait=False)
+            raise
+        return cls(connection, worker, clock)
+
+    async def add(self, row: HeldRow) -> None:
+        if row.state is not State.ASKING or row.day is None or row.created is None or row.expires is None:
+            raise ValueError("a new row is in state asking and has its day and times")
+        tags = row.tags
+        values = {
+            "id": row.id,
+            "state": row.state.value,
+            "day": row.day.isoformat(),
+            "created": _number(row.created),
+            "expires": _number(row.expires),
+            "size": row.size,
+            "box": row.box,
+            "card": row.card,
+            "helps": row.helps,
+            "week": tags.week if tags else None,
+            "tag_resend": tags.resend if tags else None,
+            "tag_account": tags.account if tags else None,
+            "tag_message": tags.message_id if tags else None,
+            "tag_subject": tags.subject if tags else None,
+            "sketch": tags.sketch if tags else None,
+        }
+        await self._execute(
+            f"INSERT INTO held ({', '.join(values)}) VALUES ({', '.join(f':{name}' for name in values)})", values
+        )
+
+    async def mark_held(self, hold_id: bytes) -> None:
+        await self._execute("UPDATE held SET state = 'held' WHERE id = :id AND state = 'asking'", {"id": hold_id})
+
+    async def drop(self, hold_id: bytes) -> None:
+        # Only `asking`: in any other state somebody has answered, so the notice has been read after all.
+        await self._execute("DELETE FROM held WHERE id = :id AND state = 'asking'", {"id": hold_id})
+
+    async def find(self, hold_id: bytes) -> HeldRow | None:
+        rows = await self._execute(
+            f"SELECT {_COLUMNS}, expires <= :now AND {_UNCLAIMED} AS late FROM held WHERE id = :id", {"id": hold_id}
+        )
+        if not rows:
+            return None
+        if rows[0]["late"]:
+            # Nobody has swept it up yet; it is told as it will be told later.
+            return HeldRow(hold_id, State.EXPIRED, decided=_time(rows[0]["expires"]))
+        return _row(rows[0])
+
+    async def find_resend(self, tags: Sequence[bytes]) -> HeldRow | None:
+        if not tags:
+            return None
+        names = {f"tag{number}": tag for number, tag in enumerate(tags)}
+        rows = await self._execute(
+            f"SELECT {_COLUMNS} FROM held WHERE tag_resend IN ({', '.join(f':{name}' for name in names)}) "
+            f"AND {_WAITING} AND expires > :now ORDER BY created DESC, rowid DESC LIMIT 1",
+            names,
+        )
+        return _row(rows[0]) if rows else None
+
+    async def claim(self, hold_id: bytes, lasts: timedelta) -> Claim | None:
+        nonce = secrets.token_bytes(_NONCE_OCTETS)
+        rows = await self._execute(
+            "UPDATE held SET claim = :nonce, claimed_until = :until "
+            f"WHERE id = :id AND {_WAITING} AND expires > :now AND {_UNCLAIMED} RETURNING state",
+            {"id": hold_id, "nonce": nonce, "lasts": lasts},
+        )
+        return Claim(hold_id, nonce, rows[0]["state"] == State.SENDING.value) if rows else None
+
+    async def renew(self, claim: Claim, lasts: timedelta) -> bool:
+        return await self._move(claim, "claimed_until = :until", "claimed_until > :now", lasts=lasts)
+
+    async def give_back(self, claim: Claim) -> None:
+        await self._move(claim, "claim = NULL, claimed_until = NULL")
+
+    async def mark_sending(self, claim: Claim) -> bool:
+        # Lapsed is lost here, even if nobody has taken it over: from now on two could send.
+        return await self._move(claim, "state = 'sending'", f"{_WAITING} AND claimed_until > :now")
+
+    async def unmark_sending(self, claim: Claim) -> bool:
+        return await self._move(claim, "state = 'held'", "state = 'sending'")
+
+    async def decide(self, claim: Claim, state: State) -> bool:
+        # What has happened is written down as long as nobody else has the claim, even if it has lapsed meanwhile.
+        if state.waiting:
+            raise ValueError("a decision is sent, discarded, expired or replaced")
+        return await self._move(claim, _TOMBSTONE, _WAITING, state=state.value)
+
+    async def replace(self, hold_id: bytes) -> bool:
+        rows = await self._execute(
+            f"UPDATE held SET {_TOMBSTONE} "
+            f"WHERE id = :id AND {_WAITING} AND expires > :now AND {_UNCLAIMED} RETURNING id",
+            {"id": hold_id, "state": State.REPLACED.value},
+        )
+        return bool(rows)
+
+    async def count_help(self, hold_id: bytes) -> int:
+        rows = await self._execute(
+            f"UPDATE held SET helps = helps + 1 WHERE id = :id AND {_WAITING} RETURNING helps", {"id": hold_id}
+        )
+        return int(rows[0]["helps"]) - 1 if rows else 0
+
+    async def due(self, limit: int) -> list[HeldRow]:
+        columns = _COLUMNS.replace(" box,", " NULL AS box,")
+        rows = await self._execute(
+            f"SELECT {columns} FROM held WHERE {_WAITING} AND expires <= :now AND {_UNCLAIMED} "
+            "ORDER BY expires, rowid LIMIT :limit",
+            {"limit": limit},
+        )
+        return [_row(each) for each in rows]
+
+    async def expire(self, hold_id: bytes) -> bool:
+        rows = await self._execute(
+            f"UPDATE held SET {_TOMBSTONE} "
+            f"WHERE id = :id AND {_WAITING} AND expires <= :now AND {_UNCLAIMED} RETURNING id",
+            {"id": hold_id, "state": State.EXPIRED.value},
+        )
+        return bool(rows)
+
+    async def waiting_days(self) -> dict[date, int]:
+        rows = await self._execute(f"SELECT day, count(*) AS waiting FROM held WHERE {_WAITING} GROUP BY day", {})
+        return {date.fromisoformat(each["day"]): each["waiting"] for each in rows}
+
+    async def release_claims(self) -> int:
+        rows = await self._execute(
+            "UPDATE held SET claim = NULL, claimed_until = NULL WHERE claim IS NOT NULL RETURNING id", {}
+        )
+        return len(rows)
+
+    async def purge_tombstones(self, older_than: timedelta) -> int:
+        rows = await self._execute(
+            "DELETE FROM held WHERE decided <= :now - :age RETURNING id", {"age": older_than // _MICROSECOND}
+        )
+        return len(rows)
+
+    async def sign_of_life(self) -> datetime | None:
+        def exchange() -> datetime | None:
+            with self._connection as connection:
+                connection.execute("BEGIN IMMEDIATE")
+                before = connection.execute("SELECT seen FROM sign_of_life").fetchone()
+                connection.execute("INSERT OR REPLACE INTO sign_of_life VALUES (1, ?)", (_number(self._clock()),))
+            return _time(before["seen"]) if before else None
+
+        return await _in(self._worker, exchange)
+
+    async def tidy(self) -> None:
+        rows = await self._execute("PRAGMA wal_checkpoint(TRUNCATE)", {})
+        if rows[0]["busy"]:
+            raise StoreError("somebody else reads the database: its log could not be emptied")
+
+    async def close(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        try:
+            await _in(self._worker, self._connection.close)
+        finally:
+            self._worker.shutdown(wait=False)
+
+    async def _move(
+        self, claim: Claim, change: str, condition: str = "TRUE", *, lasts: timedelta | None = None, state: str = ""
+    ) -> bool:
+        """Change the row if `claim` is still the one on it; False if not."""
+        values = {"id": claim.id, "nonce": claim.nonce, "lasts": lasts, "state": state}
+        rows = await self._execute(
+            f"UPDATE held SET {change} WHERE id = :id AND claim = :nonce AND {condition} RETURNING id", values
+        )
+        return bool(rows)
+
+    async def _execute(self, statement: str, values: dict[str, Any]) -> list[sqlite3.Row]:
+        """Run one statement as one transaction. It sees :now, and :until if `values` has `lasts`."""
+
+        def run() -> list[sqlite3.Row]:
+            # The time is taken in the worker: a call may have waited for those before it.
+            now = self._clock()
+            lasts = values.get("lasts")
+            times = {"now": _number(now), "until": _number(now + lasts) if lasts is not None else None}
+            return self._connection.execute(statement, values | {"lasts": None} | times).fetchall()
+
+        return await _in(self._worker, run)
+
+
+async def _in(worker: ThreadPoolExecutor, work: Callable[[], Value]) -> Value:
+    try:
+        running = asyncio.get_running_loop().run_in_executor(worker, work)
+    except RuntimeError as error:
+        # The executor's word for a call after close.
+        raise StoreError("the store is closed") from error
+    try:
+        return await running
+    except sqlite3.Error as error:
+        name = getattr(error, "sqlite_errorname", None) or type(error).__name__
+        raise StoreError(f"the database refused: {error} ({name})") from error
+    except OSError as error:
+        raise StoreError(f"the database cannot be opened: {error}") from error
+
+
+def _row(row: sqlite3.Row) -> HeldRow:
+    tags = None
+    if row["week"] is not None:
+        tags = Tags(
+            row["week"], row["tag_resend"], row["tag_account"], row["tag_message"], row["tag_subject"], row["sketch"]
+        )
+    return HeldRow(
+        id=row["id"],
+        state=State(row["state"]),
+        day=date.fromisoformat(row["day"]) if row["day"] is not None else None,
+        created=_time(row["created"]),
+        expires=_time(row["expires"]),
+        decided=_time(row["decided"]),
+        size=row["size"],
+        box=row["box"] or b"",
+        card=row["card"] or b"",
+        tags=tags,
+        helps=row["helps"],
+    )
+
+
+def _number(time: datetime) -> int:
+    return (time - _EPOCH) // _MICROSECOND
+
+
+def _time(number: int | None) -> datetime | None:
+    return None if number is None else _EPOCH + number * _MICROSECOND

@@ -1,0 +1,436 @@
+"""What `HoldStore` promises, whichever backend keeps it."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from datetime import date, timedelta
+
+import pytest
+
+from smtpguard.held import HeldRow, State
+from smtpguard.store import Claim, HoldStore, StoreError
+from tests.store.conftest import HOUR, LASTS, NOW, SetClock, a_row
+
+FINAL = [State.SENT, State.DISCARDED, State.EXPIRED, State.REPLACED]
+
+
+async def claimed(store: HoldStore, row: HeldRow) -> Claim:
+    claim = await store.claim(row.id, LASTS)
+    assert claim is not None
+    return claim
+
+
+def tombstone(row: HeldRow, state: State) -> HeldRow:
+    return HeldRow(row.id, state, decided=NOW)
+
+
+async def test_a_row_comes_back_as_it_was_stored(store: HoldStore) -> None:
+    row = a_row()
+    await store.add(row)
+
+    assert await store.find(row.id) == row
+    assert await store.find(bytes(32)) is None
+
+
+async def test_tags_may_be_missing_in_part_or_whole(store: HoldStore) -> None:
+    tags = a_row().tags
+    assert tags is not None
+    for kept in (replace(tags, resend=None, message_id=None, subject=None, sketch=None), None):
+        row = a_row(tags=kept)
+        await store.add(row)
+        assert await store.find(row.id) == row
+
+
+async def test_an_id_is_stored_once(store: HoldStore) -> None:
+    row = a_row()
+    await store.add(row)
+
+    with pytest.raises(StoreError):
+        await store.add(a_row(id=row.id))
+    assert await store.find(row.id) == row
+
+
+@pytest.mark.parametrize("changes", [{"state": State.HELD}, {"state": State.SENT}, {"expires": None}, {"day": None}])
+async def test_only_a_whole_row_in_asking_is_new(store: HoldStore, changes: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match="asking"):
+        await store.add(a_row(**changes))
+
+
+async def test_asking_becomes_held(store: HoldStore) -> None:
+    row = a_row()
+    await store.add(row)
+
+    await store.mark_held(row.id)
+    await store.mark_held(bytes(32))
+
+    assert await store.find(row.id) == replace(row, state=State.HELD)
+
+
+async def test_a_late_mark_does_not_take_a_mail_back_from_sending_or_sent(store: HoldStore) -> None:
+    row = a_row()
+    await store.add(row)
+    claim = await claimed(store, row)
+    await store.mark_sending(claim)
+
+    await store.mark_held(row.id)
+    sending = await store.find(row.id)
+    await store.decide(claim, State.SENT)
+    await store.mark_held(row.id)
+    sent = await store.find(row.id)
+
+    assert sending is not None
+    assert sending.state is State.SENDING
+    assert sent == tombstone(row, State.SENT)
+
+
+async def test_a_dropped_row_leaves_nothing(store: HoldStore) -> None:
+    row = a_row()
+    await store.add(row)
+
+    await store.drop(row.id)
+
+    assert await store.find(row.id) is None
+
+
+async def test_drop_does_not_touch_what_was_answered(store: HoldStore) -> None:
+    row = a_row()
+    await store.add(row)
+    claim = await claimed(store, row)
+    await store.mark_sending(claim)
+
+    await store.drop(row.id)
+
+    assert await store.decide(claim, State.SENT)
+    await store.drop(row.id)
+    assert await store.find(row.id) == tombstone(row, State.SENT)
+
+
+async def test_a_claim_on_a_dropped_row_is_lost(store: HoldStore) -> None:
+    row = a_row()
+    await store.add(row)
+    claim = await claimed(store, row)
+
+    await store.drop(row.id)
+
+    assert not await store.mark_sending(claim)
+    assert not await store.decide(claim, State.SENT)
+
+
+async def test_a_row_past_its_expiry_is_reported_as_expired_and_cannot_be_opened(
+    store: HoldStore, clock: SetClock
+) -> None:
+    row = a_row()
+    await store.add(row)
+
+    clock.pass_by(72 * HOUR)
+
+    assert await store.find(row.id) == HeldRow(row.id, State.EXPIRED, decided=row.expires)
+    assert await store.claim(row.id, LASTS) is None
+    assert not await store.replace(row.id)
+
+
+async def test_a_mail_whose_release_is_under_way_at_its_expiry_is_not_expired(
+    store: HoldStore, clock: SetClock
+) -> None:
+    row = a_row()
+    await store.add(row)
+    clock.pass_by(72 * HOUR - timedelta(seconds=1))
+    claim = await claimed(store, row)
+    await store.mark_sending(claim)
+    clock.pass_by(timedelta(seconds=2))
+
+    found = await store.find(row.id)
+
+    assert found == replace(row, state=State.SENDING)
+    assert await store.due(10) == []
+    assert not await store.expire(row.id)
+    assert await store.renew(claim, LASTS)
+    assert await store.decide(claim, State.SENT)
+
+
+async def test_the_newest_waiting_row_with_one_of_the_tags_is_the_resend(store: HoldStore, clock: SetClock) -> None:
+    tags = a_row().tags
+    assert tags is not None
+    assert tags.resend is not None
+    rows = [a_row(tags=replace(tags, account=bytes(32)), created=NOW + number * HOUR) for number in (1, 3, 2)]
+    for row in [*rows, a_row()]:
+        await store.add(row)
+
+    assert await store.find_resend([bytes(32), tags.resend]) == rows[1]
+    await store.decide(await claimed(store, rows[1]), State.DISCARDED)
+    assert await store.find_resend([tags.resend]) == rows[2]
+    assert await store.find_resend([bytes(32)]) is None
+    assert await store.find_resend([]) is None
+    clock.pass_by(72 * HOUR)
+    assert await store.find_resend([tags.resend]) is None
+
+
+async def test_rows_without_a_resend_tag_match_nothing(store: HoldStore) -> None:
+    tags = a_row().tags
+    assert tags is not None
+    await store.add(a_row(tags=replace(tags, resend=None)))
+
+    assert await store.find_resend([b""]) is None
+
+
+async def test_only_one_of_many_can_claim_and_it_is_told_by_its_nonce(store: HoldStore, other: HoldStore) -> None:
+    for _ in range(50):
+        row = a_row()
+        await store.add(row)
+
+        claims = await asyncio.gather(*(each.claim(row.id, LASTS) for each in (store, other) * 2))
+
+        winners = [claim for claim in claims if claim is not None]
+        assert len(winners) == 1
+        assert await other.find(row.id) == row
+        assert await other.decide(winners[0], State.DISCARDED)
+
+
+async def test_a_claim_lasts_until_it_lapses(store: HoldStore, other: HoldStore, clock: SetClock) -> None:
+    row = a_row()
+    await store.add(row)
+    first = await claimed(store, row)
+
+    clock.pass_by(LASTS - timedelta(microseconds=1))
+    assert await other.claim(row.id, LASTS) is None
+    clock.pass_by(timedelta(microseconds=1))
+    second = await claimed(other, row)
+
+    assert second.nonce != first.nonce
+    assert not await store.renew(first, LASTS)
+    assert not await store.mark_sending(first)
+    assert not await store.unmark_sending(first)
+    assert not await store.decide(first, State.SENT)
+    await store.give_back(first)
+    assert await other.mark_sending(second)
+    assert await other.decide(second, State.SENT)
+
+
+async def test_a_renewed_claim_lasts_from_now(store: HoldStore, clock: SetClock) -> None:
+    row = a_row()
+    await store.add(row)
+    claim = await claimed(store, row)
+
+    for _ in range(3):
+        clock.pass_by(LASTS - timedelta(seconds=1))
+        assert await store.renew(claim, LASTS)
+        assert await store.claim(row.id, LASTS) is None
+
+
+async def test_a_lapsed_claim_sends_nothing_but_may_still_write_what_has_happened(
+    store: HoldStore, clock: SetClock
+) -> None:
+    row, late = a_row(), a_row()
+    for each in (row, late):
+        await store.add(each)
+    sending, idle = await claimed(store, row), await claimed(store, late)
+    assert await store.mark_sending(sending)
+
+    clock.pass_by(LASTS)
+
+    assert not await store.mark_sending(idle)
+    assert not await store.renew(idle, LASTS)
+    assert await store.decide(sending, State.SENT)
+
+
+async def test_a_claim_given_back_is_free_at_once(store: HoldStore) -> None:
+    row = a_row()
+    await store.add(row)
+    claim = await claimed(store, row)
+
+    await store.give_back(claim)
+
+    assert not await store.mark_sending(claim)
+    assert not (await claimed(store, row)).interrupted
+
+
+async def test_a_mail_in_sending_stays_there_and_the_next_claim_knows(store: HoldStore) -> None:
+    row = a_row()
+    await store.add(row)
+    claim = await claimed(store, row)
+    assert not claim.interrupted
+    assert await store.mark_sending(claim)
+
+    await store.give_back(claim)
+
+    found = await store.find(row.id)
+    assert found is not None
+    assert found.state is State.SENDING
+    assert (await claimed(store, row)).interrupted
+
+
+async def test_refused_after_the_dot_a_mail_waits_again(store: HoldStore) -> None:
+    row = a_row()
+    await store.add(row)
+    claim = await claimed(store, row)
+    await store.mark_sending(claim)
+
+    assert await store.unmark_sending(claim)
+    assert not await store.unmark_sending(claim)
+    await store.give_back(claim)
+
+    assert await store.find(row.id) == replace(row, state=State.HELD)
+    assert not (await claimed(store, row)).interrupted
+
+
+@pytest.mark.parametrize("state", FINAL)
+async def test_a_decision_leaves_id_state_and_time(store: HoldStore, state: State) -> None:
+    row = a_row()
+    await store.add(row)
+    await store.count_help(row.id)
+    claim = await claimed(store, row)
+
+    assert await store.decide(claim, state)
+
+    assert await store.find(row.id) == tombstone(row, state)
+    assert await store.claim(row.id, LASTS) is None
+    assert not await store.decide(claim, State.SENT)
+    assert not await store.mark_sending(claim)
+    assert not await store.replace(row.id)
+    assert not await store.expire(row.id)
+    assert await store.waiting_days() == {}
+
+
+@pytest.mark.parametrize("state", [State.ASKING, State.HELD, State.SENDING])
+async def test_waiting_is_no_decision(store: HoldStore, state: State) -> None:
+    row = a_row()
+    await store.add(row)
+
+    with pytest.raises(ValueError, match="decision"):
+        await store.decide(await claimed(store, row), state)
+
+
+async def test_a_waiting_row_is_replaced_unless_somebody_decides_it(store: HoldStore, clock: SetClock) -> None:
+    free, taken = a_row(), a_row()
+    for row in (free, taken):
+        await store.add(row)
+    await claimed(store, taken)
+
+    assert await store.replace(free.id)
+    assert not await store.replace(free.id)
+    assert not await store.replace(taken.id)
+    assert not await store.replace(bytes(32))
+
+    assert await store.find(free.id) == tombstone(free, State.REPLACED)
+    clock.pass_by(LASTS)
+    assert await store.replace(taken.id)
+
+
+async def test_help_answers_are_counted_for_each_hold(store: HoldStore, other: HoldStore) -> None:
+    one, two = a_row(), a_row()
+    for row in (one, two):
+        await store.add(row)
+
+    assert [await each.count_help(one.id) for each in (store, other, store)] == [0, 1, 2]
+    assert await store.count_help(two.id) == 0
+    found = await store.find(one.id)
+    assert found is not None
+    assert found.helps == 3
+
+
+async def test_due_rows_come_oldest_first_without_box_and_not_more_than_asked(
+    store: HoldStore, clock: SetClock
+) -> None:
+    rows = [a_row(expires=NOW + number * HOUR) for number in (3, 1, 2, 9)]
+    for row in rows:
+        await store.add(row)
+    assert await store.due(10) == []
+
+    clock.pass_by(3 * HOUR)
+
+    assert await store.due(10) == [replace(rows[number], box=b"") for number in (1, 2, 0)]
+    assert await store.due(2) == [replace(rows[number], box=b"") for number in (1, 2)]
+
+
+async def test_a_lapsed_claim_does_not_keep_a_row_from_expiring(store: HoldStore, clock: SetClock) -> None:
+    row = a_row()
+    await store.add(row)
+    clock.pass_by(72 * HOUR - timedelta(seconds=1))
+    claim = await claimed(store, row)
+    clock.pass_by(LASTS)
+
+    assert [each.id for each in await store.due(10)] == [row.id]
+    assert await store.expire(row.id)
+    assert not await store.decide(claim, State.SENT)
+
+
+async def test_only_what_is_due_expires_and_only_once(store: HoldStore, other: HoldStore, clock: SetClock) -> None:
+    row, later = a_row(), a_row(expires=NOW + 100 * HOUR)
+    for each in (row, later):
+        await store.add(each)
+    assert not await store.expire(row.id)
+
+    clock.pass_by(72 * HOUR)
+    done = await asyncio.gather(store.expire(row.id), other.expire(row.id))
+
+    assert sorted(done) == [False, True]
+    assert not await store.expire(later.id)
+    assert await store.due(10) == []
+    assert await store.find(row.id) == HeldRow(row.id, State.EXPIRED, decided=clock.now)
+
+
+async def test_waiting_rows_are_counted_by_day(store: HoldStore) -> None:
+    rows = [a_row(day=date(2026, 11, day)) for day in (20, 21, 21, 22)]
+    for row in rows:
+        await store.add(row)
+    await store.decide(await claimed(store, rows[0]), State.SENT)
+    await store.mark_held(rows[1].id)
+    await store.mark_sending(await claimed(store, rows[2]))
+
+    assert await store.waiting_days() == {date(2026, 11, 21): 2, date(2026, 11, 22): 1}
+
+
+async def test_claims_of_a_former_process_lapse_at_start(store: HoldStore) -> None:
+    rows = [a_row(), a_row(), a_row()]
+    for row in rows:
+        await store.add(row)
+    old = await claimed(store, rows[0])
+    await store.mark_sending(await claimed(store, rows[1]))
+
+    assert await store.release_claims() == 2
+    assert await store.release_claims() == 0
+
+    assert not await store.mark_sending(old)
+    assert not (await claimed(store, rows[0])).interrupted
+    assert (await claimed(store, rows[1])).interrupted
+
+
+async def test_old_tombstones_go_and_waiting_rows_stay(store: HoldStore, clock: SetClock) -> None:
+    old, young, waiting = a_row(), a_row(), a_row()
+    for row in (old, young, waiting):
+        await store.add(row)
+    await store.decide(await claimed(store, old), State.SENT)
+    clock.pass_by(HOUR)
+    await store.decide(await claimed(store, young), State.SENT)
+    clock.pass_by(30 * 24 * HOUR - timedelta(seconds=1))
+
+    assert await store.purge_tombstones(timedelta(days=30)) == 1
+
+    assert await store.find(old.id) is None
+    assert await store.find(young.id) is not None
+    assert await store.find(waiting.id) is not None
+
+
+async def test_the_last_sign_of_life_is_remembered(store: HoldStore, other: HoldStore, clock: SetClock) -> None:
+    assert await store.sign_of_life() is None
+    clock.pass_by(HOUR)
+
+    assert await other.sign_of_life() == NOW
+    assert await store.sign_of_life() == NOW + HOUR
+
+
+async def test_many_calls_at_once_all_happen(store: HoldStore, other: HoldStore) -> None:
+    rows = [a_row(box=b"x" * 5000) for _ in range(100)]
+
+    await asyncio.gather(*((store, other)[number % 2].add(row) for number, row in enumerate(rows)))
+
+    assert await store.waiting_days() == {date(2026, 11, 22): 100}
+
+
+async def test_after_close_every_call_is_a_store_error(store: HoldStore) -> None:
+    await store.close()
+    await store.close()
+
+    with pytest.raises(StoreError, match="closed"):
+        await store.find(bytes(32))

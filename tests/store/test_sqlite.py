@@ -1,0 +1,386 @@
+"""What the SQLite store owes beyond the contract: durability, clean files, private files, words for what went wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import signal
+import sqlite3
+import stat
+import subprocess
+import sys
+import tempfile
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from smtpguard.held import HeldRow, State
+from smtpguard.store import StoreError
+from smtpguard.store.sqlite import SQLiteStore
+from tests.store.conftest import LASTS, NOW, SetClock, a_row
+
+
+def files_of(path: Path) -> dict[str, bytes]:
+    return {each.name: each.read_bytes() for each in path.parent.iterdir()}
+
+
+def traces(path: Path, row: HeldRow) -> list[str]:
+    """Which parts of `row` still lie in the files, piece by piece."""
+    assert row.tags is not None
+    parts = {
+        "card": row.card,
+        "resend": row.tags.resend,
+        "account": row.tags.account,
+        "message": row.tags.message_id,
+        "subject": row.tags.subject,
+        "sketch": row.tags.sketch,
+    } | {f"box {at}": row.box[at : at + 16] for at in range(0, len(row.box) - 16, 500)}
+    contents = b"".join(files_of(path).values())
+    return [name for name, octets in parts.items() if octets is not None and octets in contents]
+
+
+BOX_SIZES = [200, 3000, 200_000]
+
+
+@pytest.mark.parametrize("size", BOX_SIZES)
+@pytest.mark.parametrize("way", ["decide", "expire", "replace", "drop"])
+async def test_T_03_after_a_decision_and_tidy_the_files_hold_no_box_card_tag_or_sketch(
+    store: SQLiteStore, clock: SetClock, path: Path, way: str, size: int
+) -> None:
+    row, stays = a_row(box=os.urandom(size)), a_row(expires=NOW + timedelta(days=30))
+    await store.add(stays)
+    await store.add(row)
+    await store.tidy()
+    assert len(traces(path, row)) > 5
+
+    match way:
+        case "decide":
+            claim = await store.claim(row.id, LASTS)
+            assert claim is not None
+            assert await store.decide(claim, State.SENT)
+        case "expire":
+            clock.pass_by(timedelta(days=4))
+            assert await store.expire(row.id)
+        case "replace":
+            assert await store.replace(row.id)
+        case "drop":
+            await store.drop(row.id)
+    await store.tidy()
+
+    assert traces(path, row) == []
+    assert len(traces(path, stays)) > 5
+    assert await store.find(stays.id) == stays
+
+
+async def test_T_03_the_same_holds_when_the_row_never_left_the_log_file(store: SQLiteStore, path: Path) -> None:
+    row = a_row(box=os.urandom(50_000))
+    await store.add(row)
+    assert traces(path, row)
+
+    await store.replace(row.id)
+    await store.tidy()
+
+    assert traces(path, row) == []
+    assert files_of(path)["holds.sqlite3-wal"] == b""
+
+
+async def test_T_03_tidy_says_when_a_reader_keeps_the_log_from_being_emptied(path: Path, clock: SetClock) -> None:
+    store = await SQLiteStore.open(path, clock, busy_seconds=0.05)
+    row = a_row()
+    await store.add(row)
+    reader = sqlite3.connect(path, isolation_level=None)
+    reader.execute("BEGIN")
+    reader.execute("SELECT count(*) FROM held").fetchone()
+    await store.replace(row.id)
+
+    with pytest.raises(StoreError, match="somebody else reads"):
+        await store.tidy()
+    reader.close()
+    await store.tidy()
+
+    assert traces(path, row) == []
+    await store.close()
+
+
+async def test_T_02_in_clear_lie_id_state_times_size_and_tags_and_no_other_column(
+    store: SQLiteStore, path: Path
+) -> None:
+    connection = sqlite3.connect(path)
+    columns = {each[1] for each in connection.execute("PRAGMA table_info(held)")}
+    connection.close()
+
+    tags = {"week", "tag_resend", "tag_account", "tag_message", "tag_subject", "sketch"}
+    clear = {"id", "state", "day", "created", "expires", "decided", "size", "helps", "claim", "claimed_until"}
+    assert columns == {"box", "card"} | tags | clear
+
+
+@pytest.mark.parametrize("column", ["box", "card", "tag_resend", "tag_account", "sketch", "claim"])
+async def test_T_02_the_database_itself_refuses_a_tombstone_with_anything_left(
+    store: SQLiteStore, path: Path, column: str
+) -> None:
+    row = a_row()
+    await store.add(row)
+    await store.replace(row.id)
+    connection = sqlite3.connect(path)
+
+    with pytest.raises(sqlite3.IntegrityError, match="CHECK"):
+        connection.execute(f"UPDATE held SET {column} = x'00'")
+
+    connection.close()
+
+
+async def test_settings_that_durability_and_clean_files_rest_on(store: SQLiteStore, path: Path) -> None:
+    found = {}
+    for name in ("journal_mode", "synchronous", "secure_delete", "temp_store"):
+        rows = await store._execute(f"PRAGMA {name}", {})
+        found[name] = rows[0][0]
+
+    assert found == {"journal_mode": "wal", "synchronous": 2, "secure_delete": 1, "temp_store": 2}
+
+
+CHILD = """
+import asyncio, os, signal, sys
+from datetime import UTC, datetime
+from pathlib import Path
+from smtpguard.store.sqlite import SQLiteStore
+from tests.store.conftest import SetClock, a_row
+
+async def main():
+    store = await SQLiteStore.open(Path(sys.argv[1]), SetClock())
+    for number in range(5):
+        await store.add(a_row(id=bytes([number]) * 32))
+        os.write(1, b"+")
+    os.kill(os.getpid(), signal.SIGKILL)
+
+asyncio.run(main())
+"""
+
+
+async def test_what_add_has_answered_for_outlives_kill_9(path: Path, clock: SetClock) -> None:
+    done = subprocess.run([sys.executable, "-c", CHILD, str(path)], check=False, capture_output=True, timeout=60)
+    assert (done.returncode, done.stdout) == (-signal.SIGKILL, b"+++++"), done.stderr
+
+    store = await SQLiteStore.open(path, clock)
+
+    assert [await store.find(bytes([number]) * 32) is not None for number in range(6)] == [True] * 5 + [False]
+    rows = await store._execute("PRAGMA integrity_check", {})
+    assert rows[0][0] == "ok"
+    await store.close()
+
+
+@pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace")
+def test_every_add_is_synced_before_it_is_answered(path: Path) -> None:
+    command = ["strace", "-f", "-y", "-e", "trace=fsync,fdatasync,write,pwrite64"]
+
+    done = subprocess.run(
+        [*command, sys.executable, "-c", CHILD, str(path)], check=False, capture_output=True, text=True, timeout=120
+    )
+
+    before_each = done.stderr.split('"+", 1')[:-1]
+    assert len(before_each) == 5
+    for calls in before_each:
+        last_write = calls.rindex("holds.sqlite3-wal>, ")
+        assert "holds.sqlite3-wal>)" in calls[last_write:], "the log was written after its last sync"
+
+
+async def test_file_and_folder_are_closed_to_others_whatever_the_umask(path: Path, clock: SetClock) -> None:
+    before = os.umask(0)
+    try:
+        store = await SQLiteStore.open(path, clock)
+        await store.add(a_row())
+    finally:
+        os.umask(before)
+
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+    assert {stat.S_IMODE(each.stat().st_mode) for each in path.parent.iterdir()} == {0o600}
+    assert len(files_of(path)) == 3
+    await store.close()
+
+
+@pytest.mark.parametrize(("which", "mode", "remedy"), [("folder", 0o755, "chmod 700"), ("file", 0o644, "chmod 600")])
+async def test_what_others_can_read_is_refused_with_the_remedy(
+    path: Path, clock: SetClock, which: str, mode: int, remedy: str
+) -> None:
+    path.parent.mkdir(mode=0o700)
+    path.touch(mode=0o600)
+    (path.parent if which == "folder" else path).chmod(mode)
+
+    with pytest.raises(StoreError, match=remedy):
+        await SQLiteStore.open(path, clock)
+
+
+async def test_a_newer_schema_is_refused_with_words_and_left_alone(path: Path, clock: SetClock) -> None:
+    store = await SQLiteStore.open(path, clock)
+    await store.close()
+    connection = sqlite3.connect(path)
+    connection.execute("INSERT INTO schema_version VALUES (9999, 0)")
+    connection.commit()
+    connection.close()
+    before = path.read_bytes()
+
+    with pytest.raises(StoreError, match="newer smtpguard: it has schema 9999"):
+        await SQLiteStore.open(path, clock)
+    assert path.read_bytes() == before
+
+
+async def test_opening_again_keeps_what_is_there(path: Path, clock: SetClock) -> None:
+    row = a_row()
+    for _ in range(2):
+        store = await SQLiteStore.open(path, clock)
+        if await store.find(row.id) is None:
+            await store.add(row)
+        await store.close()
+
+    store = await SQLiteStore.open(path, clock)
+    assert await store.find(row.id) == row
+    versions = await store._execute("SELECT version FROM schema_version", {})
+    assert [each[0] for each in versions] == [1]
+    await store.close()
+
+
+async def test_several_that_open_a_new_file_together_all_succeed(path: Path, clock: SetClock) -> None:
+    for number in range(40):
+        file = path.with_name(f"{number}.sqlite3")
+
+        stores = await asyncio.gather(*(SQLiteStore.open(file, clock) for _ in range(6)))
+
+        for store in stores:
+            await store.add(a_row())
+        for store in stores:
+            await store.close()
+
+
+async def test_a_file_that_is_no_database_is_a_store_error(path: Path, clock: SetClock) -> None:
+    path.parent.mkdir(mode=0o700)
+    path.write_bytes(b"not a database, but long enough to be looked at" * 100)
+    path.chmod(0o600)
+
+    with pytest.raises(StoreError, match="not a database"):
+        await SQLiteStore.open(path, clock)
+
+
+async def test_a_folder_that_cannot_be_made_is_a_store_error(tmp_path: Path, clock: SetClock) -> None:
+    (tmp_path / "file").touch()
+
+    with pytest.raises(StoreError, match="cannot be opened"):
+        await SQLiteStore.open(tmp_path / "file" / "state" / "holds.sqlite3", clock)
+
+
+async def test_a_full_disk_is_a_store_error_and_passes(store: SQLiteStore) -> None:
+    kept = a_row()
+    await store.add(kept)
+    pages = (await store._execute("PRAGMA page_count", {}))[0][0]
+    await store._execute(f"PRAGMA max_page_count = {pages + 2}", {})
+    row = a_row(box=os.urandom(100_000))
+
+    with pytest.raises(StoreError, match="SQLITE_FULL"):
+        await store.add(row)
+    assert await store.find(row.id) is None
+    assert await store.find(kept.id) == kept
+
+    await store._execute("PRAGMA max_page_count = 1000000", {})
+    await store.add(row)
+    assert await store.find(row.id) == row
+
+
+FULL_DISK = """
+import asyncio, resource, signal, sys
+from pathlib import Path
+from smtpguard.store import StoreError
+from smtpguard.store.sqlite import SQLiteStore
+from tests.store.conftest import SetClock, a_row
+
+async def main():
+    store = await SQLiteStore.open(Path(sys.argv[1]), SetClock())
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, resource.RLIM_INFINITY))
+    row = a_row(box=b"x" * 1_000_000)
+    try:
+        await store.add(row)
+    except StoreError as error:
+        print("refused", await store.find(row.id))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    await store.add(row)
+    print("taken", (await store.find(row.id)) == row)
+    await store.close()
+
+asyncio.run(main())
+"""
+
+
+def test_a_write_that_the_system_refuses_is_a_store_error_and_passes_without_restart(path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", FULL_DISK, str(path)], check=False, capture_output=True, text=True, timeout=60
+    )
+
+    assert done.stdout.splitlines() == ["refused None", "taken True"], done.stderr
+
+
+async def test_a_locked_database_is_a_store_error_and_passes(path: Path, clock: SetClock) -> None:
+    store = await SQLiteStore.open(path, clock, busy_seconds=0.05)
+    lock = sqlite3.connect(path, isolation_level=None)
+    lock.execute("BEGIN IMMEDIATE")
+    row = a_row()
+
+    with pytest.raises(StoreError, match="SQLITE_BUSY"):
+        await store.add(row)
+    lock.execute("ROLLBACK")
+    lock.close()
+    await store.add(row)
+
+    assert await store.find(row.id) == row
+    await store.close()
+
+
+READ_ONLY = """
+import asyncio, os, sys
+from pathlib import Path
+from smtpguard.store import StoreError
+from smtpguard.store.sqlite import SQLiteStore
+from tests.store.conftest import SetClock, a_row
+
+async def main():
+    path = Path(sys.argv[1])
+    store = await SQLiteStore.open(path, SetClock())
+    await store.close()
+    path.chmod(0o400)
+    if os.geteuid() == 0:
+        os.chown(path.parent, 65534, 65534)
+        os.chown(path, 65534, 65534)
+        os.setgid(65534)
+        os.setuid(65534)
+    try:
+        store = await SQLiteStore.open(path, SetClock())
+        await store.add(a_row())
+    except StoreError as error:
+        print(error)
+
+asyncio.run(main())
+"""
+
+
+def test_a_read_only_file_is_a_store_error() -> None:
+    with tempfile.TemporaryDirectory() as folder:  # not tmp_path, into which only one user can look
+        Path(folder).chmod(0o711)
+
+        done = subprocess.run(
+            [sys.executable, "-c", READ_ONLY, f"{folder}/state/holds.sqlite3"],
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+
+    assert "attempt to write a readonly database" in done.stdout, done.stderr
+
+
+async def test_errors_tell_nothing_of_what_was_stored(store: SQLiteStore) -> None:
+    row = a_row()
+    await store.add(row)
+
+    with pytest.raises(StoreError) as caught:
+        await store.add(row)
+
+    assert str(caught.value) == "the database refused: UNIQUE constraint failed: held.id (SQLITE_CONSTRAINT_PRIMARYKEY)"
