@@ -1,0 +1,32 @@
+"""The doors that mail comes in by, and what they ask of the flow behind them."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from smtpguard.mail.address import Address
+from smtpguard.mail.arrival import Arrival
+from smtpguard.mail.reply import Reply
+from smtpguard.upstream import Upstream
+
+
+class MailFlow(Protocol):
+    """What a door asks of the guard. Each method gives the reply to the content; none raises for a message's sake."""
+
+    def takes_answers_at(self, address: Address) -> bool:
+        """True for the guard's own address, with or without a code: `mailcheck@` and `mailcheck+CODE@` its domain."""
+
+    def takes_letters_at(self, address: Address) -> bool:
+        """True for postmaster@ and abuse@ of the guard domain (RFC 5321, 4.5.1; RFC 2142): they go on to `contact`."""
+
+    async def submit(self, arrival: Arrival, upstream: Upstream) -> Reply:
+        """A member's mail, its MAIL and accepted RCPTs already at the upstream: judge it, pass, hold or refuse it."""
+
+    async def answer(self, arrival: Arrival, upstream: Upstream) -> Reply:
+        """A mail to the guard's own address alone, submitted by a member (the upstream's transaction is still open)."""
+
+    async def deliver_answer(self, arrival: Arrival) -> Reply:
+        """A mail for the guard domain that the mail server handed on: an answer, or a letter to postmaster@ or abuse@.
+
+        All recipients of one Arrival are of one sort; the door splits a mixed one.
+        """

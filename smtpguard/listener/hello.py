@@ -1,0 +1,49 @@
+"""The answer to EHLO: the mail server's own, less what the guard does not carry."""
+
+from __future__ import annotations
+
+from smtpguard.mail.reply import Reply
+
+# T-40: only mechanisms whose identity can be read. In the order in which they are offered if the mail server has both.
+MECHANISMS = ("PLAIN", "LOGIN")
+
+# What goes through as it is because MAIL and RCPT go up as typed and content is not touched.
+_CARRIED = frozenset({"8BITMIME", "SMTPUTF8", "DSN", "ENHANCEDSTATUSCODES"})
+
+
+def mechanisms(reply: Reply) -> tuple[str, ...]:
+    """Those of MECHANISMS that the mail server offers in its EHLO answer."""
+    offered = {
+        word.upper() for line in reply.lines[1:] if (words := line.split())[:1] == ["AUTH"] for word in words[1:]
+    }
+    return tuple(each for each in MECHANISMS if each in offered)
+
+
+def size_limit(reply: Reply, ours: int) -> int:
+    """The smaller of our bound and the mail server's SIZE; 0 or none there means "no fixed one" (RFC 1870, 4)."""
+    for line in reply.lines[1:]:
+        words = line.split()
+        if words and words[0].upper() == "SIZE" and len(words) > 1 and words[1].isascii() and words[1].isdigit():
+            theirs = int(words[1])
+            return min(ours, theirs) if theirs else ours
+    return ours
+
+
+def offer(reply: Reply, *, size: int, auth: tuple[str, ...], starttls: bool) -> Reply:
+    """What the client reads of the mail server's EHLO answer `reply`.
+
+    The first line stays as it is. PIPELINING is offered always: we take a whole group, send it up one by one and answer
+    in order (RFC 2920), whatever the mail server can do. SIZE only if it is offered there, for its parameter goes up.
+    """
+    lines = [reply.lines[0] if reply.lines else "", "PIPELINING"]
+    for line in reply.lines[1:]:
+        keyword = line.split(maxsplit=1)[0].upper() if line.split() else ""
+        if keyword in _CARRIED:
+            lines.append(line)
+        elif keyword == "SIZE":
+            lines.append(f"SIZE {size}")
+    if auth:
+        lines.append("AUTH " + " ".join(auth))
+    if starttls:
+        lines.append("STARTTLS")
+    return Reply.of(reply.code, *dict.fromkeys(lines))

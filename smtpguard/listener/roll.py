@@ -1,0 +1,96 @@
+"""Who is inside: the open sessions, and the tasks that must not die with a client.
+
+A client that vanishes cancels its session; the judging, holding or releasing it began goes on as a task of this roll
+and is waited for at the end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, Protocol, TypeVar
+
+from smtpguard import maillog
+
+# Each costs two file descriptors and some 20 KB; an organisation's members do not come near it.
+SESSIONS_MAX = 2_000
+
+Result = TypeVar("Result")
+
+
+class Visitor(Protocol):
+    """A session, as far as the end of the program is concerned."""
+
+    def leave(self) -> None:
+        """End when the open transaction has ended, at once if there is none."""
+
+    def abort(self) -> None:
+        """End now."""
+
+
+class Roll:
+    """Sessions and tasks of all doors."""
+
+    def __init__(self) -> None:
+        self._sessions: set[Visitor] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._quiet = asyncio.Event()
+        self._quiet.set()
+        self.closing = False
+
+    @property
+    def full(self) -> bool:
+        """True if nobody else can be let in."""
+        return len(self._sessions) >= SESSIONS_MAX
+
+    @property
+    def sessions(self) -> int:
+        """How many sessions are open."""
+        return len(self._sessions)
+
+    def enter(self, session: Visitor) -> None:
+        """A session has begun."""
+        self._sessions.add(session)
+        self._quiet.clear()
+
+    def leave(self, session: Visitor) -> None:
+        """A session is over."""
+        self._sessions.discard(session)
+        self._look()
+
+    def run(self, work: Coroutine[Any, Any, Result]) -> asyncio.Task[Result]:
+        """Run `work` as a task of its own; it is waited for at the end."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        self._quiet.clear()
+        task.add_done_callback(self._done)
+        return task
+
+    async def close(self, seconds: float) -> bool:
+        """Ask all to leave and wait until they have; after `seconds` end the rest. True if nobody had to be ended."""
+        self.closing = True
+        for session in list(self._sessions):
+            session.leave()
+        try:
+            async with asyncio.timeout(seconds):
+                await self._quiet.wait()
+        except TimeoutError:
+            pass
+        else:
+            return True
+        for session in list(self._sessions):
+            session.abort()
+        for task in list(self._tasks):
+            task.cancel()
+        await self._quiet.wait()
+        return False
+
+    def _done(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            maillog.fault("a task of a session failed", error)
+        self._look()
+
+    def _look(self) -> None:
+        if not self._sessions and not self._tasks:
+            self._quiet.set()

@@ -1,0 +1,107 @@
+"""The doors opened and shut: sockets, TLS, and an end that cuts no mail short."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from smtpguard import maillog
+from smtpguard.listener import MailFlow
+from smtpguard.listener.answers import AnswersConnection, LmtpAnswersConnection
+from smtpguard.listener.connection import ClientConnection
+from smtpguard.listener.line import HANDSHAKE_SECONDS
+from smtpguard.listener.options import Kind, ListenerOptions, Protocol, Tls
+from smtpguard.listener.roll import Roll
+from smtpguard.listener.submission import SubmissionConnection
+
+# `timeouts.shutdown`: how long open transactions may take to finish.
+SHUTDOWN_SECONDS = 30.0
+# Connections that wait to be accepted; the kernel's own bound (net.core.somaxconn) is usually 4,096.
+BACKLOG = 512
+
+_MINIMUM = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
+
+
+class Server:
+    """All doors of one process; `shutdown` in seconds. `ports` are those bound, in the order of `doors`."""
+
+    def __init__(self, flow: MailFlow, doors: Sequence[ListenerOptions], *, shutdown: float = SHUTDOWN_SECONDS) -> None:
+        self.ports: list[int] = []
+        self._flow = flow
+        self._doors = tuple(doors)
+        self._shutdown = shutdown
+        self._roll = Roll()
+        self._servers: list[asyncio.Server] = []
+
+    @property
+    def sessions(self) -> int:
+        """How many clients are connected."""
+        return self._roll.sessions
+
+    async def start(self) -> None:
+        """Open all doors. Raises OSError if an address cannot be had; none is open then."""
+        try:
+            for options in self._doors:
+                self.ports.append(await self._open(options))
+        except BaseException:
+            for server in self._servers:
+                server.close()
+            raise
+
+    async def _open(self, options: ListenerOptions) -> int:
+        loop = asyncio.get_running_loop()
+        implicit = options.tls is Tls.IMPLICIT
+        address: dict[str, Any] = {"host": options.host, "port": options.port}
+        if options.host == "::" and socket.has_dualstack_ipv6():
+            # asyncio would take IPv6 alone; who writes [::] means everybody.
+            address = {"sock": socket.create_server(("::", options.port), family=socket.AF_INET6, dualstack_ipv6=True)}
+        server = await loop.create_server(
+            self._door(options, loop),
+            **address,
+            backlog=BACKLOG,
+            ssl=options.context if implicit else None,
+            ssl_handshake_timeout=HANDSHAKE_SECONDS if implicit else None,
+        )
+        self._servers.append(server)
+        return int(server.sockets[0].getsockname()[1])
+
+    async def stop(self) -> bool:
+        """Let nobody in any more, let open transactions finish within `shutdown` seconds, say 421 to all others.
+
+        Work of the flow is waited for, also where its client has gone. True if nothing had to be cut short.
+        """
+        for server in self._servers:
+            server.close()
+        in_time = await self._roll.close(self._shutdown)
+        self._servers.clear()
+        return in_time
+
+    def _door(self, options: ListenerOptions, loop: asyncio.AbstractEventLoop) -> Callable[[], ClientConnection]:
+        flow, roll = self._flow, self._roll
+        if options.kind is Kind.SUBMISSION:
+            return lambda: SubmissionConnection(options, flow, roll, loop)
+        if options.protocol is Protocol.LMTP:
+            return lambda: LmtpAnswersConnection(options, flow, roll, loop)
+        return lambda: AnswersConnection(options, flow, roll, loop)
+
+
+def server_context(certificate: Path, key: Path, minimum: str = "1.2") -> ssl.SSLContext:
+    """TLS for the doors; `minimum` is 1.2 or 1.3 (RFC 8996). Raises OSError if a file is missing or does not fit."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = _MINIMUM[minimum]
+    context.load_cert_chain(certificate, key)
+    return context
+
+
+def keep_tracebacks_out(loop: asyncio.AbstractEventLoop) -> None:
+    """What reaches the event loop's last resort (broken handshakes, mostly) becomes one line without content."""
+
+    def one_line(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        error = context.get("exception")
+        maillog.warning("event loop", why=context.get("message"), error=type(error).__name__ if error else None)
+
+    loop.set_exception_handler(one_line)

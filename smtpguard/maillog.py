@@ -1,0 +1,153 @@
+"""The log's vocabulary: one function for each event, one line each, beginning with the mail's id.
+
+No line names an address, a login, a subject, a text, a code or a password; lines for hold, release, discard and expiry
+carry no account, list, rule or row either (THREAT-MODEL T-53). The upstream's last reply is kept word for word, so
+that an admin can follow the mail in the mail server's own log by its queue id; only what looks like an address in it
+is masked.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import sys
+import time
+import traceback
+from typing import TextIO
+
+from smtpguard.mail.reply import Reply
+
+LOGGER = logging.getLogger("smtpguard")
+
+# A mail server's words can be long; a log line should not be.
+REPLY_CHARACTERS_MAX = 300
+# Anything with an @ in the middle, brackets and quotes included, is taken for an address.
+_ADDRESS = re.compile(r"[^\s<>\"']*@[^\s<>\"']*")
+_PLAIN_VALUE = re.compile(r"[A-Za-z0-9_.:/\-\[\]]+")
+
+
+def passed(mail_id: str, reply: Reply, octets: int) -> None:
+    """A mail went to the upstream, which gave `reply`."""
+    _event("passed", mail_id, upstream=_words(reply), size=octets)
+
+
+def held(mail_id: str) -> None:
+    """A mail waits for its sender's answer."""
+    _event("held", mail_id)
+
+
+def resent(mail_id: str) -> None:
+    """A mail that waits already came again and was answered without a second notice."""
+    _event("held-again", mail_id)
+
+
+def refused(mail_id: str, code: int) -> None:
+    """A mail was refused by the guard with `code`."""
+    _event("refused", mail_id, code=code)
+
+
+def deferred(mail_id: str, why: str, reply: Reply | None = None) -> None:
+    """A mail was put off with a 4xx; `why` is one of our own words, never a text of the mail."""
+    _event("deferred", mail_id, level=logging.WARNING, why=why, upstream=_words(reply))
+
+
+def answered(mail_id: str, effect: str) -> None:
+    """An answer came in; `effect` is done, later, unknown, help, gone or ignored."""
+    _event("answered", mail_id, effect=effect)
+
+
+def released(mail_id: str, reply: Reply) -> None:
+    """A held mail went to the upstream."""
+    _event("released", mail_id, upstream=_words(reply))
+
+
+def release_refused(mail_id: str, reply: Reply) -> None:
+    """The upstream did not take a release; the mail waits on."""
+    _event("release-refused", mail_id, upstream=_words(reply))
+
+
+def discarded(mail_id: str) -> None:
+    """A held mail was thrown away or given back by its sender's answer."""
+    _event("discarded", mail_id)
+
+
+def expired(count: int) -> None:
+    """Held mails were deleted unsent."""
+    _event("expired", "-", count=count)
+
+
+def letter_lost(why: str, reply: Reply | None = None) -> None:
+    """A mail of the guard's own (result, expiry line) could not be handed over in any try."""
+    _event("letter-lost", "-", level=logging.ERROR, why=why, upstream=_words(reply))
+
+
+def started(listeners: str, version: str) -> None:
+    """The guard takes connections."""
+    _event("started", "-", listeners=listeners, version=version)
+
+
+def stopped() -> None:
+    """The guard has ended in good order."""
+    _event("stopped", "-")
+
+
+def warning(what: str, **values: object) -> None:
+    """Something the mail admin should know; `what` and `values` are ours, never a mail's."""
+    _event("warning", "-", level=logging.WARNING, what=what, **values)
+
+
+def fault(what: str, error: BaseException, mail_id: str = "-") -> None:
+    """A bug: class and places in the code, without the message of the exception, which may quote a mail."""
+    frames = traceback.extract_tb(error.__traceback__)
+    places = " < ".join(f"{frame.filename.rpartition('/')[2]}:{frame.lineno}" for frame in reversed(frames[-8:]))
+    _event("fault", mail_id, level=logging.ERROR, what=what, error=type(error).__name__, at=places)
+
+
+def _event(name: str, mail_id: str, *, level: int = logging.INFO, **values: object) -> None:
+    if LOGGER.isEnabledFor(level):
+        fields = {"id": mail_id, "event": name, **{key: value for key, value in values.items() if value is not None}}
+        LOGGER.log(level, "%s", name, extra={"fields": fields})
+
+
+def _words(reply: Reply | None) -> str | None:
+    return None if reply is None else _ADDRESS.sub("(address)", reply.text)[:REPLY_CHARACTERS_MAX]
+
+
+class LineFormatter(logging.Formatter):
+    """Writes the fields of an event as logfmt or JSON, one line each, time in UTC first."""
+
+    def __init__(self, form: str = "logfmt") -> None:
+        super().__init__()
+        self._json = form == "json"
+
+    def format(self, record: logging.LogRecord) -> str:
+        """One line without line breaks; a record of another logger gives its level and name only."""
+        moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created)) + f".{int(record.msecs):03d}Z"
+        fields: dict[str, object] = getattr(record, "fields", None) or {"id": "-", "event": record.name}
+        line = {"time": moment, "level": record.levelname.lower(), **fields}
+        if self._json:
+            return json.dumps(line, ensure_ascii=True, default=str)
+        return " ".join(f"{key}={_logfmt(value)}" for key, value in line.items())
+
+
+def _logfmt(value: object) -> str:
+    text = str(value)
+    return text if _PLAIN_VALUE.fullmatch(text) else json.dumps(text, ensure_ascii=True)
+
+
+def set_up(level: str = "info", form: str = "logfmt", stream: TextIO | None = None) -> None:
+    """Send the log to `stream` (default stderr). Every other library is kept quiet: aiosmtpd's own logger writes
+    addresses at INFO and content at DEBUG.
+    """
+    handler = logging.StreamHandler(stream or sys.stderr)
+    handler.setFormatter(LineFormatter(form))
+    LOGGER.handlers[:] = [handler]
+    LOGGER.setLevel(level.upper())
+    LOGGER.propagate = False
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)
+    quiet = logging.getLogger("mail")
+    quiet.handlers[:] = [logging.NullHandler()]
+    quiet.propagate = False
+    quiet.disabled = True
+    logging.getLogger("mail.log").disabled = True
