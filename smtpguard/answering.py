@@ -1,0 +1,314 @@
+"""A member's answer to a notice, told once: who answers > which mail > which choice > the effect > the reply.
+
+A 250 comes after the effect is durable. Whoever does not hold the code, or is another account, learns nothing: one and
+the same reply for each such case in a submission, and a silent 250 where answers come in through the mail server,
+since a refusal there would become a bounce to a forged sender (T-27).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from smtpguard import maillog, outcomes
+from smtpguard.accounts import Directory
+from smtpguard.answers.choice import Choice, Word, choice_in
+from smtpguard.answers.token import Token, find_tokens, parse_token
+from smtpguard.correspondence import Correspondence
+from smtpguard.held import HeldMail, HeldRow, State
+from smtpguard.keys import KeyFolderError
+from smtpguard.mail.address import Address
+from smtpguard.mail.arrival import Arrival
+from smtpguard.mail.content import unstuffed
+from smtpguard.mail.message import Account, Message
+from smtpguard.mail.parsing import parse_message
+from smtpguard.mail.reply import Reply
+from smtpguard.notices import compose
+from smtpguard.notices.compose import Site
+from smtpguard.notices.letter import Letterhead
+from smtpguard.release import Ending, Opener, Release, ReleaseResult, chosen_recipients
+from smtpguard.safe import Safe
+from smtpguard.store import HoldStore, StoreError
+from smtpguard.upstream import Carrier, Outbox, Transmission, Upstream, UpstreamError
+
+# An answer is a line of text above a quoted notice. What is larger is read only so far.
+ANSWER_OCTETS_MAX = 1024 * 1024
+# Codes tried for one answer: the address gives one, the quoted notice the same once more.
+CODES_MAX = 4
+# A decision without a release (DISCARD, BACK) is quick; the claim only keeps a second answer away meanwhile.
+DECISION_LASTS = timedelta(minutes=15)
+# Accounts and addresses whose unknown codes are counted at one time: bounds the memory of T-25.
+COUNTED_MAX = 10_000
+
+_SUPPRESS = re.compile(rb"(?im)^X-Auto-Response-Suppress[ \t]*:")
+
+
+@dataclass(frozen=True, slots=True)
+class Answerer:
+    """Who has sent an answer. `account` is None where it came in through the mail server; then `mailbox` is the
+    reverse-path.
+    """
+
+    mailbox: Address | None
+    account: Account | None
+    open_session: Opener | None
+
+    def may_decide(self, held: HeldMail) -> bool:
+        """Only the account whose mail is held (SEMANTICS c6, "Who may answer by mail")."""
+        if self.account is not None:
+            return self.account.same_as(held.account)
+        return self.mailbox is not None and self.mailbox == held.account.mailbox
+
+
+class Answering:
+    """Reads answers and gives them their effect. `releases_by_session` is settings outbox.release: session."""
+
+    def __init__(
+        self,
+        store: HoldStore,
+        safe: Safe,
+        release: Release,
+        outbox: Outbox,
+        correspondence: Correspondence,
+        site: Callable[[], Site],
+        contact: Address,
+        *,
+        language: str = "en",
+        releases_by_session: bool = False,
+        helps_max: int = 2,
+        wrong_codes_per_minute: int = 60,
+    ) -> None:
+        self._store = store
+        self._safe = safe
+        self._release = release
+        self._outbox = outbox
+        self._correspondence = correspondence
+        self._site = site
+        self._contact = contact
+        self._language = language
+        self._by_session = releases_by_session
+        self._helps_max = helps_max
+        self._wrong_codes = WrongCodes(wrong_codes_per_minute)
+
+    async def by_member(self, arrival: Arrival, upstream: Upstream, directory: Directory) -> Reply:
+        """An answer submitted by a logged-in member."""
+        if arrival.login is None:
+            return self._unknown(arrival, "-")
+        account = directory.account(arrival.login, arrival.envelope.reverse_path.address)
+
+        async def session() -> Carrier:
+            return upstream.carrier()
+
+        answerer = Answerer(account.mailbox, account, session)
+        try:
+            known = await self._answer(arrival, answerer)
+        except (StoreError, UpstreamError, KeyFolderError, OSError) as error:
+            maillog.deferred(arrival.id, type(error).__name__)
+            return outcomes.ANSWER_LATER
+        return known if known is not None else self._unknown(arrival, account.login)
+
+    async def by_mail_server(self, arrival: Arrival) -> Reply:
+        """An answer that the mail server handed on; what is not understood is dropped in silence (T-27)."""
+        answerer = Answerer(arrival.envelope.reverse_path.address, None, None)
+        try:
+            known = await self._answer(arrival, answerer)
+        except (StoreError, UpstreamError, KeyFolderError, OSError) as error:
+            maillog.deferred(arrival.id, type(error).__name__)
+            return outcomes.ANSWER_LATER
+        return known if known is not None else outcomes.IGNORED
+
+    async def letter_to_contact(self, arrival: Arrival) -> Reply:
+        """Mail to postmaster@ and abuse@ of the guard domain goes on to `contact`, content and reverse-path
+        unchanged.
+        """
+        content = arrival.content
+        wants_utf8 = arrival.envelope.reverse_path.parameter("SMTPUTF8") is not None
+        try:
+            carrier = await self._outbox.open()
+            try:
+                suffix = " SMTPUTF8" if wants_utf8 and "SMTPUTF8" in carrier.extensions else ""
+                # The null reverse-path: the contact's server may refuse others' addresses from us, and no bounce of a
+                # letter may go to whom its reverse-path only claims to be.
+                mail = Transmission(f"FROM:<>{suffix}", (f"TO:<{self._contact}>",), content.pieces)
+                outcome = await carrier.transmit(mail)
+            finally:
+                await carrier.close()
+        except UpstreamError as error:
+            maillog.deferred(arrival.id, "letter", error.reply)
+            return outcomes.NOT_NOW
+        return outcomes.LETTER_TAKEN if outcome.sent else outcome.final
+
+    async def _answer(self, arrival: Arrival, answerer: Answerer) -> Reply | None:
+        """The effect of an answer, or None if no mail is waiting for this answerer under its code."""
+        octets = unstuffed(arrival.content.pieces())[:ANSWER_OCTETS_MAX]
+        message = await asyncio.to_thread(parse_message, octets)
+        if _is_automatic(arrival, message, octets):
+            maillog.answered(arrival.id, "ignored")
+            return outcomes.IGNORED
+        for token in _tokens(arrival, message):
+            row = await self._store.find(self._safe.hold_id(token))
+            if row is None:
+                continue
+            if not row.state.waiting:
+                return self._gone(arrival, row, answerer)
+            held = await self._safe.open(row, token)
+            if held is None or not answerer.may_decide(held):
+                continue
+            return await self._decide(arrival, row, held, message, answerer)
+        return None
+
+    async def _decide(
+        self, arrival: Arrival, row: HeldRow, held: HeldMail, message: Message, answerer: Answerer
+    ) -> Reply:
+        numbers = [each.number for each in held.lists] if len(held.lists) > 1 else []
+        choice = choice_in(message, numbers)
+        if choice is None:
+            return await self._help(arrival, row, held)
+        match choice.word:
+            case Word.DISCARD:
+                reply = await self._discard(row, held)
+            case Word.BACK:
+                reply = await self._give_back(row, held)
+            case _:
+                reply = await self._send(row, held, choice, answerer)
+        maillog.answered(arrival.id, "done" if reply.ok else "later")
+        return reply
+
+    async def _send(self, row: HeldRow, held: HeldMail, choice: Choice, answerer: Answerer) -> Reply:
+        if self._by_session:
+            if answerer.open_session is None:
+                self._tell(held, compose.compose_no_session(self._head(held), held, language=self._speaks(held)))
+                return outcomes.ANSWERED
+            result = await self._release.send(row.id, held, choice, answerer.open_session)
+        else:
+            result = await self._release.send(row.id, held, choice, lambda: self._outbox.open(held.account.login))
+        if result.ending is Ending.LATER:
+            return outcomes.ANSWER_LATER
+        self._tell(held, self._result_letter(held, choice, result))
+        return outcomes.ANSWERED
+
+    def _result_letter(self, held: HeldMail, choice: Choice, result: ReleaseResult) -> bytes:
+        head, site, language = self._head(held), self._site(), self._speaks(held)
+        if result.ending is Ending.REFUSED:
+            return compose.compose_refused(
+                head, site, held, result.refused, language=language, interrupted=result.interrupted
+            )
+        kept = set(chosen_recipients(held, choice))
+        left = [each for index, each in enumerate(held.envelope.recipients) if index not in kept]
+        return compose.compose_sent(
+            head,
+            site,
+            held,
+            [
+                str(held.envelope.recipients[index].address or held.envelope.recipients[index].typed)
+                for index in result.sent
+            ],
+            [str(each.address or each.typed) for each in left],
+            result.refused,
+            language=language,
+            interrupted=result.interrupted,
+        )
+
+    async def _discard(self, row: HeldRow, held: HeldMail) -> Reply:
+        claim = await self._store.claim(row.id, DECISION_LASTS)
+        if claim is None or not await self._store.decide(claim, State.DISCARDED):
+            return outcomes.ANSWER_LATER
+        maillog.discarded(held.submission_id)
+        letter = compose.compose_discarded(
+            self._head(held), held, language=self._speaks(held), interrupted=claim.interrupted
+        )
+        self._tell(held, letter)
+        return outcomes.ANSWERED
+
+    async def _give_back(self, row: HeldRow, held: HeldMail) -> Reply:
+        """BACK: the sealed original goes to its sender, and is forgotten after the outbox's 250."""
+        claim = await self._store.claim(row.id, DECISION_LASTS)
+        if claim is None:
+            return outcomes.ANSWER_LATER
+        letter = compose.compose_back(
+            self._head(held), held, unstuffed((held.wire,)), language=self._speaks(held), interrupted=claim.interrupted
+        )
+        mailbox = held.account.mailbox
+        try:
+            reply = await self._correspondence.send(mailbox, letter) if mailbox is not None else None
+        except UpstreamError:
+            await self._store.give_back(claim)
+            raise
+        if reply is None or not reply.ok:
+            await self._store.give_back(claim)
+            return outcomes.ANSWER_LATER
+        await self._store.decide(claim, State.DISCARDED)
+        maillog.discarded(held.submission_id)
+        return outcomes.ANSWERED
+
+    async def _help(self, arrival: Arrival, row: HeldRow, held: HeldMail) -> Reply:
+        if await self._store.count_help(row.id) < self._helps_max:
+            self._tell(held, compose.compose_help(self._head(held), held, language=self._speaks(held)))
+        maillog.answered(arrival.id, "help")
+        return outcomes.ANSWERED
+
+    def _gone(self, arrival: Arrival, row: HeldRow, answerer: Answerer) -> Reply:
+        """Whoever has the right code is told what became of the mail, and when."""
+        maillog.answered(arrival.id, "gone")
+        if answerer.mailbox is not None and row.decided is not None:
+            head = self._correspondence.letterhead(answerer.mailbox)
+            letter = compose.compose_gone(head, self._site(), row.state, row.decided, language=self._language)
+            self._correspondence.send_later(answerer.mailbox, letter)
+        return outcomes.ANSWERED
+
+    def _unknown(self, arrival: Arrival, who: str) -> Reply:
+        maillog.answered(arrival.id, "unknown")
+        return outcomes.TOO_MANY_CODES if self._wrong_codes.too_many(who) else outcomes.UNKNOWN_CODE
+
+    def _head(self, held: HeldMail) -> Letterhead:
+        assert held.account.mailbox is not None  # noqa: S101 - only accounts with a mailbox are asked
+        return self._correspondence.letterhead(held.account.mailbox)
+
+    def _tell(self, held: HeldMail, letter: bytes) -> None:
+        if held.account.mailbox is not None:
+            self._correspondence.send_later(held.account.mailbox, letter)
+
+    def _speaks(self, held: HeldMail) -> str:
+        return held.account.language or self._language
+
+
+class WrongCodes:
+    """Counts unknown codes per account within a minute (T-25: for load only; a right code never comes here)."""
+
+    def __init__(self, per_minute: int) -> None:
+        self._per_minute = per_minute
+        self._times: dict[str, deque[float]] = {}
+
+    def too_many(self, who: str) -> bool:
+        """Count one more for `who`; True if there were more than allowed within the last minute."""
+        now = asyncio.get_running_loop().time()
+        times = self._times.pop(who, deque(maxlen=self._per_minute + 1))
+        self._times[who] = times
+        times.append(now)
+        if len(self._times) > COUNTED_MAX:
+            del self._times[next(iter(self._times))]
+        return len(times) > self._per_minute and now - times[0] < 60
+
+
+def _tokens(arrival: Arrival, message: Message) -> list[Token]:
+    """The codes of an answer: from the address it was sent to, else from the quoted notice (the second carrier)."""
+    found: list[Token] = []
+    for path in arrival.envelope.recipients:
+        if path.address is not None and "+" in path.address.local_part:
+            token = parse_token(path.address.local_part.partition("+")[2])
+            if token is not None:
+                found.append(token)
+    for passage in message.passages:
+        found.extend(find_tokens(passage.text))
+    return list(dict.fromkeys(found))[:CODES_MAX]
+
+
+def _is_automatic(arrival: Arrival, message: Message, octets: bytes) -> bool:
+    """True for vacation answers, bounces and receipts: they never decide (SEMANTICS c6)."""
+    if arrival.envelope.reverse_path.is_null or message.automatic is not None or message.report:
+        return True
+    return _SUPPRESS.search(octets.partition(b"\r\n\r\n")[0]) is not None

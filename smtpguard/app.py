@@ -1,0 +1,309 @@
+"""Puts the parts together, starts them and ends them in good order. The only place that names concrete classes."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import secrets
+import signal
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from smtpguard import __version__, maillog
+from smtpguard.accounts import Directory
+from smtpguard.answering import Answering
+from smtpguard.answers.token import TOKEN_OCTETS, Token
+from smtpguard.config.sections import AnswersListener, OutboxSettings, SubmissionListener, Timeouts
+from smtpguard.config.sections import Server as ServerSettings
+from smtpguard.config.settings import Settings
+from smtpguard.correspondence import Correspondence
+from smtpguard.guard import Guard, Statutes
+from smtpguard.holding import Holding, HoldTimes
+from smtpguard.housekeeping import SWEEP_SECONDS, Housekeeping
+from smtpguard.keys import KeyFolder
+from smtpguard.listener.options import AuthWithoutTls, Kind, ListenerOptions, Protocol, Tls
+from smtpguard.listener.server import Server, keep_tracebacks_out, server_context
+from smtpguard.notices.compose import Site
+from smtpguard.policy import Policy
+from smtpguard.release import Release
+from smtpguard.safe import Safe
+from smtpguard.store.sqlite import SQLiteStore
+from smtpguard.upstream import connection as upstream_connection
+from smtpguard.upstream.connection import Target
+from smtpguard.upstream.outbox import Credentials, OutboxLogin, SubmissionOutbox
+from smtpguard.upstream.relay_probe import relays_without_login
+from smtpguard.upstream.tls import client_context
+
+
+class StateFolderError(Exception):
+    """state_dir cannot be used; the text says why (exit code 73)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """What one guard is given to run: its settings, and what they say about lists and accounts."""
+
+    settings: Settings
+    policy: Policy
+    directory: Directory
+
+    @property
+    def can_hold(self) -> bool:
+        """True if the settings name all that a hold needs; without it the guard is a pure relay."""
+        return not self.settings.missing_to_hold()
+
+
+class Keeper:
+    """Everything that exists only where mail can be held: store, keys, outbox, and the flows over them."""
+
+    def __init__(self, charge: Charge, store: SQLiteStore, sweep_seconds: float = SWEEP_SECONDS) -> None:
+        settings = charge.settings
+        assert settings.address and settings.contact and settings.outbox  # noqa: S101, PT018 - Charge.can_hold
+        language = settings.languages[0]
+        self._store = store
+        keys = KeyFolder(settings.key_folder)
+        safe = Safe(keys, secrets.token_bytes)
+        outbox = _outbox(settings.outbox, settings.timeouts, settings.address.domain)
+        self.correspondence = Correspondence(outbox, settings.address, lambda: secrets.token_hex(16))
+
+        def site() -> Site:
+            return _site(settings)
+
+        self.holding = Holding(
+            store,
+            safe,
+            self.correspondence,
+            site,
+            lambda: Token(secrets.token_bytes(TOKEN_OCTETS)),
+            language=language,
+            checks_outbox=settings.outbox.release == "outbox",
+            times=HoldTimes(settings.timeouts.hold.total_seconds()),
+        )
+        self.answering = Answering(
+            store,
+            safe,
+            Release(store, _claim_lasts(settings)),
+            outbox,
+            self.correspondence,
+            site,
+            settings.contact,
+            language=language,
+            releases_by_session=settings.outbox.release == "session",
+            helps_max=settings.limits.help_answers_per_hold,
+            wrong_codes_per_minute=settings.limits.wrong_codes_per_minute,
+        )
+        self.housekeeping = Housekeeping(
+            store,
+            keys,
+            safe,
+            self.correspondence,
+            site,
+            settings.contact,
+            language=language,
+            sweep_seconds=sweep_seconds,
+        )
+
+    async def close(self, seconds: float) -> None:
+        """Give short mails that are on their way `seconds`, then close the store."""
+        await self.correspondence.settle(seconds)
+        await self._store.close()
+
+
+class Application:
+    """One running guard."""
+
+    def __init__(self, charge: Charge, *, sweep_seconds: float = SWEEP_SECONDS) -> None:
+        self._charge = charge
+        self._sweep_seconds = sweep_seconds
+        self._keeper: Keeper | None = None
+        self._server: Server | None = None
+        self._sweeps: asyncio.Task[None] | None = None
+        self._lock: int | None = None
+        self.ports: tuple[int, ...] = ()
+
+    async def start(self) -> None:
+        """Open the store, look at the upstream, and take connections.
+
+        Raises StateFolderError, StoreError, KeyFolderError, or OSError for an address that cannot be listened at.
+        """
+        settings = self._charge.settings
+        holding = answering = None
+        if self._charge.can_hold:
+            self._lock = _locked_state(settings.state_dir)
+            store = await SQLiteStore.open(settings.state_dir / "holds.sqlite3", lambda: datetime.now(UTC))
+            self._keeper = keeper = Keeper(self._charge, store, self._sweep_seconds)
+            holding, answering = keeper.holding, keeper.answering
+            await keeper.housekeeping.start()
+            self._sweeps = asyncio.create_task(keeper.housekeeping.run())
+        keep_tracebacks_out(asyncio.get_running_loop())
+        statutes = Statutes(self._charge.policy, self._charge.directory)
+        guard = Guard(lambda: statutes, holding, answering)
+        self._server = Server(guard, doors(settings), shutdown=settings.timeouts.shutdown.total_seconds())
+        await self._server.start()
+        self.ports = tuple(self._server.ports)
+        _warn_of_open_doors(settings)
+        maillog.started(" ".join(_spoken_endpoints(settings, self.ports)), __version__)
+
+    async def probe(self) -> None:
+        """Try whether the upstream relays for this machine without a login, and warn: then anybody who reaches us can
+        send.
+        """
+        settings = self._charge.settings
+        assert settings.upstream is not None  # noqa: S101 - missing_to_serve() was empty
+        relays = await relays_without_login(target(settings.upstream, settings.timeouts), _own_name(settings))
+        if relays:
+            maillog.warning(
+                "OPEN RELAY: the mail server relays for this machine without a login",
+                remedy="take this machine out of mynetworks (Postfix), or keep auth: required on every listener",
+            )
+        elif relays is None:
+            maillog.warning("the mail server could not be tried; mail is put off until it answers")
+
+    async def stop(self) -> None:
+        """Take nothing new, let open transactions finish within timeouts.shutdown, close everything."""
+        if self._server is not None:
+            await self._server.stop()
+        if self._sweeps is not None:
+            self._sweeps.cancel()
+        if self._keeper is not None:
+            await self._keeper.close(self._charge.settings.timeouts.shutdown.total_seconds())
+        if self._lock is not None:
+            os.close(self._lock)
+        maillog.stopped()
+
+
+async def run_until_signal(charge: Charge, ready: Callable[[Application], None] | None = None) -> None:
+    """Serve until SIGTERM or SIGINT. `ready` is called once connections are taken."""
+    application = Application(charge)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    await application.start()
+    if ready is not None:
+        ready(application)
+    probing = asyncio.create_task(application.probe())
+    await stop.wait()
+    probing.cancel()
+    await application.stop()
+
+
+def target(server: ServerSettings, timeouts: Timeouts) -> Target:
+    """Where and how to connect to a mail server."""
+    context = None if server.tls == "none" else client_context(server.ca or "system")
+    bounds = upstream_connection.Timeouts(
+        connect=timeouts.upstream_connect.total_seconds(),
+        reply=timeouts.upstream_reply.total_seconds(),
+        final=timeouts.upstream_final.total_seconds(),
+    )
+    return Target(server.server.host, server.server.port, server.tls, context, bounds)
+
+
+def doors(settings: Settings) -> tuple[ListenerOptions, ...]:
+    """The listeners of the settings as the doors that the server opens. Raises OSError for a certificate that fails."""
+    context = None
+    if settings.tls is not None and any(each.tls != "none" for each in settings.listeners):
+        context = server_context(settings.tls.certificate, settings.tls.key_file, settings.tls.minimum)
+    return tuple(_door(each, settings, context) for each in settings.listeners)
+
+
+def _door(
+    listener: SubmissionListener | AnswersListener, settings: Settings, context: ssl.SSLContext | None
+) -> ListenerOptions:
+    shared = ListenerOptions(
+        host=listener.listen.host,
+        port=listener.listen.port,
+        kind=Kind.ANSWERS,
+        tls=Tls(listener.tls),
+        context=context,
+        message_size=settings.limits.message_size,
+        idle=settings.timeouts.idle.total_seconds(),
+        data_idle=settings.timeouts.data_idle.total_seconds(),
+        spool=_spool(settings),
+        hostname=_own_name(settings),
+    )
+    if isinstance(listener, AnswersListener):
+        return replace(shared, protocol=Protocol(listener.protocol), trust=listener.trust)
+    assert settings.upstream is not None  # noqa: S101 - missing_to_serve() was empty
+    return replace(
+        shared,
+        kind=Kind.SUBMISSION,
+        target=target(settings.upstream, settings.timeouts),
+        auth_required=listener.auth == "required",
+        auth_without_tls=AuthWithoutTls(listener.auth_without_tls),
+    )
+
+
+def _spool(settings: Settings) -> Path | None:
+    """Where large content waits, encrypted; a pure relay keeps no state and uses the system's temporary folder."""
+    if settings.missing_to_hold():
+        return None
+    folder = settings.state_dir / "spool"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder
+
+
+def _outbox(settings: OutboxSettings, timeouts: Timeouts, hello_name: str) -> SubmissionOutbox:
+    credentials = None
+    if settings.user is not None:
+        password = ""
+        if settings.password_file is not None:
+            password = settings.password_file.read_text("utf-8").rstrip("\r\n")
+        credentials = Credentials(settings.user, password)
+    return SubmissionOutbox(
+        target(settings, timeouts), login=OutboxLogin(settings.login), hello_name=hello_name, credentials=credentials
+    )
+
+
+def _site(settings: Settings) -> Site:
+    return Site(
+        organisation=settings.organisation or (settings.guard_domain or ""),
+        zone=settings.timezone,
+        call=settings.call,
+        desk=str(settings.desks[0]) if settings.desks else None,
+    )
+
+
+def _claim_lasts(settings: Settings) -> timedelta:
+    """All timeouts of one release together: connect, some replies before the content, the content's reply (SEMANTICS
+    c6).
+    """
+    times = settings.timeouts
+    replies_before_content = 6  # greeting, EHLO, XCLIENT or AUTH, EHLO, MAIL, DATA; RCPTs renew the claim as they go
+    return times.upstream_connect + replies_before_content * times.upstream_reply + times.upstream_final
+
+
+def _own_name(settings: Settings) -> str:
+    return settings.guard_domain or "localhost"
+
+
+def _warn_of_open_doors(settings: Settings) -> None:
+    for each in settings.listeners:
+        if isinstance(each, SubmissionListener) and each.auth == "optional":
+            maillog.warning(
+                "auth: optional: mail without a login passes unjudged, the mail server alone decides",
+                listener=f"{each.listen.host}:{each.listen.port}",
+            )
+
+
+def _spoken_endpoints(settings: Settings, ports: tuple[int, ...]) -> list[str]:
+    return [f"{each.kind}={each.listen.host}:{port}" for each, port in zip(settings.listeners, ports, strict=True)]
+
+
+def _locked_state(folder: Path) -> int:
+    """Make `state_dir` (0700) and take its lock: two guards on one SQLite store would free each other's claims."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise StateFolderError(f"{folder}: {error.strerror}") from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(lock)
+        raise StateFolderError(f"{folder}: another smtpguard uses this state_dir") from error
+    return lock

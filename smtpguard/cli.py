@@ -1,0 +1,184 @@
+"""The command line. Exit codes: 0 done, 1 `check` found something, 2 wrong command line, 69 database not reachable,
+73 state_dir not writable, 78 settings broken (sysexits.h names the last three)."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any
+
+import click
+
+from smtpguard import __version__, maillog
+from smtpguard.accounts import Directory
+from smtpguard.app import Application, Charge, StateFolderError, run_until_signal
+from smtpguard.config.loading import Loaded, load
+from smtpguard.config.places import Endpoint, endpoint_of
+from smtpguard.config.problems import format_problem
+from smtpguard.config.settings import Settings, SettingsError
+from smtpguard.explain import account_for, explain
+from smtpguard.keys import KeyFolderError
+from smtpguard.policy import Policy
+from smtpguard.process import harden
+from smtpguard.store import StoreError
+
+FOUND_SOMETHING = 1
+WRONG_COMMAND_LINE = 2
+UNAVAILABLE = 69
+CANNOT_CREATE = 73
+BROKEN_SETTINGS = 78
+
+_CONFIG = click.option(
+    "--config", "config", type=click.Path(path_type=Path, dir_okay=False), help="The site's settings: smtpguard.yaml."
+)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="smtpguard")
+def main() -> None:
+    """smtpguard asks the sender before a mail goes where it cannot be taken back from."""
+
+
+@main.command()
+@_CONFIG
+@click.option(
+    "--listen", metavar="HOST:PORT", help="Listen here for members' mail programs, instead of the listeners set."
+)
+@click.option("--upstream", metavar="HOST:PORT", help="The mail server, instead of upstream.server.")
+@click.option("--state-dir", type=click.Path(path_type=Path, file_okay=False), help="Instead of state_dir.")
+def serve(config: Path | None, listen: str | None, upstream: str | None, state_dir: Path | None) -> None:
+    """Run the guard in the foreground, until SIGTERM.
+
+    With --listen and --upstream and no --config it is a pure relay: no list, no hold.
+    """
+    charge = _charge(config, listen, upstream, state_dir)
+    log = charge.settings.log
+    maillog.set_up(log.level, log.format)
+    harden()
+    _run(run_until_signal(charge, _say_ports))
+
+
+def _say_ports(application: Application) -> None:
+    """On stdout, for whoever started us with port 0."""
+    click.echo(f"listening on port {' '.join(str(port) for port in application.ports)}")
+    sys.stdout.flush()
+
+
+def _charge(config: Path | None, listen: str | None, upstream: str | None, state_dir: Path | None) -> Charge:
+    try:
+        if config is None:
+            if listen is None or upstream is None:
+                raise click.UsageError("give --config, or --listen and --upstream for a pure relay")
+            settings = Settings.from_command_line(
+                _endpoint("--listen", listen), _endpoint("--upstream", upstream), state_dir
+            )
+            policy = Policy()
+            return Charge(settings, policy, Directory(policy))
+        loaded = load(config)
+        _print_problems(loaded)
+        if not loaded.ok or loaded.settings is None or loaded.policy is None or loaded.directory is None:
+            raise SystemExit(BROKEN_SETTINGS)
+        settings = loaded.settings.overridden(
+            listen=_endpoint("--listen", listen) if listen else None,
+            upstream=_endpoint("--upstream", upstream) if upstream else None,
+            state_dir=state_dir,
+        )
+    except SettingsError as error:
+        raise click.UsageError(str(error)) from error
+    missing = settings.missing_to_serve()
+    if loaded.policy.lists:
+        missing += settings.missing_to_hold()
+    if missing:
+        for each in missing:
+            click.echo(f"{config}: {each}", err=True)
+        raise SystemExit(BROKEN_SETTINGS)
+    return Charge(settings, loaded.policy, loaded.directory)
+
+
+def _endpoint(option: str, text: str) -> Endpoint:
+    try:
+        return endpoint_of(text)
+    except ValueError as error:
+        raise click.UsageError(f"{option} {text}: {error}") from error
+
+
+def _run(work: Coroutine[Any, Any, None]) -> None:
+    try:
+        try:
+            import uvloop  # noqa: PLC0415 - the extra `fast`, if it is installed
+        except ImportError:
+            asyncio.run(work)
+        else:
+            uvloop.run(work)
+    except (StateFolderError, KeyFolderError) as error:
+        click.echo(f"smtpguard: {error}", err=True)
+        raise SystemExit(CANNOT_CREATE) from error
+    except StoreError as error:
+        click.echo(f"smtpguard: the store cannot be used: {error}", err=True)
+        raise SystemExit(UNAVAILABLE) from error
+    except OSError as error:
+        click.echo(f"smtpguard: {error.strerror or error}", err=True)
+        raise SystemExit(UNAVAILABLE) from error
+
+
+@main.command()
+@_CONFIG
+def check(config: Path | None) -> None:
+    """Read the settings and every list file, and print what is wrong with them; exit code 1 if anything is."""
+    if config is None:
+        raise click.UsageError("give --config FILE")
+    loaded = load(config)
+    _print_problems(loaded, err=False)
+    if not loaded.ok:
+        raise SystemExit(FOUND_SOMETHING)
+    settings, policy = loaded.settings, loaded.policy
+    if settings is not None and policy is not None:
+        for each in settings.missing_to_serve():
+            click.echo(f"note: to serve, {each}")
+        for each in settings.missing_to_hold():
+            click.echo(f"note: to hold mail, {each}")
+        click.echo(f"{config}: {len(policy.lists)} lists, no error")
+
+
+@main.command("explain")
+@click.argument("messages", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option("--account", metavar="LOGIN", help="Who sends it, as in AUTH. Without it, the address in From:.")
+@click.option("--to", "recipients", multiple=True, metavar="ADDRESS", help="A recipient (RCPT); may be repeated.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object for each message, one line each.")
+@_CONFIG
+def explain_command(
+    messages: tuple[Path, ...], account: str | None, recipients: tuple[str, ...], as_json: bool, config: Path | None
+) -> None:
+    """Say what would happen to each MESSAGE (an .eml file), and why. Nothing is sent, stored or looked up."""
+    maillog.set_up("warning")
+    policy = Policy()
+    directory = Directory(policy)
+    if config is not None:
+        loaded = load(config)
+        _print_problems(loaded)
+        if not loaded.ok or loaded.policy is None or loaded.directory is None:
+            raise SystemExit(BROKEN_SETTINGS)
+        policy, directory = loaded.policy, loaded.directory
+    for path in messages:
+        octets = path.read_bytes()
+        explanation = explain(str(path), octets, account_for(account, directory, octets), recipients, policy)
+        if as_json:
+            click.echo(json.dumps(explanation.as_json(), ensure_ascii=False).encode("utf-8", "replace"))
+        else:
+            click.echo(explanation.as_words().encode("utf-8", "replace"))
+
+
+def _print_problems(loaded: Loaded, *, err: bool = True) -> None:
+    for problem in loaded.problems:
+        click.echo(format_problem(problem), err=err)
+
+
+@main.command()
+def demo() -> None:
+    """A tour over real sockets: an ordinary post, a cross-post, a forwarded private mail, a mail nobody answers."""
+    from smtpguard.demo.tour import tour  # noqa: PLC0415 - the demo's mail server is loaded by the demo alone
+
+    raise SystemExit(asyncio.run(tour()))

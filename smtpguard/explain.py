@@ -1,0 +1,107 @@
+"""`smtpguard explain`: what would happen to a message, and why, in words or as JSON.
+
+The same code decides as in `serve`; the live store is never opened (THREAT-MODEL T-16), so what only the memory knows
+is not part of the answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from smtpguard.accounts import Directory
+from smtpguard.examination import examine
+from smtpguard.mail.address import Address, parse_address
+from smtpguard.mail.message import Account, Message, Submission
+from smtpguard.mail.parsing import parse_message
+from smtpguard.notices.texts import DEFAULT_LANGUAGE, render_reason
+from smtpguard.policy import Policy
+from smtpguard.rows import ROWS
+from smtpguard.verdict import Action, Verdict
+
+_OUTCOMES = {
+    Action.PASS: "would be passed on to the mail server",
+    Action.HOLD: "would be held, and its sender asked",
+    Action.REFUSE: "would be refused",
+    Action.LATER: "would be put off",
+}
+_HINTS = {"at-list-domain": "A recipient lies in a list domain but is no list we know; the mail server decides."}
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """One message and what would happen to it. `file` is the name as given."""
+
+    file: str
+    message: Message
+    verdict: Verdict
+    recipients: tuple[Address, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """The object that `--json` prints, one line each."""
+        return {
+            "file": self.file,
+            "action": self.verdict.action.value,
+            "findings": [
+                {"id": each.id, "rule": each.rule, "check": each.check, "facts": dict(each.facts)}
+                for each in self.verdict.findings
+            ],
+            "passages": [
+                {
+                    "voice": each.voice.value,
+                    "kind": each.kind.value if each.kind is not None else None,
+                    "author": each.author.normal if each.author is not None else None,
+                    "recipients": [address.normal for address in each.recipients],
+                    "words": each.words,
+                }
+                for each in self.message.passages
+            ],
+        }
+
+    def as_words(self) -> str:
+        """The same for people: the outcome, the row that decided, every reason, who speaks where."""
+        verdict = self.verdict
+        row = verdict.decided_by
+        lines = [f"{self.file}: {verdict.action.value}", f"  It {_OUTCOMES[verdict.action]}."]
+        lines.append(f"  Decided by {row}: {ROWS[row]}")
+        for each in verdict.findings:
+            reason = " ".join(render_reason(each.id, DEFAULT_LANGUAGE, each.facts).split())
+            lines.append(f"  {each.id} ({each.check}): {reason[:1].upper()}{reason[1:]}")
+        lines += [f"  Hint: {_HINTS.get(each) or ROWS[each]}" for each in verdict.hints]
+        lines.append(f"  Recipients: {', '.join(each.normal for each in self.recipients) or 'none'}")
+        for passage in self.message.passages:
+            who = passage.author.normal if passage.author is not None else passage.author_name or "unknown"
+            kind = f", {passage.kind.value}" if passage.kind is not None else ""
+            author = "" if passage.voice.value in ("own", "signature") else f" by {who}"
+            lines.append(f"  Passage: {passage.voice.value}{kind}{author}, {passage.words} words")
+        lines += [f"  Could not be read: {each}" for each in self.message.defects]
+        return "\n".join(lines)
+
+
+def explain(
+    file: str, octets: bytes, account: Account, to: Sequence[str], policy: Policy, arrived: datetime | None = None
+) -> Explanation:
+    """What would happen to the message `octets` from `account`. Without `to`, its To, Cc and Bcc serve as envelope."""
+    message = parse_message(octets)
+    recipients = tuple(each for each in map(parse_address, to) if each is not None)
+    if not recipients:
+        recipients = tuple(dict.fromkeys((*message.destinations, *message.bcc)))
+    submission = Submission(
+        id="explain",
+        account=account,
+        recipients=recipients,
+        message=message,
+        arrived=arrived or datetime.now(UTC),
+        size=len(octets),
+    )
+    return Explanation(file, message, examine(submission, policy), recipients)
+
+
+def account_for(login: str | None, directory: Directory, octets: bytes) -> Account:
+    """The account of `--account`, or for a message without one the author in its From: header."""
+    if login:
+        return directory.account(login, None)
+    authors = parse_message(octets).authors
+    return directory.account(authors[0].normal if authors else "", None)

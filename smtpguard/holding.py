@@ -1,0 +1,222 @@
+"""How a mail is held, told once, in the order that SEMANTICS c6 fixes:
+
+what could not be carried later is refused > RSET upstream > seal, commit, fsync > notice > mark > 250.
+
+Until the commit nothing has happened; from the commit on the row is `asking`; only when the notice is known to be
+taken does the client read 250. Whatever fails gives the mail back to the client with a 4xx, or a 5xx where trying
+again cannot help.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from smtpguard import maillog, outcomes
+from smtpguard.answers.token import Token
+from smtpguard.correspondence import Correspondence
+from smtpguard.failpoints import reach
+from smtpguard.held import HeldMail, HeldRow, NumberedList, State
+from smtpguard.keys import KeyFolderError
+from smtpguard.mail.arrival import Arrival
+from smtpguard.mail.envelope import Envelope
+from smtpguard.mail.message import Submission
+from smtpguard.mail.reply import Reply
+from smtpguard.notices.compose import Site, compose_notice
+from smtpguard.policy import Policy
+from smtpguard.safe import Safe
+from smtpguard.store import HoldStore, StoreError
+from smtpguard.upstream import Carrier, Upstream, UpstreamError
+from smtpguard.verdict import Verdict
+
+# 12-15: a program whose 250 got lost tries again at once; within this time no second notice is written.
+RESEND_SILENT = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True)
+class HoldTimes:
+    """Bounds of a hold: `whole` is timeouts.hold, in seconds."""
+
+    whole: float = 60.0
+
+
+class Holding:
+    """Seals, stores and asks. `new_token` gives 32 random octets as a Token."""
+
+    def __init__(
+        self,
+        store: HoldStore,
+        safe: Safe,
+        correspondence: Correspondence,
+        site: Callable[[], Site],
+        new_token: Callable[[], Token],
+        *,
+        language: str = "en",
+        checks_outbox: bool = True,
+        times: HoldTimes | None = None,
+    ) -> None:
+        self._store = store
+        self._safe = safe
+        self._correspondence = correspondence
+        self._site = site
+        self._new_token = new_token
+        self._language = language
+        self._checks_outbox = checks_outbox
+        self._times = times or HoldTimes()
+
+    async def waits_for(self, token: Token) -> bool:
+        """True if a mail is waiting under this code (90-17). Raises StoreError."""
+        row = await self._store.find(self._safe.hold_id(token))
+        return row is not None and row.state.waiting
+
+    async def hold(
+        self, arrival: Arrival, submission: Submission, verdict: Verdict, policy: Policy, upstream: Upstream
+    ) -> Reply:
+        """Hold one mail; the reply to the client's content. Never a 2xx without a sealed copy and a taken notice."""
+        attempt = _Attempt()
+        try:
+            async with asyncio.timeout(self._times.whole):
+                return await self._hold(arrival, submission, verdict, policy, upstream, attempt)
+        except (TimeoutError, StoreError, UpstreamError, KeyFolderError, OSError) as error:
+            await upstream.reset()
+            await self._undo(attempt)
+            maillog.deferred(arrival.id, type(error).__name__, getattr(error, "reply", None))
+            return outcomes.NOT_NOW
+        finally:
+            if attempt.carrier is not None:
+                await attempt.carrier.close()
+
+    async def _hold(
+        self,
+        arrival: Arrival,
+        submission: Submission,
+        verdict: Verdict,
+        policy: Policy,
+        upstream: Upstream,
+        attempt: _Attempt,
+    ) -> Reply:
+        held = held_mail(arrival, submission, verdict, policy)
+        tags, known = await self._safe.tags(held, submission.message.message_id)
+        former = await self._store.find_resend(known) if known else None
+        if former is not None and _is_quick_resend(former):
+            await upstream.reset()
+            maillog.resent(arrival.id)
+            return outcomes.HELD
+        attempt.carrier = carrier = await self._correspondence.open()
+        if self._checks_outbox and not _can_carry(arrival.envelope, carrier.extensions):
+            await upstream.reset()
+            maillog.refused(arrival.id, outcomes.NOT_CARRIED.code)
+            return outcomes.NOT_CARRIED
+        await upstream.reset()
+
+        token = self._new_token()
+        mailbox = submission.account.mailbox if submission.account else None
+        assert mailbox is not None  # noqa: S101 - c1a, step 9: a verdict of hold has a mailbox
+        head = self._correspondence.letterhead(
+            mailbox, reply_to=self._reply_to(token), in_reply_to=submission.message.message_id
+        )
+        language = held.account.language or self._language
+        row = await self._safe.seal(held, token, tags, notice_id=head.message_id, language=language)
+        reach("hold.sealed")
+        attempt.row = row
+        await self._store.add(row)
+        reach("hold.committed")
+
+        notice = compose_notice(
+            head, self._site(), held, token.lines, language=language, again=former is not None
+        )  # fmt: skip
+        outcome = await self._correspondence.send_with(carrier, mailbox, notice, attempt.before_end)
+        if not outcome.sent:
+            attempt.end_begun = False
+            await self._undo(attempt)
+            if outcome.final.permanent:
+                maillog.refused(arrival.id, outcomes.NO_NOTICE.code)
+                return outcomes.NO_NOTICE
+            maillog.deferred(arrival.id, "notice refused for now", outcome.final)
+            return outcomes.NOT_NOW
+        reach("hold.noticed")
+        await self._store.mark_held(row.id)
+        if former is not None:
+            await self._store.replace(former.id)
+        reach("hold.marked")
+        maillog.held(arrival.id)
+        return outcomes.HELD
+
+    async def _undo(self, attempt: _Attempt) -> None:
+        """Drop the row of a hold whose notice is known not to be taken. If the final dot of the notice was sent, the
+        row stays: the notice may have arrived, and its code must work.
+        """
+        if attempt.row is None or attempt.end_begun:
+            return
+        try:
+            await self._store.drop(attempt.row.id)
+        except StoreError:
+            # The row goes at its expiry, without a line, since it was never marked held.
+            maillog.warning("a row without notice could not be dropped")
+
+    def _reply_to(self, token: Token) -> str:
+        guard = self._correspondence.guard
+        return f"{guard.local_part}+{token.code}@{guard.domain}"
+
+
+class _Attempt:
+    """How far one hold has come."""
+
+    def __init__(self) -> None:
+        self.row: HeldRow | None = None
+        self.end_begun = False
+        self.carrier: Carrier | None = None
+
+    async def before_end(self) -> bool:
+        self.end_begun = True
+        return True
+
+
+def held_mail(arrival: Arrival, submission: Submission, verdict: Verdict, policy: Policy) -> HeldMail:
+    """The plain text of the box: everything that is needed to tell the sender, and to send it as it came."""
+    suggested = {each.suggested for each in verdict.findings if each.suggested}
+    numbers: dict[str, int] = {}
+    recipient_lists: list[int | None] = []
+    for path in arrival.envelope.recipients:
+        found = policy.list_of(path.address) if path.address is not None else None
+        recipient_lists.append(None if found is None else numbers.setdefault(found.id, len(numbers) + 1))
+    lists = tuple(
+        NumberedList(number, id_, policy.by_id[id_].about, id_ in suggested) for id_, number in numbers.items()
+    )
+    message = submission.message
+    account = submission.account
+    assert account is not None  # noqa: S101 - 90-03: without an account nothing is judged
+    own_name = message.author_name if account.mailbox in message.authors else None
+    return HeldMail(
+        submission_id=submission.id,
+        account=account,
+        envelope=arrival.envelope,
+        subject=message.subject,
+        greeting=own_name,
+        findings=verdict.findings,
+        lists=lists,
+        recipient_lists=tuple(recipient_lists),
+        arrived=arrival.arrived,
+        expires=arrival.arrived + policy.expires,
+        wire=b"".join(arrival.content.pieces()),
+    )
+
+
+def _is_quick_resend(former: HeldRow) -> bool:
+    return (
+        former.state is State.HELD
+        and former.created is not None
+        and timedelta(0) <= datetime.now(UTC) - former.created < RESEND_SILENT
+    )
+
+
+def _can_carry(envelope: Envelope, extensions: frozenset[str]) -> bool:
+    """False if the outbox lacks what the mail was submitted with: found out now, not when its sender says SEND."""
+    mail = envelope.reverse_path
+    if mail.parameter("SMTPUTF8") is not None and "SMTPUTF8" not in extensions:
+        return False
+    if mail.parameter("REQUIRETLS") is not None and "REQUIRETLS" not in extensions:
+        return False
+    return (mail.parameter("BODY") or "7BIT").upper() != "8BITMIME" or "8BITMIME" in extensions

@@ -1,0 +1,154 @@
+"""What happens by the clock: expiry and its one line, keys that are no longer needed, and traces in the files.
+
+Nothing here decides about a mail that somebody may still answer: expiry takes only rows that are due, by the store's
+own time, and a step of the wall clock pauses it (SEMANTICS c6).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+
+from smtpguard import maillog
+from smtpguard.correspondence import Correspondence
+from smtpguard.failpoints import reach
+from smtpguard.held import State
+from smtpguard.keys import KeyFolder, KeyFolderError, week_of
+from smtpguard.mail.address import Address
+from smtpguard.notices.compose import Site, compose_expired, compose_unreadable
+from smtpguard.safe import Safe
+from smtpguard.store import HoldStore, StoreError
+
+# How often the sweep runs: T-03 wants the files tidy within 60 s of a decision, and a deadline is said to the minute.
+SWEEP_SECONDS = 20.0
+# Rows that one sweep expires before it lets others work.
+SWEEP_ROWS = 100
+# A wall clock that moved this much against the monotonic one, or a guard that was away so long, pauses expiry.
+CLOCK_STEP = timedelta(hours=1)
+AWAY_MAX = timedelta(hours=24)
+EXPIRY_PAUSE = timedelta(hours=1)
+# A hold that took its day key before midnight may commit after it (timeouts.hold is a minute): the key waits for it.
+KEY_GRACE = timedelta(hours=1)
+# SEMANTICS c6: a tombstone stays 30 days.
+TOMBSTONES = timedelta(days=30)
+# Week keys serve the tags of waiting mail: they go when nothing sealed in their week can be waiting any more.
+WEEK_KEYS = timedelta(days=21)
+
+
+class Housekeeping:
+    """The sweep. `clock` is aware UTC and the store's time; `sweep_seconds` the pause between two sweeps."""
+
+    def __init__(
+        self,
+        store: HoldStore,
+        keys: KeyFolder,
+        safe: Safe,
+        correspondence: Correspondence,
+        site: Callable[[], Site],
+        contact: Address,
+        *,
+        language: str = "en",
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        monotonic: Callable[[], float] = time.monotonic,
+        sweep_seconds: float = SWEEP_SECONDS,
+    ) -> None:
+        self._store = store
+        self._keys = keys
+        self._safe = safe
+        self._correspondence = correspondence
+        self._site = site
+        self._contact = contact
+        self._language = language
+        self._clock = clock
+        self._monotonic = monotonic
+        self._sweep_seconds = sweep_seconds
+        self._last: tuple[datetime, float] | None = None
+        self._paused_until: float | None = None
+
+    async def start(self) -> None:
+        """Once, before mail is taken: claims of a former process lapse; a long absence pauses expiry; lost keys are
+        told.
+
+        Raises StoreError if the store does not work.
+        """
+        await self._store.release_claims()
+        before = await self._store.sign_of_life()
+        now = self._clock()
+        if before is not None and now - before > AWAY_MAX:
+            self._pause("the guard was away for more than a day")
+        await self._tell_of_lost_keys()
+
+    async def run(self) -> None:
+        """Sweep until cancelled. A failing store is a line in the log, and another try at the next sweep."""
+        while True:
+            await asyncio.sleep(self._sweep_seconds)
+            try:
+                await self.sweep()
+            except (StoreError, KeyFolderError, OSError) as error:
+                maillog.warning("housekeeping did not finish", error=type(error).__name__)
+
+    async def sweep(self) -> None:
+        """One round: expire what is due, erase keys nobody needs, leave nothing of decided mail in the files."""
+        self._watch_clock()
+        await self._store.sign_of_life()
+        if not self._is_paused():
+            await self._expire()
+        await self._store.purge_tombstones(TOMBSTONES)
+        await self._store.tidy()
+        await self._erase_keys()
+
+    def _watch_clock(self) -> None:
+        wall, steady = self._clock(), self._monotonic()
+        if self._last is not None:
+            passed = timedelta(seconds=steady - self._last[1])
+            if abs((wall - self._last[0]) - passed) > CLOCK_STEP:
+                self._pause("the wall clock was set")
+        self._last = wall, steady
+
+    def _pause(self, why: str) -> None:
+        self._paused_until = self._monotonic() + EXPIRY_PAUSE.total_seconds()
+        maillog.warning("expiry pauses", why=why, minutes=int(EXPIRY_PAUSE.total_seconds() // 60))
+
+    def _is_paused(self) -> bool:
+        return self._paused_until is not None and self._monotonic() < self._paused_until
+
+    async def _expire(self) -> None:
+        count = 0
+        for row in await self._store.due(SWEEP_ROWS):
+            # The card goes with the row in one transaction, so it is read before.
+            card = await self._safe.open_card(row) if row.state is not State.ASKING else None
+            if not await self._store.expire(row.id):
+                continue
+            reach("expire.decided")
+            count += 1
+            if card is not None and row.expires is not None:
+                head = self._correspondence.letterhead(card.mailbox, in_reply_to=card.notice_id)
+                letter = compose_expired(head, self._site(), card, row.expires, interrupted=row.state is State.SENDING)
+                self._correspondence.send_later(card.mailbox, letter)
+        if count:
+            maillog.expired(count)
+
+    async def _erase_keys(self) -> None:
+        """The day key goes with the last decision of its day; nothing of that day opens any more, wherever a copy
+        lies.
+        """
+        waiting = await self._store.waiting_days()
+        newest_gone = (self._clock() - KEY_GRACE).date()
+        await asyncio.to_thread(self._erase, {day for day in waiting if waiting[day]}, newest_gone)
+
+    def _erase(self, waiting: set[date], before: date) -> None:
+        for day in self._keys.days():
+            if day < before and day not in waiting:
+                self._keys.erase_day(day)
+        self._keys.erase_weeks(week_of(self._clock().date() - WEEK_KEYS))
+
+    async def _tell_of_lost_keys(self) -> None:
+        waiting = await self._store.waiting_days()
+        have = set(await asyncio.to_thread(self._keys.days))
+        lost = sum(count for day, count in waiting.items() if day not in have)
+        if lost:
+            maillog.warning("waiting mail cannot be opened: its day keys are missing", count=lost)
+            head = self._correspondence.letterhead(self._contact)
+            self._correspondence.send_later(self._contact, compose_unreadable(head, lost, language=self._language))

@@ -1,0 +1,236 @@
+"""Held mail and what became of it -> the mails that its sender gets.
+
+One function for each mail; each gives octets ready for the outbox. Facts that come from a message are cleaned here
+(one line, no control or bidi characters); names of other accounts are never among them, except as the message itself
+names them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, tzinfo
+
+from smtpguard.answers.choice import Word
+from smtpguard.held import Card, HeldMail, State
+from smtpguard.notices.letter import Letterhead, clean_line, compose_letter
+from smtpguard.notices.texts import render, render_reason
+from smtpguard.notices.times import spoken
+
+# How many recipients a line names before it says "and n others".
+NAMED_RECIPIENTS_MAX = 4
+# Lists and reasons that a notice shows: more would push the choices off the first screen.
+REASONS_MAX = 4
+ABOUT_CHARACTERS_MAX = 56
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """What the organisation says about itself in every notice."""
+
+    organisation: str
+    zone: tzinfo | None
+    call: str | None = None
+    desk: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """One recipient that the mail server did not take, and its words."""
+
+    recipient: str = field(repr=False)
+    words: str = field(repr=False)
+
+
+def compose_notice(
+    head: Letterhead, site: Site, held: HeldMail, code: tuple[str, str], *, language: str, again: bool = False
+) -> bytes:
+    """The notice (SEMANTICS d): nobody has it yet, why, the choices, what silence means, who knows, the code.
+
+    `code` is the token on two lines; `again` says that an earlier notice for the same mail has lost its code.
+    """
+    facts = {
+        "subject": _subject(held),
+        "deadline": spoken(held.expires, site.zone),
+        "deadline_at": spoken(held.expires, site.zone, joint=" at "),
+        "name": clean_line(held.greeting or "", 40),
+        "again": again,
+        "reasons": _reasons(held, language),
+        "lists": [
+            {
+                "number": each.number,
+                "id": clean_line(each.id, 60),
+                "about": clean_line(each.about, ABOUT_CHARACTERS_MAX),
+            }
+            for each in held.lists
+        ],
+        "choices": choices(held),
+        "desk": site.desk if any(each.rule == 11 for each in held.findings) else None,
+        "call": site.call,
+        "code": code,
+        "organisation": clean_line(site.organisation),
+    }
+    return _letter(head, "held", language, facts)
+
+
+def choices(held: HeldMail) -> list[Mapping[str, object]]:
+    """The choices of a notice, the suggested one first (SEMANTICS c6): word, what it means, suggested or not."""
+    private = any(each.rule == 11 for each in held.findings)
+    only = [_only(held, each.number) for each in held.lists] if len(held.lists) > 1 else []
+    send = {"word": Word.SEND.value, "meaning": _as_it_is(held, private), "suggested": False}
+    discard = {"word": Word.DISCARD.value, "meaning": "throw it away", "suggested": private}
+    back = {"word": Word.BACK.value, "meaning": "send my mail back to me and forget it", "suggested": False}
+    only.sort(key=lambda each: not each["suggested"])
+    return [discard, *only, send, back] if private else [*only, send, discard, back]
+
+
+def _as_it_is(held: HeldMail, private: bool) -> str:
+    """What SEND does."""
+    if private:
+        return "send it just as it is - for example because the writer agreed"
+    if len(held.lists) < 2:
+        return "send it just as it is"
+    both = len(held.lists) == 2 and len(held.envelope.recipients) == 2
+    return f"send it to {'both' if both else 'all of them'}, just as it is"
+
+
+def _only(held: HeldMail, number: int) -> dict[str, object]:
+    kept, left = split_recipients(held, number)
+    chosen = next(each for each in held.lists if each.number == number)
+    meaning = f"send it to {_joined(kept)}, not to {_joined(left)}"
+    return {"word": f"{Word.ONLY.value} {number}", "meaning": meaning, "suggested": chosen.suggested}
+
+
+def split_recipients(held: HeldMail, number: int) -> tuple[list[str], list[str]]:
+    """The recipients that ONLY `number` keeps, and the lists that it leaves out, as the sender reads them."""
+    names = {each.number: each.id for each in held.lists}
+    kept = [names[number]]
+    kept += [
+        str(path.address or path.typed)
+        for path, list_number in zip(held.envelope.recipients, held.recipient_lists, strict=True)
+        if list_number is None
+    ]
+    return kept, [each.id for each in held.lists if each.number != number]
+
+
+def compose_sent(
+    head: Letterhead, site: Site, held: HeldMail, sent_to: Sequence[str], not_sent_to: Sequence[str],
+    refused: Sequence[Refusal] = (), *, language: str, interrupted: bool = False,
+) -> bytes:  # fmt: skip
+    """After a release: to whom it went, to whom not, and what the mail server did not take."""
+    facts = {
+        "subject": _subject(held),
+        "sent_to": _cleaned(sent_to),
+        "not_sent_to": _cleaned(not_sent_to),
+        "refused": _refusals(refused),
+        "interrupted": interrupted,
+        "call": site.call,
+    }
+    return _letter(head, "sent", language, facts)
+
+
+def compose_refused(
+    head: Letterhead,
+    site: Site,
+    held: HeldMail,
+    refused: Sequence[Refusal],
+    *,
+    language: str,
+    interrupted: bool = False,
+) -> bytes:
+    """The mail server refused the release for good: its words; the mail is still waiting (90-13)."""
+    facts = {
+        "subject": _subject(held),
+        "deadline": spoken(held.expires, site.zone),
+        "refused": _refusals(refused),
+        "interrupted": interrupted,
+    }
+    return _letter(head, "refused", language, facts)
+
+
+def compose_discarded(head: Letterhead, held: HeldMail, *, language: str, interrupted: bool = False) -> bytes:
+    """After DISCARD."""
+    return _letter(head, "discarded", language, {"subject": _subject(held), "interrupted": interrupted})
+
+
+def compose_back(
+    head: Letterhead, held: HeldMail, original: bytes, *, language: str, interrupted: bool = False
+) -> bytes:
+    """After BACK: `original` is the held message itself (unstuffed), attached."""
+    facts = {"subject": _subject(held), "interrupted": interrupted}
+    return _letter(head, "back", language, facts, attached=original)
+
+
+def compose_no_session(head: Letterhead, held: HeldMail, *, language: str) -> bytes:
+    """A SEND that came in through the mail server, where only the member's own session can release."""
+    return _letter(head, "no_session", language, {"subject": _subject(held)})
+
+
+def compose_expired(head: Letterhead, site: Site, card: Card, expires: datetime, *, interrupted: bool = False) -> bytes:
+    """The one line after the deadline; nothing of the mail is known any more but when it came."""
+    facts = {
+        "arrived": spoken(card.arrived, site.zone),
+        "deadline": spoken(expires, site.zone),
+        "interrupted": interrupted,
+    }
+    return _letter(head, "expired", card.language, facts)
+
+
+def compose_help(head: Letterhead, held: HeldMail, *, language: str) -> bytes:
+    """No choice was found in an answer."""
+    words = [f"{Word.ONLY.value} {each.number}" for each in held.lists] if len(held.lists) > 1 else []
+    words += [Word.SEND.value, Word.DISCARD.value, Word.BACK.value]
+    return _letter(head, "help", language, {"words": words})
+
+
+def compose_gone(head: Letterhead, site: Site, state: State, when: datetime, *, language: str) -> bytes:
+    """The code belongs to a mail that is decided already: what became of it, and when."""
+    words = {
+        State.SENT: "it was sent",
+        State.DISCARDED: "it was thrown away",
+        State.EXPIRED: "it was deleted unsent, because there was no answer in time",
+        State.REPLACED: "you have sent it again, and the newer notice counts",
+    }
+    return _letter(head, "gone", language, {"state": words[state], "when": spoken(when, site.zone)})
+
+
+def compose_unreadable(head: Letterhead, count: int, *, language: str) -> bytes:
+    """To the site's contact: how many waiting mails have lost their day key. A number, nothing else."""
+    return _letter(head, "unreadable", language, {"count": count})
+
+
+def _letter(
+    head: Letterhead, name: str, language: str, facts: Mapping[str, object], attached: bytes | None = None
+) -> bytes:
+    subject, body = render(name, language, facts)
+    return compose_letter(head, subject, body, attached)
+
+
+def _subject(held: HeldMail) -> str:
+    return clean_line(held.subject) or "(no subject)"
+
+
+def _reasons(held: HeldMail, language: str) -> list[str]:
+    reasons: list[str] = []
+    for finding in held.findings:
+        facts = {
+            name: [clean_line(each) for each in value] if isinstance(value, tuple) else clean_line(value)
+            for name, value in finding.facts.items()
+        }
+        reasons.append(render_reason(finding.id, language, facts))
+    return list(dict.fromkeys(reasons))[:REASONS_MAX]
+
+
+def _refusals(refused: Sequence[Refusal]) -> list[dict[str, str]]:
+    return [{"recipient": clean_line(each.recipient, 100), "words": clean_line(each.words, 300)} for each in refused]
+
+
+def _cleaned(names: Sequence[str]) -> list[str]:
+    return [clean_line(each, 100) for each in names]
+
+
+def _joined(names: Sequence[str]) -> str:
+    shown = _cleaned(names[:NAMED_RECIPIENTS_MAX])
+    if len(names) > NAMED_RECIPIENTS_MAX:
+        return ", ".join(shown) + f" and {len(names) - NAMED_RECIPIENTS_MAX} others"
+    return shown[0] if len(shown) == 1 else ", ".join(shown[:-1]) + f" and {shown[-1]}"

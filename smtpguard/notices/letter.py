@@ -1,0 +1,124 @@
+"""A mail of the guard's own as octets.
+
+It is put together by hand, because every policy of the email package that was tried folds or encodes the long Reply-To
+with the code in it, and none writes an attached mail back to the octet. What a stranger wrote can only get into
+Subject, which is cleaned and encoded here, and into the body, which is quoted-printable.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from base64 import encodebytes
+from dataclasses import dataclass, field
+from datetime import datetime
+from email.header import Header
+from email.quoprimime import body_encode
+from email.utils import format_datetime
+
+from smtpguard.mail.address import Address
+
+# A notice's subject carries the held mail's subject; more than this is no help on a phone.
+SUBJECT_CHARACTERS_MAX = 80
+# Our own words around it ("NOT SENT YET: ... - please choose by ...") and the whole subject together.
+SUBJECT_LINE_CHARACTERS_MAX = 200
+# RFC 5322, 2.1.1: a line has at most 998 octets without CRLF.
+LINE_OCTETS_MAX = 998
+
+_WHITE = re.compile(r"\s+")
+# Control, format (bidi), surrogate, private and unassigned characters: none belongs in a subject line.
+_UNWANTED = frozenset(("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"))
+_MESSAGE_ID = re.compile(r"<[!-;=?-~]+>")
+
+
+@dataclass(frozen=True, slots=True)
+class Letterhead:
+    """What every mail of the guard carries. `message_id` has angle brackets; `reply_to` is an address without them."""
+
+    guard: Address
+    message_id: str
+    date: datetime
+    to: Address = field(repr=False)
+    reply_to: str | None = field(default=None, repr=False)
+    in_reply_to: str | None = field(default=None, repr=False)
+
+
+def clean_line(text: str, most: int = SUBJECT_CHARACTERS_MAX) -> str:
+    """`text` as one line of at most `most` visible characters."""
+    line = _WHITE.sub(" ", text)
+    line = "".join(each for each in line if unicodedata.category(each) not in _UNWANTED).strip()
+    return line if len(line) <= most else line[: most - 3].rstrip() + "..."
+
+
+def compose_letter(head: Letterhead, subject: str, body: str, attached: bytes | None = None) -> bytes:
+    """The mail as octets with CRLF line ends and ASCII only, so that it needs nothing of the upstream.
+
+    `attached` is a whole message with CRLF line ends that goes along as message/rfc822, or as application/octet-stream
+    where its lines or octets forbid that (RFC 2046, 5.2.1 allows no base64 around message/rfc822).
+    """
+    if attached is None:
+        return _header_block(head, subject, _TEXT_TYPE) + b"\r\n" + _quoted_printable(body)
+    boundary = "part-" + re.sub(r"\W", "", head.message_id)
+    kind = (f'Content-Type: multipart/mixed; boundary="{boundary}"',)
+    return b"".join(
+        (
+            _header_block(head, subject, kind),
+            f"\r\n--{boundary}\r\n{_lines(_TEXT_TYPE)}\r\n".encode("ascii"),
+            _quoted_printable(body),
+            f"\r\n--{boundary}\r\n".encode("ascii"),
+            _attachment(attached),
+            f"\r\n--{boundary}--\r\n".encode("ascii"),
+        )
+    )
+
+
+_TEXT_TYPE = ('Content-Type: text/plain; charset="utf-8"', "Content-Transfer-Encoding: quoted-printable")
+
+
+def _lines(lines: tuple[str, ...]) -> str:
+    return "".join(f"{each}\r\n" for each in lines)
+
+
+def _header_block(head: Letterhead, subject: str, kind: tuple[str, ...]) -> bytes:
+    line = clean_line(subject, SUBJECT_LINE_CHARACTERS_MAX)
+    coded = line if line.isascii() and len(line) < 70 else Header(line, "utf-8", header_name="Subject").encode()
+    lines = [
+        f"From: Mail check <{head.guard.normal}>",
+        f"To: <{_ascii_address(head.to)}>",
+        "Subject: " + "\r\n ".join(each.strip() for each in coded.splitlines()),
+        f"Date: {format_datetime(head.date)}",
+        f"Message-ID: {head.message_id}",
+        # RFC 3834, 5: an automatic answer to somebody's mail. No Precedence: list managers drop such mail.
+        "Auto-Submitted: auto-replied",
+        "X-Auto-Response-Suppress: All",
+    ]
+    if head.reply_to is not None:
+        lines.append(f"Reply-To: <{head.reply_to}>")
+    if head.in_reply_to is not None and _is_message_id(head.in_reply_to):
+        lines += [f"In-Reply-To: {head.in_reply_to}", f"References: {head.in_reply_to}"]
+    return _lines((*lines, "MIME-Version: 1.0", *kind)).encode("ascii")
+
+
+def _ascii_address(address: Address) -> str:
+    """A mailbox with a UTF-8 local part would need SMTPUTF8 for the header; only the envelope has it then."""
+    return address.normal if address.normal.isascii() else f"undisclosed@{address.domain}"
+
+
+def _is_message_id(text: str) -> bool:
+    """A Message-ID comes from a stranger's mail: taken only in its plain form, so that no header can hide in it."""
+    return len(text) <= LINE_OCTETS_MAX - len("In-Reply-To: ") and _MESSAGE_ID.fullmatch(text) is not None
+
+
+def _quoted_printable(text: str) -> bytes:
+    octets = text.replace("\r\n", "\n").encode("utf-8", "replace").decode("latin-1")
+    return body_encode(octets, eol="\r\n").encode("ascii") + b"\r\n"
+
+
+def _attachment(attached: bytes) -> bytes:
+    lines_fit = all(len(line) <= LINE_OCTETS_MAX for line in attached.split(b"\r\n"))
+    disposition = 'Content-Disposition: attachment; filename="your-mail.eml"'
+    if attached.isascii() and lines_fit:
+        return _lines(("Content-Type: message/rfc822", disposition, "")).encode("ascii") + attached
+    head = ('Content-Type: application/octet-stream; name="your-mail.eml"', disposition)
+    coded = encodebytes(attached).replace(b"\n", b"\r\n")
+    return _lines((*head, "Content-Transfer-Encoding: base64", "")).encode("ascii") + coded

@@ -1,0 +1,116 @@
+"""The safe: sealing and opening held mail with the key of the day, and its tags with the key of the week.
+
+The cryptography is in `seal.py`, the keys are in `keys.py`; here they come together, in a thread, since one touches
+megabytes and the other the disk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+
+from smtpguard.answers.token import Token
+from smtpguard.held import Card, HeldMail, HeldRow, State, Tags
+from smtpguard.keys import KeyFolder, week_of
+from smtpguard.seal import NONCE_OCTETS, SealError, content_digest, hold_id, open_box, open_card, seal, seal_card
+from smtpguard.sealed_mail import UnreadableError, card_from_octets, card_to_octets, mail_from_octets, mail_to_octets
+from smtpguard.tags import resend_tag, tags_of
+
+
+class Safe:
+    """Seals and opens. `random_octets` gives n octets fit for keys and nonces; `today` is the present UTC day."""
+
+    def __init__(
+        self,
+        keys: KeyFolder,
+        random_octets: Callable[[int], bytes],
+        today: Callable[[], date] = lambda: datetime.now(UTC).date(),
+    ) -> None:
+        self._keys = keys
+        self._random = random_octets
+        self._today = today
+
+    def hold_id(self, token: Token) -> bytes:
+        """The id of the row that `token` belongs to."""
+        return hold_id(token.octets)
+
+    async def tags(self, held: HeldMail, message_id: str | None) -> tuple[Tags, tuple[bytes, ...]]:
+        """The tags for a new row, and every `resend` tag under which the same mail may wait already (12-15).
+
+        A mail may have been held last week, under last week's key. Raises OSError if the key folder cannot be used.
+        """
+        return await asyncio.to_thread(self._tags, held, message_id)
+
+    def _tags(self, held: HeldMail, message_id: str | None) -> tuple[Tags, tuple[bytes, ...]]:
+        today = self._today()
+        week = week_of(today)
+        key = self._keys.week_key(week, create=True)
+        digest = content_digest((held.wire,))
+        recipients = [path.address for path in held.envelope.recipients if path.address is not None]
+        tags = tags_of(
+            week, key, account=held.account, recipients=recipients, message_id=message_id, content=digest
+        )  # fmt: skip
+        former_key = self._keys.week_key(week_of(today - timedelta(days=7)))
+        known = [tags.resend]
+        if former_key is not None:
+            known.append(resend_tag(former_key, held.account, recipients, message_id, digest))
+        return tags, tuple(each for each in known if each is not None)
+
+    async def seal(self, held: HeldMail, token: Token, tags: Tags, *, notice_id: str, language: str) -> HeldRow:
+        """The row of a new hold, in state `asking`. Raises OSError if the key folder cannot be used."""
+        return await asyncio.to_thread(self._seal, held, token, tags, notice_id, language)
+
+    def _seal(self, held: HeldMail, token: Token, tags: Tags, notice_id: str, language: str) -> HeldRow:
+        day = self._today()
+        key = self._keys.day_key(day, create=True)
+        assert held.account.mailbox is not None  # noqa: S101 - c1a, step 9
+        row_id = hold_id(token.octets)
+        card = Card(held.account.mailbox, language, notice_id, held.arrived)
+        box = seal(
+            mail_to_octets(held),
+            token=token.octets,
+            day_key=key,
+            nonce=self._random(NONCE_OCTETS),
+            expires=held.expires,
+        )
+        sealed_card = seal_card(
+            card_to_octets(card), hold_id=row_id, day_key=key, nonce=self._random(NONCE_OCTETS), expires=held.expires
+        )
+        return HeldRow(
+            id=row_id,
+            state=State.ASKING,
+            day=day,
+            created=datetime.now(UTC),
+            expires=held.expires,
+            size=len(held.wire),
+            box=box,
+            card=sealed_card,
+            tags=tags,
+        )
+
+    async def open(self, row: HeldRow, token: Token) -> HeldMail | None:
+        """The held mail, or None if the seal does not open: the day key is gone, or the box is not what it was."""
+        return await asyncio.to_thread(self._open, row, token)
+
+    def _open(self, row: HeldRow, token: Token) -> HeldMail | None:
+        key = self._keys.day_key(row.day) if row.day is not None else None
+        if key is None or row.expires is None:
+            return None
+        try:
+            return mail_from_octets(open_box(row.box, token=token.octets, day_key=key, expires=row.expires))
+        except (SealError, UnreadableError):
+            return None
+
+    async def open_card(self, row: HeldRow) -> Card | None:
+        """Whom to tell of an expiry, or None if the day key is gone."""
+        return await asyncio.to_thread(self._open_card, row)
+
+    def _open_card(self, row: HeldRow) -> Card | None:
+        key = self._keys.day_key(row.day) if row.day is not None else None
+        if key is None or row.expires is None:
+            return None
+        try:
+            return card_from_octets(open_card(row.card, hold_id=row.id, day_key=key, expires=row.expires))
+        except (SealError, UnreadableError):
+            return None
