@@ -1,0 +1,163 @@
+"""smtpguard as a program in front of the test site: its settings written, started, ended by its own process id."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Self
+
+import yaml
+
+from tests.e2e.stack import (
+    CONTACT,
+    GUARD_ADDRESS,
+    GUARD_USER,
+    LIST_DOMAIN,
+    MEMBER_DOMAIN,
+    Stack,
+)
+from tests.e2e.stack.ports import HOST, answers, free_ports, wait_until
+
+START = 20.0  # seconds; about one was measured
+END = 40.0  # seconds; `timeouts.shutdown` is 30 s
+
+Login = Literal["xclient", "account"]
+Release = Literal["outbox", "session"]
+
+
+class Guard:
+    """One guard with settings, state and log below `folder`. As a context manager it starts and ends in good order.
+
+    `login` and `release` are the outbox's; `changes` replaces whole keys of smtpguard.yaml,
+    `environment` adds variables.
+    A second guard on the same folder finds what the first one held; one at a time, since the answers port is one.
+    """
+
+    def __init__(
+        self,
+        stack: Stack,
+        folder: Path,
+        *,
+        login: Login = "xclient",
+        release: Release = "outbox",
+        changes: Mapping[str, Any] | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self._stack = stack
+        self.folder = folder
+        self.state_dir = folder / "state"
+        self.config = folder / "smtpguard.yaml"
+        self.submission = (HOST, free_ports(1)[0])  # STARTTLS with the site's certificate
+        self.answers = (HOST, stack.guard_answers_port)
+        self._log_file = folder / "guard.log"
+        self._environment = {**os.environ, **(environment or {})}
+        self._process: subprocess.Popen[bytes] | None = None
+        self._write({**self._settings(login, release), **(changes or {})})
+
+    def start(self) -> None:
+        """Start, and return when both ports answer. Raises RuntimeError with the guard's own words if it ends."""
+        with self._log_file.open("ab") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "smtpguard", "serve", "--config", str(self.config)],
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        self._process = process
+        self._stack.keeper.child("smtpguard", process)
+
+        def ready() -> bool:
+            if process.poll() is not None:
+                raise RuntimeError(f"smtpguard ended at its start with {process.returncode}:\n{self.log()}")
+            return answers(self.submission[1]) and answers(self.answers[1])
+
+        wait_until("smtpguard answers", ready, START)
+
+    def end(self) -> int:
+        """Ask it to end (SIGTERM); its exit code. Raises subprocess.TimeoutExpired if it does not."""
+        return self._signal(signal.SIGTERM)
+
+    def kill(self) -> int:
+        """End it at once (SIGKILL), as a power cut would."""
+        return self._signal(signal.SIGKILL)
+
+    def wait(self) -> int:
+        """Wait until it ends by itself (a fail point); its exit code, negative for a signal."""
+        assert self._process is not None
+        return self._process.wait(timeout=END)
+
+    def log(self) -> str:
+        """What it wrote to stdout and stderr, over all its starts."""
+        return self._log_file.read_text(errors="replace") if self._log_file.exists() else ""
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._process is None or self._process.poll() is not None:
+            return
+        code = self.end()
+        if error is None and code != 0:
+            raise RuntimeError(f"smtpguard ended with {code}:\n{self.log()}")
+
+    def _signal(self, number: signal.Signals) -> int:
+        assert self._process is not None
+        self._process.send_signal(number)
+        return self._process.wait(timeout=END)
+
+    def _settings(self, login: Login, release: Release) -> dict[str, Any]:
+        stack = self._stack
+        outbox: dict[str, Any] = {"login": login, "release": release}
+        if login == "xclient":
+            outbox |= {"server": _endpoint(stack.trusted), "tls": "none", "user": GUARD_USER}
+        else:
+            password_file = self.folder / "outbox-password"
+            password_file.write_text(stack.outbox_account.password)
+            password_file.chmod(0o600)
+            outbox |= {
+                "server": _endpoint(stack.submission), "tls": "starttls", "ca": str(stack.ca_file),
+                "user": stack.outbox_account.login, "password_file": str(password_file),
+            }  # fmt: skip
+        return {
+            "organisation": "Example Union",
+            "address": GUARD_ADDRESS,
+            "contact": CONTACT,
+            "timezone": "Europe/Berlin",
+            "list_domains": [LIST_DOMAIN],
+            "account_domain": MEMBER_DOMAIN,
+            "listeners": [
+                {"kind": "submission", "listen": _endpoint(self.submission), "tls": "starttls"},
+                {"kind": "answers", "listen": _endpoint(self.answers)},
+            ],
+            "tls": {"certificate": str(stack.certificate), "key_file": str(stack.key)},
+            "upstream": {"server": _endpoint(stack.submission), "tls": "starttls", "ca": str(stack.ca_file)},
+            "outbox": outbox,
+            "state_dir": str(self.state_dir),
+        }
+
+    def _write(self, settings: Mapping[str, Any]) -> None:
+        self.config.write_text(yaml.safe_dump(dict(settings), sort_keys=False))
+        lists = self.folder / "lists"
+        lists.mkdir(exist_ok=True)
+        for posting in self._stack.lists.values():
+            says = {
+                "list": posting.address,
+                "manager": "mailman3",
+                "about": f"Everything about {posting.name}",
+                "contact": f"{posting.name}-owner@{LIST_DOMAIN}",
+            }
+            (lists / f"{posting.name}.yaml").write_text(yaml.safe_dump(says, sort_keys=False))
+
+
+def _endpoint(place: tuple[str, int]) -> str:
+    return f"{place[0]}:{place[1]}"

@@ -1,0 +1,119 @@
+"""Dovecot: passwords for Postfix, delivery by LMTP, and the members' IMAP."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterable
+from pathlib import Path
+
+from tests.e2e.stack.keeper import Keeper
+from tests.e2e.stack.people import MEMBER_DOMAIN, Member
+from tests.e2e.stack.ports import HOST, answers, wait_until
+from tests.e2e.stack.programs import DOVECOT
+
+START = 10.0  # seconds; 0.4 were measured
+
+CONFIGURATION = """\
+protocols = imap lmtp
+listen = {host}
+base_dir = {folder}/run
+state_dir = {folder}/state
+log_path = {folder}/dovecot.log
+ssl = no
+
+# Logins have one normal form: anna, ANNA and Anna@Example.TEST are anna@example.test.
+auth_mechanisms = plain login
+auth_default_realm = {domain}
+auth_username_format = %Lu
+disable_plaintext_auth = no
+# Tests with wrong passwords must not slow the others down.
+auth_failure_delay = 0
+
+mail_location = maildir:~/Maildir
+mail_fsync = never
+first_valid_uid = 1
+postmaster_address = postmaster@{domain}
+
+passdb {{
+  driver = passwd-file
+  args = scheme=PLAIN {folder}/users
+}}
+userdb {{
+  driver = passwd-file
+  args = {folder}/users
+}}
+service imap-login {{
+  inet_listener imap {{
+    port = {imap}
+  }}
+  inet_listener imaps {{
+    port = 0
+  }}
+}}
+service auth {{
+  unix_listener {folder}/run/postfix-auth {{
+    mode = 0600
+    user = postfix
+  }}
+}}
+service lmtp {{
+  unix_listener {folder}/run/postfix-lmtp {{
+    mode = 0600
+    user = postfix
+  }}
+}}
+service anvil {{
+  unix_listener anvil-auth-penalty {{
+    mode = 0
+  }}
+}}
+"""
+
+
+class Dovecot:
+    """One Dovecot with its state below `folder`."""
+
+    def __init__(self, folder: Path, *, imap: int) -> None:
+        self.folder = folder
+        self.imap = imap
+        self.auth_socket = folder / "run" / "postfix-auth"
+        self.lmtp_socket = folder / "run" / "postfix-lmtp"
+
+    def start(self, keeper: Keeper, accounts: Iterable[Member]) -> None:
+        """Write the configuration and start; returns when IMAP answers. Raises TimeoutError."""
+        mailboxes = self.folder / "mailboxes"
+        mailboxes.mkdir(parents=True)
+        users = []
+        for account in accounts:
+            home = mailboxes / account.name
+            home.mkdir()
+            # Debian's own user for mailboxes: never root, never a member of anything else.
+            subprocess.run(["/usr/bin/chown", "mail:mail", str(home)], check=True)
+            users.append(f"{account.login}:{{PLAIN}}{account.password}:mail:mail::{home}::\n")
+        (self.folder / "users").write_text("".join(users))
+        configuration = self.folder / "dovecot.conf"
+        configuration.write_text(
+            CONFIGURATION.format(host=HOST, folder=self.folder, domain=MEMBER_DOMAIN, imap=self.imap)
+        )
+        # Dovecot keeps its caller's stderr open as long as it lives: a file, never a pipe somebody waits on.
+        with (self.folder / "stderr").open("wb") as errors:
+            process = subprocess.Popen(
+                [str(DOVECOT), "-F", "-c", str(configuration)],
+                stdin=subprocess.DEVNULL,
+                stdout=errors,
+                stderr=errors,
+                start_new_session=True,
+            )
+        keeper.child("Dovecot", process)
+
+        def ready() -> bool:
+            if process.poll() is not None:
+                raise RuntimeError(f"Dovecot ended at its start:\n{self.log()}")
+            return self.lmtp_socket.exists() and self.auth_socket.exists() and answers(self.imap)
+
+        wait_until("Dovecot answers", ready, START)
+
+    def log(self) -> str:
+        """What Dovecot has said so far."""
+        files = (self.folder / "stderr", self.folder / "dovecot.log")
+        return "".join(file.read_text(errors="replace") for file in files if file.exists())

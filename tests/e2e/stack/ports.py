@@ -1,0 +1,48 @@
+"""Free loopback ports, and waiting for somebody to answer on one."""
+
+from __future__ import annotations
+
+import random
+import socket
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+
+HOST = "127.0.0.1"
+
+# Below 32768, where Linux begins to hand out ports for outgoing connections: a port found free here stays free.
+FIRST, LAST = 20_000, 32_000
+PAUSE = 0.05  # seconds between two tries
+
+
+def free_ports(count: int) -> list[int]:
+    """`count` different ports on which nobody listens."""
+    found: list[int] = []
+    with ExitStack() as bound:
+        while len(found) < count:
+            port = random.randint(FIRST, LAST)
+            probe = bound.enter_context(socket.socket())
+            try:
+                probe.bind((HOST, port))
+            except OSError:
+                continue
+            found.append(port)
+    return found
+
+
+def wait_until(what: str, holds: Callable[[], bool], seconds: float) -> None:
+    """Look again and again until `holds()`. Raises TimeoutError naming `what`."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{what}: not within {seconds:g} s")
+        time.sleep(PAUSE)
+
+
+def answers(port: int) -> bool:
+    """True if something accepts connections on this port."""
+    try:
+        with socket.create_connection((HOST, port), timeout=1):
+            return True
+    except OSError:
+        return False
