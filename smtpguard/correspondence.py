@@ -95,6 +95,12 @@ class Correspondence:
                 break
         maillog.letter_lost("refused or not reachable", reply)
 
+    def close_later(self, carrier: Carrier) -> None:
+        """Say QUIT and close without making anybody wait for the mail server's goodbye."""
+        task = asyncio.create_task(carrier.close())
+        self._pending.add(task)
+        task.add_done_callback(self._pending.discard)
+
     async def settle(self, seconds: float) -> None:
         """At the end: wait up to `seconds` for what is on its way; then give it up."""
         if self._pending:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from smtpguard import maillog, outcomes, replies
 from smtpguard.accounts import Directory
 from smtpguard.answering import Answering
-from smtpguard.answers.token import find_tokens
+from smtpguard.answers.token import Token, find_tokens
 from smtpguard.examination import examine
 from smtpguard.failpoints import reach
 from smtpguard.holding import Holding
@@ -20,7 +20,7 @@ from smtpguard.judgement import exemption
 from smtpguard.mail.address import Address
 from smtpguard.mail.arrival import Arrival
 from smtpguard.mail.content import unstuffed
-from smtpguard.mail.message import Submission
+from smtpguard.mail.message import Message, Submission
 from smtpguard.mail.parsing import parse_message
 from smtpguard.mail.reply import Reply
 from smtpguard.policy import Policy
@@ -31,8 +31,9 @@ from smtpguard.verdict import Action
 # Content above this is parsed in a thread: the email package needs about 1 ms for 100 KB, and no session may wait for
 # that.
 INLINE_OCTETS_MAX = 64 * 1024
-# The code of a notice is looked for in the raw octets up to here, and in all passages: a notice is a few KB.
-CODE_SEARCH_OCTETS = 256 * 1024
+# The code of a notice is looked for in all passages, and in the raw octets up to here, where the header of an attached
+# notice stands: a notice is a few KB.
+CODE_SEARCH_OCTETS = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +87,9 @@ class Guard:
         statutes = self._statutes()
         if self._holding is None:
             return await self._pass(arrival, upstream)
-        submission = await self._read(arrival, statutes)
+        submission, codes = await self._read(arrival, statutes)
         try:
-            if await self._carries_code(submission, arrival, statutes.policy):
+            if await self._carries_code(submission, codes, statutes.policy):
                 return await self._refuse(arrival, upstream, outcomes.CARRIES_CODE)
             verdict = examine(submission, statutes.policy)
             match verdict.action:
@@ -119,35 +120,40 @@ class Guard:
         maillog.refused(arrival.id, reply.code)
         return reply
 
-    async def _read(self, arrival: Arrival, statutes: Statutes) -> Submission:
-        """The values that judging looks at. Reading a message never raises; a large one is read in a thread."""
-        content, envelope = arrival.content, arrival.envelope
-        if content.size > INLINE_OCTETS_MAX:
-            message = await asyncio.to_thread(lambda: parse_message(unstuffed(content.pieces())))
+    async def _read(self, arrival: Arrival, statutes: Statutes) -> tuple[Submission, tuple[Token, ...]]:
+        """The values that judging looks at, and what looks like a code. A large mail is read in a thread."""
+        if arrival.content.size > INLINE_OCTETS_MAX:
+            message, codes = await asyncio.to_thread(_look_into, arrival)
         else:
-            message = parse_message(unstuffed(content.pieces()))
+            message, codes = _look_into(arrival)
+        envelope = arrival.envelope
         account = None
         if arrival.authenticated:
             account = statutes.directory.account(arrival.login or "", envelope.reverse_path.address)
-        return Submission(
+        submission = Submission(
             id=arrival.id,
             account=account,
             recipients=tuple(each.address for each in envelope.recipients if each.address is not None),
             message=message,
             arrived=arrival.arrived,
-            size=content.size,
+            size=arrival.content.size,
             null_sender=envelope.reverse_path.is_null,
         )
+        return submission, codes
 
-    async def _carries_code(self, submission: Submission, arrival: Arrival, policy: Policy) -> bool:
+    async def _carries_code(self, submission: Submission, codes: tuple[Token, ...], policy: Policy) -> bool:
         """90-17: True if the mail contains the code of a waiting mail. Mail to a desk is not looked at (P7)."""
-        if exemption(submission, policy) == "11-25":
+        if not codes or self._holding is None or exemption(submission, policy) == "11-25":
             return False
-        assert self._holding is not None  # noqa: S101 - submit() has passed on already where nothing is held
-        texts = [each.text for each in submission.message.passages]
-        texts.append(_head(arrival, CODE_SEARCH_OCTETS).decode("latin-1"))
-        tokens = dict.fromkeys(token for text in texts for token in find_tokens(text))
-        return any([await self._holding.waits_for(token) for token in tokens])
+        return any([await self._holding.waits_for(token) for token in codes])
+
+
+def _look_into(arrival: Arrival) -> tuple[Message, tuple[Token, ...]]:
+    """The message, and what looks like a code in its passages or its first octets. Never raises for a mail's sake."""
+    message = parse_message(unstuffed(arrival.content.pieces()))
+    texts = [each.text for each in message.passages]
+    texts.append(_head(arrival, CODE_SEARCH_OCTETS).decode("latin-1"))
+    return message, tuple(dict.fromkeys(token for text in texts for token in find_tokens(text)))
 
 
 def _head(arrival: Arrival, octets: int) -> bytes:

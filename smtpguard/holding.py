@@ -86,7 +86,7 @@ class Holding:
             return outcomes.NOT_NOW
         finally:
             if attempt.carrier is not None:
-                await attempt.carrier.close()
+                self._correspondence.close_later(attempt.carrier)
 
     async def _hold(
         self,

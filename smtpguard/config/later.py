@@ -30,7 +30,6 @@ LATER_KEYS: Mapping[str, frozenset[str]] = {place: frozenset(keys.split()) for p
 
 LATER_VALUES: Mapping[str, frozenset[str]] = {
     "listeners.kind": frozenset({"filter", "tap"}),
-    "listeners.answers.protocol": frozenset({"lmtp"}),
     "defaults.on_alarm": frozenset({"refuse", "observe"}),
     "store.kind": frozenset({"postgresql"}),
 }

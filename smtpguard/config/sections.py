@@ -53,7 +53,7 @@ class AnswersListener(Section):
 
     kind: Literal["answers"]
     listen: HostPort
-    protocol: Literal["smtp"] = "smtp"
+    protocol: Literal["smtp", "lmtp"] = "smtp"
     tls: TlsMode = "none"
     trust: Annotated[tuple[Network, ...], BeforeValidator(one_or_many)] = (IPv4Network("127.0.0.1/32"),)
 
