@@ -21,6 +21,7 @@ from smtpguard.config.problems import format_problem
 from smtpguard.config.settings import Settings, SettingsError
 from smtpguard.explain import account_for, explain
 from smtpguard.keys import KeyFolderError
+from smtpguard.mail.address import parse_address
 from smtpguard.policy import Policy
 from smtpguard.process import harden
 from smtpguard.store import StoreError
@@ -154,6 +155,9 @@ def explain_command(
 ) -> None:
     """Say what would happen to each MESSAGE (an .eml file), and why. Nothing is sent, stored or looked up."""
     maillog.set_up("warning")
+    for each in recipients:
+        if parse_address(each) is None:
+            raise click.UsageError(f"--to {each}: this is no address")
     policy = Policy()
     directory = Directory(policy)
     if config is not None:

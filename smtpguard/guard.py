@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from smtpguard import maillog, outcomes, replies
-from smtpguard.accounts import Directory
+from smtpguard.accounts import Directory, is_guard_address
 from smtpguard.answering import Answering
 from smtpguard.answers.token import Token, find_tokens
 from smtpguard.examination import examine
@@ -60,14 +60,14 @@ class Guard:
     def takes_answers_at(self, address: Address) -> bool:
         """True for `mailcheck@` and `mailcheck+CODE@` the guard domain, if mail can be held at all."""
         guard = self._statutes().policy.guard_address
-        if guard is None or self._answering is None or address.domain != guard.domain:
-            return False
-        return address.key[0].partition("+")[0] == guard.key[0]
+        return guard is not None and self._answering is not None and is_guard_address(address, guard)
 
     def takes_letters_at(self, address: Address) -> bool:
         """True for postmaster@ and abuse@ the guard domain (RFC 5321, 4.5.1; RFC 2142, 4)."""
         guard = self._statutes().policy.guard_address
-        return guard is not None and address.domain == guard.domain and address.key[0] in ("postmaster", "abuse")
+        if guard is None or self._answering is None or address.domain != guard.domain:
+            return False
+        return address.key[0] in ("postmaster", "abuse")
 
     async def answer(self, arrival: Arrival, upstream: Upstream) -> Reply:
         """A mail that a member has submitted to the guard's own address."""

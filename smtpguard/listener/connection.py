@@ -29,7 +29,7 @@ KEEP_AWAKE_SECONDS = 100.0
 # Browsers made to speak to a mail port begin with these, and their body would be read as commands. What follows BDAT
 # (RFC 3030) is content; it is not offered, so whoever sends it is out of step.
 _OUT_OF_STEP = frozenset(b"GET POST PUT HEAD OPTIONS CONNECT DELETE PATCH BDAT".split())
-_NOT_CARRIED = frozenset(b"BURL ETRN ATRN TURN SEND SOML SAML XCLIENT XFORWARD EXPN AUTH STARTTLS".split())
+_NOT_CARRIED = frozenset(b"BURL ETRN ATRN TURN SEND SOML SAML XCLIENT XFORWARD EXPN AUTH".split())
 
 
 class ClientConnection(Line):

@@ -40,8 +40,8 @@ class Roll:
 
     @property
     def full(self) -> bool:
-        """True if nobody else can be let in."""
-        return len(self._sessions) >= SESSIONS_MAX
+        """True if more are inside than may be, the last one included."""
+        return len(self._sessions) > SESSIONS_MAX
 
     @property
     def sessions(self) -> int:

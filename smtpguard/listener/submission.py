@@ -84,10 +84,19 @@ class SubmissionConnection(ClientConnection):
 
     async def ask(self, line: bytes) -> Reply:
         """Send a line up; the mail server's reply. After a 421 the client is let go, too. Raises UpstreamError."""
-        reply = await self.upstream.command(line)
+        return self._in_step(await self.upstream.command(line), challenge=True)
+
+    def _in_step(self, reply: Reply, *, challenge: bool = False) -> Reply:
+        """`reply`, unless it asks the client for something nobody has announced. Raises UpstreamError."""
+        if 300 <= reply.code < 400 and not (challenge and reply.code == 334):
+            raise UpstreamError("the mail server answered out of order")
         if reply.code == 421:
             self.hang_up()
         return reply
+
+    async def _mirror(self) -> Reply:
+        """Send the client's command up as typed; the mail server's reply. Raises UpstreamError."""
+        return self._in_step(await self.upstream.command(self.line))
 
     async def admit(self, verb: bytes) -> bool:
         """A mail server that has said goodbye in the meantime: its last word answers the next command."""
@@ -146,7 +155,7 @@ class SubmissionConnection(ClientConnection):
         if not name:
             self.refuse(replies.BAD_ARGUMENT)
             return
-        reply = await self.upstream.hello(name.encode("utf-8", "surrogateescape"), verb)
+        reply = self._in_step(await self.upstream.hello(name.encode("utf-8", "surrogateescape"), verb))
         if reply.ok:
             # RFC 5321, 4.1.4: EHLO in mid-session is RSET, too.
             self._transaction = None
@@ -155,9 +164,8 @@ class SubmissionConnection(ClientConnection):
             self._octets_max = size_limit(reply, self.options.message_size)
             self._mechanisms = mechanisms(reply) if self._extended and self.may_log_in else ()
             if self._extended:
-                reply = offer(reply, size=self._octets_max, auth=self._mechanisms, starttls=self.offers_tls)
-        elif reply.code == 421:
-            self.hang_up()
+                starttls = self.offers_tls and self._login is None
+                reply = offer(reply, size=self._octets_max, auth=self._mechanisms, starttls=starttls)
         self.say(reply)
 
     async def smtp_AUTH(self, arg: str) -> None:
@@ -200,7 +208,7 @@ class SubmissionConnection(ClientConnection):
         elif declared is not None and _exceeds(declared, self.options.message_size):
             self.refuse(replies.CONTENT_TOO_LARGE)
         else:
-            reply = await self.ask(self.line)
+            reply = await self._mirror()
             if reply.ok:
                 self._transaction = MemberTransaction(path)
                 self.member.is_open = True
@@ -221,7 +229,7 @@ class SubmissionConnection(ClientConnection):
         elif len(transaction.recipients) >= RECIPIENTS_MAX:
             self.say(replies.TOO_MANY_RECIPIENTS)
         else:
-            reply = await self.ask(self.line)
+            reply = await self._mirror()
             if reply.ok:
                 transaction.recipients.append(path)
             self.say(reply)
@@ -234,7 +242,7 @@ class SubmissionConnection(ClientConnection):
         self._transaction = None
         if self.member.is_open:
             self.member.is_open = False
-            self.say(await self.ask(self.line))
+            self.say(await self._mirror())
         else:
             self.say(replies.OK)
 

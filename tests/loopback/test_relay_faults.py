@@ -114,6 +114,23 @@ async def test_garbage_is_never_passed_on(garbage: bytes) -> None:
         assert up.arrived == []
 
 
+@pytest.mark.parametrize("stage", ["EHLO", "MAIL", "RCPT", "RSET", "AUTH"])
+async def test_a_354_that_nobody_asked_for_does_not_make_the_client_send(stage: str) -> None:
+    async with FakeUpstream(users={"anna": "secret"}) as up, submission_door(up) as door, door.client() as client:
+        up.on(stage, reply=b"354 go ahead\r\n")
+        said = [await client.ask(b"EHLO me")]
+        if stage != "EHLO":
+            said.append(await client.log_in())
+        if stage not in ("EHLO", "AUTH"):
+            for line in (b"MAIL FROM:<a@example.test>", b"RCPT TO:<b@example.test>", b"RSET"):
+                said.append(await client.ask(line))
+                if said[-1][:1] != b"2":
+                    break
+
+        assert said[-1] == replies.UPSTREAM_LOST.wire
+        assert await client.ask(b"NOOP") == replies.UPSTREAM_GONE.wire
+
+
 async def test_half_a_reply_and_the_end_is_no_success() -> None:
     async with FakeUpstream() as up, submission_door(up) as door, door.client() as client:
         up.on("END", reply=b"250 2.0", then="close")

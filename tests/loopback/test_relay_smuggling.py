@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from smtpguard import replies
+from smtpguard.mail.reply import Reply
 from tests.listener.test_framing import SMUGGLING
 from tests.loopback.door import submission_door
 from tests.loopback.fake_upstream import FakeUpstream
@@ -62,10 +63,13 @@ async def test_a_command_without_end_is_refused() -> None:
         await up.wait_for_close()
 
 
-async def test_a_client_still_sending_reads_why_it_was_let_go() -> None:
+@pytest.mark.parametrize(
+    ("data", "reply"), [(b"DATA\r\nearly\r\n", replies.TOO_EARLY), (b"NO\x00OP\r\n", replies.BAD_OCTETS)]
+)
+async def test_a_client_still_sending_reads_why_it_was_let_go(data: bytes, reply: Reply) -> None:
     """Without a moment's patience the reset of the line would take the reply along."""
     async with FakeUpstream() as up, submission_door(up) as door, door.client() as client:
         await client.begin(b"b@example.test")
-        client.writer.write(b"DATA\r\nearly\r\n" + b"x" * 3_000_000)
+        client.writer.write(data + b"x" * 3_000_000)
 
-        assert await client.rest() == replies.TOO_EARLY.wire
+        assert await client.rest() == reply.wire
