@@ -161,14 +161,14 @@ class ClientConnection(Line):
     # ------------------------------------------------------------ commands
 
     async def smtp_STARTTLS(self, arg: str) -> None:
-        """RFC 3207. What was said before is forgotten; what stands behind it in plain text is refused."""
+        """RFC 3207. What was said before is forgotten; what stands behind it in plain text is thrown away unread."""
         if not self.offers_tls:
             self.refuse(replies.TLS_TWICE if self.secure else replies.NO_TLS_HERE)
         elif arg:
             self.refuse(replies.BAD_ARGUMENT)
         elif not self.may_start_tls():
             self.refuse(replies.TLS_TOO_LATE)
-        elif not self.refuse_early_octets():
+        else:
             await self.start_tls()
 
     async def smtp_NOOP(self, arg: str) -> None:

@@ -321,6 +321,7 @@ class Line(SMTP):
         self._switching = True
         self._wire.pause_reading()
         self.forget()
+        # CVE-2011-0411: octets that came in plain text behind STARTTLS go with the old framing.
         self._framing = Framing()
         self.say(replies.START_TLS)
         await self.flush()

@@ -73,7 +73,7 @@ async def test_implicit_tls(authority: Authority) -> None:
 
 
 @pytest.mark.parametrize("behind", [b"EHLO evil\r\n", b"MAIL FROM:<evil@example.test>\r\n", b"x"])
-async def test_plain_text_behind_starttls_is_refused(authority: Authority, behind: bytes) -> None:
+async def test_plain_text_behind_starttls_is_thrown_away(authority: Authority, behind: bytes) -> None:
     async with (
         FakeUpstream() as up,
         submission_door(up, tls=Tls.STARTTLS, context=authority.server_context()) as door,
@@ -81,9 +81,12 @@ async def test_plain_text_behind_starttls_is_refused(authority: Authority, behin
     ):
         await client.ask(b"EHLO me")
         await client.send(b"STARTTLS\r\n" + behind)
+        assert await client.reply() == replies.START_TLS.wire
+        await client.start_tls(authority.client_context())
 
-        assert await client.rest() == replies.TOO_EARLY.wire
-        await up.wait_for_close()
+        # Nothing of it was obeyed, before or after the switch: the next reply is the one to EHLO.
+        assert (await client.ask(b"EHLO after")).startswith(b"250-mail.example.test\r\n")
+        assert (await client.ask(b"MAIL FROM:<good@example.test>")).startswith(b"250")
         assert not any(b"evil" in each for each in up.commands)
 
 
