@@ -33,8 +33,8 @@ Release = Literal["outbox", "session"]
 class Guard:
     """One guard with settings, state and log below `folder`. As a context manager it starts and ends in good order.
 
-    `login` and `release` are the outbox's; `changes` replaces whole keys of smtpguard.yaml,
-    `environment` adds variables.
+    `login` and `release` are the outbox's; `changes` replaces whole keys of smtpguard.yaml, `door` adds keys to its
+    submission listener, `environment` adds variables.
     A second guard on the same folder finds what the first one held; one at a time, since the answers port is one.
     """
 
@@ -46,6 +46,7 @@ class Guard:
         login: Login = "xclient",
         release: Release = "outbox",
         changes: Mapping[str, Any] | None = None,
+        door: Mapping[str, Any] | None = None,
         environment: Mapping[str, str] | None = None,
     ) -> None:
         self._stack = stack
@@ -57,7 +58,7 @@ class Guard:
         self._log_file = folder / "guard.log"
         self._environment = {**os.environ, **(environment or {})}
         self._process: subprocess.Popen[bytes] | None = None
-        self._write({**self._settings(login, release), **(changes or {})})
+        self._write({**self._settings(login, release, door or {}), **(changes or {})})
 
     def start(self) -> None:
         """Start, and return when both ports answer. Raises RuntimeError with the guard's own words if it ends."""
@@ -109,13 +110,15 @@ class Guard:
         code = self.end()
         if error is None and code != 0:
             raise RuntimeError(f"smtpguard ended with {code}:\n{self.log()}")
+        if error is None and (" event=fault " in self.log() or "Traceback" in self.log()):
+            raise RuntimeError(f"smtpguard met a bug of its own:\n{self.log()}")
 
     def _signal(self, number: signal.Signals) -> int:
         assert self._process is not None
         self._process.send_signal(number)
         return self._process.wait(timeout=END)
 
-    def _settings(self, login: Login, release: Release) -> dict[str, Any]:
+    def _settings(self, login: Login, release: Release, door: Mapping[str, Any]) -> dict[str, Any]:
         stack = self._stack
         outbox: dict[str, Any] = {"login": login, "release": release}
         if login == "xclient":
@@ -136,7 +139,7 @@ class Guard:
             "list_domains": [LIST_DOMAIN],
             "account_domain": MEMBER_DOMAIN,
             "listeners": [
-                {"kind": "submission", "listen": _endpoint(self.submission), "tls": "starttls"},
+                {"kind": "submission", "listen": _endpoint(self.submission), "tls": "starttls", **door},
                 {"kind": "answers", "listen": _endpoint(self.answers)},
             ],
             "tls": {"certificate": str(stack.certificate), "key_file": str(stack.key)},

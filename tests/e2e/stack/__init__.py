@@ -18,6 +18,7 @@ from tests.e2e.stack.keeper import Keeper
 from tests.e2e.stack.mailman import Mailman
 from tests.e2e.stack.people import (
     CONTACT,
+    ELSEWHERE_DOMAIN,
     GUARD_ADDRESS,
     GUARD_USER,
     LIST_DOMAIN,
@@ -46,8 +47,8 @@ class Stack:
         self.keeper = Keeper()
         if not os.environ.get("SMTPGUARD_E2E_KEEP"):
             self.keeper.folder(self.folder)
-        submission, trusted, inbound, guard, imap, lmtp, rest = free_ports(7)
-        self.postfix = Postfix(self.folder / "postfix", Ports(submission, trusted, inbound, guard))
+        submission, trusted, inbound, guard, elsewhere, imap, lmtp, rest = free_ports(8)
+        self.postfix = Postfix(self.folder / "postfix", Ports(submission, trusted, inbound, guard, elsewhere))
         self.dovecot = Dovecot(self.folder / "dovecot", imap=imap)
         self.mailman = Mailman(self.folder / "mailman", lmtp=lmtp, rest=rest, smtp=inbound)
         authority = Authority(self.folder)
@@ -58,6 +59,7 @@ class Stack:
         self.trusted = (HOST, trusted)  # plain; XCLIENT LOGIN= from this machine, then the same checks
         self.inbound = (HOST, inbound)  # plain, no AUTH: mail from the world, for our domains only
         self.guard_answers_port = guard  # the guard domain's mail is handed to this port by SMTP
+        self.elsewhere_port = elsewhere  # and mail for ELSEWHERE_DOMAIN to this one, where a test may listen
         self.members = MEMBERS
         self.lists = LISTS
         self.outbox_account = OUTBOX_ACCOUNT  # may send with every member's address
@@ -119,6 +121,10 @@ class Stack:
         """Postfix's log so far."""
         return self.postfix.log()
 
+    def wait_for_log(self, text: str, count: int = 1) -> None:
+        """Wait until Postfix's log says this so often: its lines come a little behind its replies."""
+        wait_until(f"Postfix's log says {text!r}", lambda: self.mail_log().count(text) >= count, DELIVERY)
+
     def revoke_sender(self, member: Member | str, address: str | None = None) -> None:
         """The member's login may no more send with this address (default: his own), on new connections."""
         member = self._member(member)
@@ -147,6 +153,6 @@ class Stack:
 
 
 __all__ = [
-    "CONTACT", "GUARD_ADDRESS", "GUARD_USER", "LISTS", "LIST_DOMAIN", "MEMBERS", "MEMBER_DOMAIN", "Letter", "Member",
-    "Stack",
+    "CONTACT", "ELSEWHERE_DOMAIN", "GUARD_ADDRESS", "GUARD_USER", "LISTS", "LIST_DOMAIN", "MEMBERS", "MEMBER_DOMAIN",
+    "Letter", "Member", "Stack",
 ]  # fmt: skip

@@ -106,7 +106,10 @@ class Mailman:
         self.call("POST", "domains", mail_host=LIST_DOMAIN)
         for posting in lists:
             self.call("POST", "lists", fqdn_listname=posting.address)
-            self.call("PATCH", f"lists/{posting.list_id}/config", send_welcome_message="False")
+            # 0 is no bound: by default a post above 40 KB waits for a moderator.
+            self.call(
+                "PATCH", f"lists/{posting.list_id}/config", send_welcome_message="False", max_message_size="0"
+            )  # fmt: skip
             for name in posting.members:
                 self.call(
                     "POST", "members", list_id=posting.list_id, subscriber=MEMBERS[name].address,
@@ -136,6 +139,11 @@ class Mailman:
         """How many messages wait for, or are worked on by, one of the runners."""
         queues = self.folder / "var" / "queue"
         return sum(1 for name in BUSY_RUNNERS if (queues / name).is_dir() for _ in (queues / name).iterdir())
+
+    def commands(self) -> list[bytes]:
+        """What came to the lists' machine addresses. The runner that would obey does not run, so all lies there."""
+        queue = self.folder / "var" / "queue" / "command"
+        return [file.read_bytes() for file in sorted(queue.glob("*.pck"))] if queue.is_dir() else []
 
     def log(self) -> str:
         """What Mailman has said so far, all its log files one after the other."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 MEMBER_DOMAIN = "example.test"
 LIST_DOMAIN = "lists.example.test"
 GUARD_DOMAIN = "check.example.test"
+ELSEWHERE_DOMAIN = "elsewhere.test"  # another organisation, with a mail server of its own
 SERVER_NAME = "mail.example.test"
 
 GUARD_USER = "mailcheck"

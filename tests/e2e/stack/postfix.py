@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tests.e2e.stack.keeper import Keeper
 from tests.e2e.stack.people import (
+    ELSEWHERE_DOMAIN,
     GUARD_ADDRESS,
     GUARD_DOMAIN,
     GUARD_USER,
@@ -119,12 +120,15 @@ postlog unix-dgram n - n - 1 postlogd
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """Where Postfix listens (submission, trusted, inbound), and where it hands the guard domain's mail (guard)."""
+    """Where Postfix listens (submission, trusted, inbound), and where it hands on the guard domain's mail (guard) and
+    that of another organisation (elsewhere).
+    """
 
     submission: int
     trusted: int
     inbound: int
     guard: int
+    elsewhere: int
 
 
 class Postfix:
@@ -165,7 +169,10 @@ class Postfix:
             )
         )  # fmt: skip
         (conf / "mailboxes").write_text("".join(f"{member.address} x\n" for member in MEMBERS.values()))
-        (conf / "transport").write_text(f"{GUARD_DOMAIN} smtp:[{HOST}]:{self.ports.guard}\n")
+        (conf / "transport").write_text(
+            f"{GUARD_DOMAIN} smtp:[{HOST}]:{self.ports.guard}\n"
+            f"{ELSEWHERE_DOMAIN} smtp:[{HOST}]:{self.ports.elsewhere}\n"
+        )
         domain = GUARD_DOMAIN.replace(".", r"\.")
         (conf / "guard_recipients").write_text(
             f"/^{GUARD_USER}(\\+.*)?@{domain}$/ x\n/^(postmaster|abuse)@{domain}$/ x\n"
