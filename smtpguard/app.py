@@ -19,7 +19,7 @@ from smtpguard.answering import Answering
 from smtpguard.answers.token import TOKEN_OCTETS, Token
 from smtpguard.config.sections import AnswersListener, OutboxSettings, SubmissionListener, Timeouts
 from smtpguard.config.sections import Server as ServerSettings
-from smtpguard.config.settings import Settings
+from smtpguard.config.settings import Settings, SettingsError
 from smtpguard.correspondence import Correspondence
 from smtpguard.guard import Guard, Statutes
 from smtpguard.holding import Holding, HoldTimes
@@ -128,7 +128,8 @@ class Application:
     async def start(self) -> None:
         """Open the store, look at the upstream, and take connections.
 
-        Raises StateFolderError, StoreError, KeyFolderError, or OSError for an address that cannot be listened at.
+        Raises SettingsError, StateFolderError, StoreError, KeyFolderError, or OSError for an address that cannot be
+        listened at.
         """
         settings = self._charge.settings
         holding = answering = None
@@ -171,8 +172,9 @@ class Application:
             self._sweeps.cancel()
         if self._keeper is not None:
             await self._keeper.close(self._charge.settings.timeouts.shutdown.total_seconds())
-        if self._lock is not None:
-            os.close(self._lock)
+        lock, self._lock = self._lock, None
+        if lock is not None:
+            os.close(lock)
         maillog.stopped()
 
 
@@ -193,8 +195,11 @@ async def run_until_signal(charge: Charge, ready: Callable[[Application], None] 
 
 
 def target(server: ServerSettings, timeouts: Timeouts) -> Target:
-    """Where and how to connect to a mail server."""
-    context = None if server.tls == "none" else client_context(server.ca or "system")
+    """Where and how to connect to a mail server. Raises SettingsError for a `ca` that is none."""
+    try:
+        context = None if server.tls == "none" else client_context(server.ca or "system")
+    except OSError as error:
+        raise SettingsError(f"{server.ca}: no certificates can be read from it ({error.strerror})") from error
     bounds = upstream_connection.Timeouts(
         connect=timeouts.upstream_connect.total_seconds(),
         reply=timeouts.upstream_reply.total_seconds(),
@@ -204,10 +209,17 @@ def target(server: ServerSettings, timeouts: Timeouts) -> Target:
 
 
 def doors(settings: Settings) -> tuple[ListenerOptions, ...]:
-    """The listeners of the settings as the doors that the server opens. Raises OSError for a certificate that fails."""
+    """The listeners of the settings as the doors that the server opens.
+
+    Raises SettingsError for a certificate that cannot be used.
+    """
     context = None
     if settings.tls is not None and any(each.tls != "none" for each in settings.listeners):
-        context = server_context(settings.tls.certificate, settings.tls.key_file, settings.tls.minimum)
+        certificate, key = settings.tls.certificate, settings.tls.key_file
+        try:
+            context = server_context(certificate, key, settings.tls.minimum)
+        except OSError as error:
+            raise SettingsError(f"{certificate}, {key}: no certificate and its key ({error.strerror})") from error
     return tuple(_door(each, settings, context) for each in settings.listeners)
 
 
@@ -252,7 +264,10 @@ def _outbox(settings: OutboxSettings, timeouts: Timeouts, hello_name: str) -> Su
     if settings.user is not None:
         password = ""
         if settings.password_file is not None:
-            password = settings.password_file.read_text("utf-8").rstrip("\r\n")
+            try:
+                password = settings.password_file.read_text("utf-8").rstrip("\r\n")
+            except (OSError, UnicodeDecodeError) as error:
+                raise SettingsError(f"{settings.password_file}: no password can be read from it") from error
         credentials = Credentials(settings.user, password)
     return SubmissionOutbox(
         target(settings, timeouts), login=OutboxLogin(settings.login), hello_name=hello_name, credentials=credentials

@@ -114,6 +114,9 @@ def _run(work: Coroutine[Any, Any, None]) -> None:
             asyncio.run(work)
         else:
             uvloop.run(work)
+    except SettingsError as error:
+        click.echo(f"smtpguard: {error}", err=True)
+        raise SystemExit(BROKEN_SETTINGS) from error
     except (StateFolderError, KeyFolderError) as error:
         click.echo(f"smtpguard: {error}", err=True)
         raise SystemExit(CANNOT_CREATE) from error
@@ -170,7 +173,8 @@ def explain_command(
         octets = path.read_bytes()
         explanation = explain(str(path), octets, account_for(account, directory, octets), recipients, policy)
         if as_json:
-            click.echo(json.dumps(explanation.as_json(), ensure_ascii=False).encode("utf-8", "replace"))
+            # ASCII: a line stays one line for every reader (U+2028), and a file name of strange octets stays itself.
+            click.echo(json.dumps(explanation.as_json()))
         else:
             click.echo(explanation.as_words().encode("utf-8", "replace"))
 

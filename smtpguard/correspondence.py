@@ -102,8 +102,9 @@ class Correspondence:
         task.add_done_callback(self._pending.discard)
 
     async def settle(self, seconds: float) -> None:
-        """At the end: wait up to `seconds` for what is on its way; then give it up."""
+        """At the end: wait up to `seconds` for what is on its way; then give it up, with a line for each."""
         if self._pending:
             await asyncio.wait(set(self._pending), timeout=seconds)
         for task in set(self._pending):
+            maillog.letter_lost("the guard ends")
             task.cancel()

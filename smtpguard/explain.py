@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from smtpguard.accounts import Directory
+from smtpguard.config.problems import printable
 from smtpguard.examination import examine
 from smtpguard.mail.address import Address, parse_address
 from smtpguard.mail.message import Account, Message, Submission
@@ -77,7 +78,8 @@ class Explanation:
             author = "" if passage.voice.value in ("own", "signature") else f" by {who}"
             lines.append(f"  Passage: {passage.voice.value}{kind}{author}, {passage.words} words")
         lines += [f"  Could not be read: {each}" for each in self.message.defects]
-        return "\n".join(lines)
+        # What a mail or a file name brings in must not move the cursor of whoever reads this.
+        return "\n".join(map(printable, lines))
 
 
 def explain(

@@ -22,8 +22,14 @@ LOGGER = logging.getLogger("smtpguard")
 
 # A mail server's words can be long; a log line should not be.
 REPLY_CHARACTERS_MAX = 300
-# Anything with an @ in the middle, brackets and quotes included, is taken for an address.
-_ADDRESS = re.compile(r"[^\s<>\"']*@[^\s<>\"']*")
+# So much of a reply is looked at (it may have 2 MB), and an address is at most so long (RFC 5321, 4.5.3.1).
+_READ_MAX = 4096
+_ADDRESS_MAX = 320
+# What stands in angle brackets, whatever has an @ in it (a quoted local part may have blanks, RFC 5321, 4.1.2), and a
+# code (52 characters of base32). Every alternative begins at one place only, so that reading stays linear.
+_PRIVATE = re.compile(
+    r"""<[^<>]*>|"(?:\\.|[^"\\]){0,130}+"@[^\s<>"]*|(?<![^\s<>"])(?:\\.|[^\s<>"@\\])*+@[^\s<>"]*|[A-Za-z2-7]{52}"""
+)
 _PLAIN_VALUE = re.compile(r"[A-Za-z0-9_.:/\-\[\]]+")
 
 
@@ -93,8 +99,12 @@ def stopped() -> None:
 
 
 def warning(what: str, **values: object) -> None:
-    """Something the mail admin should know; `what` and `values` are ours, never a mail's."""
-    _event("warning", "-", level=logging.WARNING, what=what, **values)
+    """Something the mail admin should know; `what` and `values` are ours, never a mail's.
+
+    A value may quote the mail server (why a session was lost), so addresses are masked in all of them.
+    """
+    masked = {name: _masked(value) if isinstance(value, str) else value for name, value in values.items()}
+    _event("warning", "-", level=logging.WARNING, what=what, **masked)
 
 
 def fault(what: str, error: BaseException, mail_id: str = "-") -> None:
@@ -111,7 +121,15 @@ def _event(name: str, mail_id: str, *, level: int = logging.INFO, **values: obje
 
 
 def _words(reply: Reply | None) -> str | None:
-    return None if reply is None else _ADDRESS.sub("(address)", reply.text)[:REPLY_CHARACTERS_MAX]
+    return None if reply is None else _masked(reply.text)
+
+
+def _masked(text: str) -> str:
+    masked = _PRIVATE.sub("(address)", text[:_READ_MAX])
+    if len(text) > _READ_MAX:
+        # An address may have been cut in two, and the half of it is not recognised.
+        masked = masked[:-_ADDRESS_MAX]
+    return masked[:REPLY_CHARACTERS_MAX]
 
 
 class LineFormatter(logging.Formatter):

@@ -6,11 +6,17 @@ reply, and nearly all hide the text behind a 250 (SEMANTICS, below the table of 
 
 from __future__ import annotations
 
+import re
+
 from smtpguard.mail.reply import Reply
 from smtpguard.verdict import Finding, Verdict
 
 # RFC 5321, 4.5.3.1.5: a reply line has at most 512 octets with code and CRLF.
 REPLY_OCTETS_MAX = 512
+# Lists that a reason names: a hundred of them would push the words that matter off the end of the line.
+NAMED_LISTS_MAX = 4
+
+_NOT_PRINTABLE = re.compile(r"[^ -~]")
 
 # The sealed copy is committed and the notice is taken.
 HELD = Reply.of(250, "2.0.0 NOT SENT YET: please answer the notice in your mailbox")
@@ -51,7 +57,8 @@ def refused(verdict: Verdict) -> Reply:
 
 
 def _reason(finding: Finding) -> str:
-    lists = ", ".join(finding.lists)
+    more = len(finding.lists) - NAMED_LISTS_MAX
+    lists = ", ".join(finding.lists[:NAMED_LISTS_MAX]) + (f" and {more} more" if more > 0 else "")
     match finding.id:
         case "12-02":
             return f"it is addressed to {len(finding.lists)} lists ({lists}), please choose one (rule 12)"
@@ -65,5 +72,4 @@ def _reason(finding: Finding) -> str:
 
 def _line(code: int, text: str) -> Reply:
     room = REPLY_OCTETS_MAX - len("550 \r\n")
-    octets = text.encode("ascii", "replace")
-    return Reply.of(code, octets[:room].decode("ascii"))
+    return Reply.of(code, _NOT_PRINTABLE.sub("?", text)[:room])

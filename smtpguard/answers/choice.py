@@ -36,7 +36,11 @@ class Choice:
 
 def parse_choice(line: str, numbers: Iterable[int]) -> Choice | None:
     """Read one line; None if it is no choice, or ONLY with a number that the notice does not have."""
-    text = " ".join(line.split()).upper()
+    text = " ".join(line.split())
+    # Before upper(): it would make ASCII letters of others (U+017F, U+0131).
+    if not text.isascii():
+        return None
+    text = text.upper()
     text = text[:-1].rstrip() if text.endswith((".", "!")) else text
     only = _ONLY.fullmatch(text)
     if only is not None:

@@ -38,7 +38,7 @@ GUARD_DOMAIN_NAMES = frozenset({"postmaster", "abuse"})
 
 
 class SettingsError(Exception):
-    """What the command line asks for cannot be; the text says why."""
+    """What the command line or a file that the settings name asks for cannot be; the text says why."""
 
 
 def default_state_dir() -> Path:

@@ -14,12 +14,10 @@ from datetime import datetime, tzinfo
 from smtpguard.answers.choice import Word
 from smtpguard.held import Card, HeldMail, State
 from smtpguard.notices.letter import Letterhead, clean_line, compose_letter
-from smtpguard.notices.texts import render, render_reason
+from smtpguard.notices.texts import NAMED_MAX, named, render, render_reason
 from smtpguard.notices.times import spoken
 
-# How many recipients a line names before it says "and n others".
-NAMED_RECIPIENTS_MAX = 4
-# Lists and reasons that a notice shows: more would push the choices off the first screen.
+# Reasons that a notice tells in full: more would push the choices off the first screen.
 REASONS_MAX = 4
 ABOUT_CHARACTERS_MAX = 56
 
@@ -49,13 +47,15 @@ def compose_notice(
 
     `code` is the token on two lines; `again` says that an earlier notice for the same mail has lost its code.
     """
+    reasons = _reasons(held, language)
     facts = {
         "subject": _subject(held),
         "deadline": spoken(held.expires, site.zone),
         "deadline_at": spoken(held.expires, site.zone, joint=" at "),
         "name": clean_line(held.greeting or "", 40),
         "again": again,
-        "reasons": _reasons(held, language),
+        "reasons": reasons[:REASONS_MAX],
+        "more": len(reasons[REASONS_MAX:]),
         "lists": [
             {
                 "number": each.number,
@@ -211,14 +211,19 @@ def _subject(held: HeldMail) -> str:
 
 
 def _reasons(held: HeldMail, language: str) -> list[str]:
-    reasons: list[str] = []
+    """Every reason once; the first of each row stands before the second of another, so that none hides behind many."""
+    rows: dict[str, list[str]] = {}
     for finding in held.findings:
         facts = {
             name: [clean_line(each) for each in value] if isinstance(value, tuple) else clean_line(value)
             for name, value in finding.facts.items()
         }
-        reasons.append(render_reason(finding.id, language, facts))
-    return list(dict.fromkeys(reasons))[:REASONS_MAX]
+        reason = render_reason(finding.id, language, facts)
+        if reason not in (told := rows.setdefault(finding.id, [])):
+            told.append(reason)
+    if sum(map(len, rows.values())) > REASONS_MAX:
+        return [each[0] for each in rows.values()] + [reason for each in rows.values() for reason in each[1:]]
+    return [reason for each in rows.values() for reason in each]
 
 
 def _refusals(refused: Sequence[Refusal]) -> list[dict[str, str]]:
@@ -230,7 +235,7 @@ def _cleaned(names: Sequence[str]) -> list[str]:
 
 
 def _joined(names: Sequence[str]) -> str:
-    shown = _cleaned(names[:NAMED_RECIPIENTS_MAX])
-    if len(names) > NAMED_RECIPIENTS_MAX:
-        return ", ".join(shown) + f" and {len(names) - NAMED_RECIPIENTS_MAX} others"
-    return shown[0] if len(shown) == 1 else ", ".join(shown[:-1]) + f" and {shown[-1]}"
+    shown = _cleaned(names)
+    if len(shown) == 1 or len(shown) > NAMED_MAX + 1:
+        return named(shown)
+    return f"{', '.join(shown[:-1])} and {shown[-1]}"

@@ -81,7 +81,9 @@ def _lines(lines: tuple[str, ...]) -> str:
 
 def _header_block(head: Letterhead, subject: str, kind: tuple[str, ...]) -> bytes:
     line = clean_line(subject, SUBJECT_LINE_CHARACTERS_MAX)
-    coded = line if line.isascii() and len(line) < 70 else Header(line, "utf-8", header_name="Subject").encode()
+    # Text that looks like an encoded word (RFC 2047) is encoded itself: nobody shall decode a stranger's words twice.
+    plain = line.isascii() and len(line) < 70 and "=?" not in line
+    coded = line if plain else Header(line, "utf-8", header_name="Subject").encode()
     lines = [
         f"From: Mail check <{head.guard.normal}>",
         f"To: <{_ascii_address(head.to)}>",

@@ -6,7 +6,7 @@ never a notice with a gap.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 
@@ -14,6 +14,17 @@ from jinja2 import DictLoader, Environment, StrictUndefined
 
 DEFAULT_LANGUAGE = "en"
 _NUMBERS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+
+
+# How many lists or recipients a line names before it says "and n others".
+NAMED_MAX = 4
+
+
+def named(names: Sequence[str]) -> str:
+    """`names` in one phrase, the first few of many."""
+    if len(names) <= NAMED_MAX + 1:
+        return ", ".join(names)
+    return f"{', '.join(names[:NAMED_MAX])} and {len(names) - NAMED_MAX} others"
 
 
 def _number(value: int) -> str:
@@ -40,6 +51,7 @@ def _environment() -> Environment:
     # Plain text: what a mail brings in is cleaned before, and nothing of it is ever a template.
     environment = Environment(loader=DictLoader(sources), undefined=StrictUndefined, autoescape=False)  # noqa: S701
     environment.filters["number"] = _number
+    environment.filters["named"] = named
     return environment
 
 

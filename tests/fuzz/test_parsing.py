@@ -23,6 +23,8 @@ _PIECES = [
     b"a@b.cc",
 ]  # fmt: skip
 
+pytestmark = pytest.mark.slow
+
 
 @settings(deadline=None)
 @given(st.binary(max_size=400))

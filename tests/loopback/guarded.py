@@ -200,7 +200,7 @@ class House:
 
 
 def write_config(folder: Path, up: FakeUpstream, out: FakeUpstream, **changes: Any) -> Path:
-    """smtpguard.yaml and the list files; `changes` replace keys of the site file."""
+    """smtpguard.yaml and the list files; `changes` replace keys of the site file, None takes one away."""
     site: dict[str, Any] = {
         "organisation": "Example Union",
         "address": "mailcheck@check.example.test",
@@ -221,6 +221,7 @@ def write_config(folder: Path, up: FakeUpstream, out: FakeUpstream, **changes: A
     site["outbox"].update(changes.pop("outbox_changes", {}))
     site["outbox"] = {key: value for key, value in site["outbox"].items() if value is not None}
     site.update(changes)
+    site = {key: value for key, value in site.items() if value is not None}
     lists = folder / "lists"
     lists.mkdir(exist_ok=True)
     for name, more in LISTS.items():

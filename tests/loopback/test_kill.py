@@ -24,6 +24,8 @@ from tests.loopback.guarded import (
 )
 from tests.loopback.serving import serving
 
+pytestmark = pytest.mark.slow
+
 HOLD = ("hold.sealed", "hold.committed", "hold.noticed", "hold.marked")
 RELEASE = ("release.claimed", "release.sending", "release.sent", "release.decided")
 RELAY = ("relay.before_end", "relay.replied")

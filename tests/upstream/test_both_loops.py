@@ -16,6 +16,8 @@ from tests.upstream import test_connection, test_content, test_outbox, test_tls,
 
 uvloop = pytest.importorskip("uvloop", reason="uvloop is not installed (extra `fast`)")
 
+pytestmark = pytest.mark.slow
+
 MODULES = (test_connection, test_content, test_tls, test_transaction, test_outbox)
 
 

@@ -1,0 +1,86 @@
+"""Every mail of the guard's, word for word: golden/notices holds header lines as sent, and the decoded text."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from smtpguard.checks import CHECKS
+from tests.notices.cases import CASES
+from tests.notices.samples import FORBIDDEN, shown, text
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "notices"
+NOTICES = [name for name in CASES if name[:2] in ("11", "12", "un") and not name.startswith("unreadable")]
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_mail_is_what_was_reviewed(name: str) -> None:
+    assert (GOLDEN / f"{name}.txt").read_text("utf-8") == shown(CASES[name]())
+
+
+def test_there_is_no_golden_file_without_a_case() -> None:
+    assert sorted(CASES) == sorted(path.stem for path in GOLDEN.glob("*.txt"))
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_no_mail_of_ours_accuses(name: str) -> None:
+    words = shown(CASES[name]()).lower()
+
+    assert [] == [each for each in FORBIDDEN if each in words]
+
+
+@pytest.mark.parametrize("name", NOTICES)
+def test_a_notice_says_things_in_their_order_and_the_choices_on_the_first_screen(name: str) -> None:
+    said = text(CASES[name]())
+    order = (
+        "has not gone to anyone yet",
+        'may show it under "Sent"',
+        "Why: ",
+        "What shall we do?",
+        "   BACK",
+        "If you do nothing",
+        "Only you have been told",
+        "Rather talk?",
+        "code: ",
+    )
+
+    places = [said.index(each) for each in order]
+
+    assert sorted(places) == places
+    assert 12 >= sum(bool(line.strip()) for line in said[: said.index("What shall we do?")].splitlines())
+    assert 1 == said.count("Why: ")
+    assert "\n\n\n" not in said.rstrip()
+
+
+@pytest.mark.parametrize("name", [each for each in NOTICES if each.startswith("11")])
+def test_rule_11_suggests_to_discard_first_and_names_the_desk(name: str) -> None:
+    said = text(CASES[name]())
+    choices = said[said.index("What shall we do?") : said.index("If you do nothing")]
+
+    assert "   DISCARD" in choices.splitlines()[2]
+    assert 1 == said.count("(suggested)")
+    assert "commission@example.org - mail to that address is never checked or held." in said
+
+
+@pytest.mark.parametrize("name", [each for each in NOTICES if each.startswith("12")])
+def test_rule_12_alone_suggests_nothing_and_does_not_speak_of_complaints(name: str) -> None:
+    said = text(CASES[name]())
+
+    assert "(suggested)" not in said
+    assert "complaint" not in said
+
+
+def test_every_check_has_a_golden_notice() -> None:
+    # A check names its rows as constants; a new one without a case here is seen at once.
+    import ast
+    import inspect
+
+    rows = set()
+    for check in CHECKS.values():
+        for node in ast.walk(ast.parse(inspect.getsource(check))):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value[:3] in ("11-", "12-"):
+                rows.add(node.value)
+
+    assert {"12-02", "12-10", "11-08", "11-16"} <= rows
+    assert rows <= set(CASES)

@@ -1,0 +1,111 @@
+"""What a client reads when the guard itself decides: one line of ASCII, with the essential words in it."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from smtpguard import outcomes
+from smtpguard.mail.reply import Reply, ReplyParser
+from smtpguard.verdict import Action, Finding, Verdict
+from tests.notices.samples import FORBIDDEN
+
+OWN = {name: value for name, value in vars(outcomes).items() if isinstance(value, Reply)}
+CROSSPOST = Finding("12-02", "crosspost", lists=("berlin", "all-members"))
+HIDDEN = Finding("12-10", "hidden_list", lists=("berlin",))
+FORWARD = Finding("11-08", "forwarded_private", lists=("berlin",))
+TO_PERSONS = Finding("11-16", "forwarded_private")
+BROKEN = Finding("unexamined", "unexamined", lists=("berlin",))
+
+
+def refused(row: str, *findings: Finding) -> Reply:
+    return outcomes.refused(Verdict(Action.REFUSE, findings, row))
+
+
+def assert_one_honest_line(reply: Reply) -> None:
+    """RFC 5321, 4.5.3.1.5 and RFC 3463: one line of at most 512 octets, enhanced code of the same class."""
+    assert 1 == len(reply.lines)
+    assert len(reply.wire) <= 512
+    assert reply.wire.isascii()
+    assert re.fullmatch(rb"(\d)\d\d \1\.\d{1,3}\.\d{1,3} [ -~]+\r\n", reply.wire)
+    assert [reply] == ReplyParser().feed(reply.wire)
+    assert [] == [each for each in FORBIDDEN if each in reply.text.lower()]
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_every_reply_of_the_flow_is_one_short_line_of_ascii(name: str) -> None:
+    assert_one_honest_line(OWN[name])
+
+
+def test_the_250_of_a_hold_says_that_nothing_is_sent() -> None:
+    assert "250 2.0.0 NOT SENT YET: please answer the notice in your mailbox" == outcomes.HELD.text
+
+
+def test_whoever_has_no_code_reads_one_and_the_same_words() -> None:
+    assert "550 5.1.1 No mail is waiting under this code" == outcomes.UNKNOWN_CODE.text
+
+
+@pytest.mark.parametrize(
+    ("row", "findings", "said"),
+    [
+        (
+            "90-01",
+            (CROSSPOST,),
+            "550 5.7.1 Not sent: an automatic mail cannot be asked about, and it is addressed to 2 ",
+        ),
+        (
+            "90-02",
+            (CROSSPOST,),
+            "550 5.7.1 Not sent: an automatic mail cannot be asked about, and it is addressed to 2 ",
+        ),
+        ("90-05", (HIDDEN,), "550 5.7.1 Not sent: the list berlin is only in Bcc (rule 12); this account has no mailb"),
+        (
+            "90-08",
+            (FORWARD,),
+            "552 5.3.4 Not sent: too large to wait for your answer, and it would take a private mail ",
+        ),
+        ("12-02", (CROSSPOST,), "550 5.7.1 Not sent: it is addressed to 2 lists (berlin, all-members), please choose "),
+        ("11-16", (TO_PERSONS,), "550 5.7.1 Not sent: it would take a private mail to others (rule 11)"),
+        ("90-05", (BROKEN,), "550 5.7.1 Not sent: it could not be examined;"),
+    ],
+)
+def test_a_refusal_says_why_nobody_was_asked_and_names_lists_by_id(
+    row: str, findings: tuple[Finding, ...], said: str
+) -> None:
+    reply = refused(row, *findings)
+
+    assert_one_honest_line(reply)
+    assert reply.text.startswith(said)
+
+
+def test_several_reasons_stand_in_one_line_each_once() -> None:
+    reply = refused("90-05", FORWARD, FORWARD, CROSSPOST)
+
+    assert 1 == reply.text.count("(rule 11)")
+    assert reply.text.index("(rule 11)") < reply.text.index("(rule 12)")
+
+
+def test_a_hundred_lists_leave_the_words_that_matter_in_the_line() -> None:
+    lists = tuple(f"list-number-{number}" for number in range(100))
+    reply = refused("90-05", Finding("12-02", "crosspost", lists=lists))
+
+    assert_one_honest_line(reply)
+    assert "addressed to 100 lists (list-number-0, " in reply.text
+    assert "and 96 more), please choose one (rule 12); this account has no mailbox where we could ask" in reply.text
+
+
+def test_every_row_that_alarms_has_words_of_its_own() -> None:
+    said = {refused("x", each).text for each in (CROSSPOST, HIDDEN, FORWARD, BROKEN)}
+
+    assert 4 == len(said)
+
+
+@given(st.lists(st.text(min_size=1, max_size=80), min_size=1, max_size=30))
+def test_whatever_a_list_is_called_the_reply_stays_one_line_of_ascii(lists: list[str]) -> None:
+    # The reader of list files takes plain names only; this is the second lock.
+    reply = refused("90-05", Finding("12-10", "hidden_list", lists=tuple(lists)))
+
+    assert_one_honest_line(reply)
