@@ -12,12 +12,12 @@ import re
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
 
 from smtpguard import maillog, outcomes
 from smtpguard.accounts import Directory
 from smtpguard.answers.choice import Choice, Word, choice_in
 from smtpguard.answers.token import Token, find_tokens, parse_token
+from smtpguard.claims import Claims
 from smtpguard.correspondence import Correspondence
 from smtpguard.held import HeldMail, HeldRow, State
 from smtpguard.keys import KeyFolderError
@@ -39,8 +39,6 @@ from smtpguard.upstream import Carrier, Outbox, Transmission, Upstream, Upstream
 ANSWER_OCTETS_MAX = 1024 * 1024
 # Codes tried for one answer: the address gives one, the quoted notice the same once more.
 CODES_MAX = 4
-# A decision without a release (DISCARD, BACK) is quick; the claim only keeps a second answer away meanwhile.
-DECISION_LASTS = timedelta(minutes=15)
 # Accounts and addresses whose unknown codes are counted at one time: bounds the memory of T-25.
 COUNTED_MAX = 10_000
 
@@ -65,13 +63,14 @@ class Answerer:
 
 
 class Answering:
-    """Reads answers and gives them their effect. `releases_by_session` is settings outbox.release: session."""
+    """Reads answers and gives them their effect. `releases_by_session` is settings outbox.release: session;
+    `expiry_pauses` tells whether the clock is not to be believed at present."""
 
     def __init__(
         self,
         store: HoldStore,
         safe: Safe,
-        release: Release,
+        claims: Claims,
         outbox: Outbox,
         correspondence: Correspondence,
         site: Callable[[], Site],
@@ -81,10 +80,12 @@ class Answering:
         releases_by_session: bool = False,
         helps_max: int = 2,
         wrong_codes_per_minute: int = 60,
+        expiry_pauses: Callable[[], bool] = lambda: False,
     ) -> None:
         self._store = store
         self._safe = safe
-        self._release = release
+        self._claims = claims
+        self._release = Release(claims)
         self._outbox = outbox
         self._correspondence = correspondence
         self._site = site
@@ -93,6 +94,8 @@ class Answering:
         self._by_session = releases_by_session
         self._helps_max = helps_max
         self._wrong_codes = WrongCodes(wrong_codes_per_minute)
+        self._expiry_pauses = expiry_pauses
+        self._told: dict[bytes, int] = {}
 
     async def by_member(self, arrival: Arrival, upstream: Upstream, directory: Directory) -> Reply:
         """An answer submitted by a logged-in member."""
@@ -153,12 +156,15 @@ class Answering:
             row = await self._store.find(self._safe.hold_id(token))
             if row is None:
                 continue
+            if row.state is State.EXPIRED and self._expiry_pauses():
+                return outcomes.ANSWER_LATER
             if not row.state.waiting:
                 return self._gone(arrival, row, answerer)
             held = await self._safe.open(row, token)
-            if held is None or not answerer.may_decide(held):
-                continue
-            return await self._decide(arrival, row, held, message, answerer)
+            if held is None:
+                return self._lost(arrival, answerer)
+            if answerer.may_decide(held):
+                return await self._decide(arrival, row, held, message, answerer)
         return None
 
     async def _decide(
@@ -188,6 +194,8 @@ class Answering:
             result = await self._release.send(row.id, held, choice, lambda: self._outbox.open(held.account.login))
         if result.ending is Ending.LATER:
             return outcomes.ANSWER_LATER
+        if result.ending is Ending.UNSURE:
+            return outcomes.ANSWER_UNSURE
         self._tell(held, self._result_letter(held, choice, result))
         return outcomes.ANSWERED
 
@@ -214,35 +222,41 @@ class Answering:
         )
 
     async def _discard(self, row: HeldRow, held: HeldMail) -> Reply:
-        claim = await self._store.claim(row.id, DECISION_LASTS)
-        if claim is None or not await self._store.decide(claim, State.DISCARDED):
-            return outcomes.ANSWER_LATER
+        async with self._claims.taken(row.id) as claimed:
+            if claimed is None or not await claimed.decide(State.DISCARDED):
+                return outcomes.ANSWER_LATER
         maillog.discarded(held.submission_id)
         letter = compose.compose_discarded(
-            self._head(held), held, language=self._speaks(held), interrupted=claim.interrupted
+            self._head(held), held, language=self._speaks(held), interrupted=claimed.interrupted
         )
         self._tell(held, letter)
         return outcomes.ANSWERED
 
     async def _give_back(self, row: HeldRow, held: HeldMail) -> Reply:
         """BACK: the sealed original goes to its sender, and is forgotten after the outbox's 250."""
-        claim = await self._store.claim(row.id, DECISION_LASTS)
-        if claim is None:
-            return outcomes.ANSWER_LATER
-        letter = compose.compose_back(
-            self._head(held), held, unstuffed((held.wire,)), language=self._speaks(held), interrupted=claim.interrupted
-        )
         mailbox = held.account.mailbox
-        try:
-            reply = await self._correspondence.send(mailbox, letter) if mailbox is not None else None
-        except UpstreamError:
-            await self._store.give_back(claim)
-            raise
-        if reply is None or not reply.ok:
-            await self._store.give_back(claim)
+        async with self._claims.taken(row.id) as claimed:
+            if claimed is None or mailbox is None:
+                return outcomes.ANSWER_LATER
+            letter = compose.compose_back(
+                self._head(held),
+                held,
+                unstuffed((held.wire,)),
+                language=self._speaks(held),
+                interrupted=claimed.interrupted,
+            )
+            reply = await self._correspondence.send(mailbox, letter)
+            if reply.ok:
+                await claimed.decide(State.DISCARDED)
+        if reply.ok:
+            maillog.discarded(held.submission_id)
+            return outcomes.ANSWERED
+        if not reply.permanent:
             return outcomes.ANSWER_LATER
-        await self._store.decide(claim, State.DISCARDED)
-        maillog.discarded(held.submission_id)
+        refused = (compose.Refusal(str(mailbox), reply.text),)
+        self._tell(
+            held, compose.compose_refused(self._head(held), self._site(), held, refused, language=self._speaks(held))
+        )
         return outcomes.ANSWERED
 
     async def _help(self, arrival: Arrival, row: HeldRow, held: HeldMail) -> Reply:
@@ -252,13 +266,29 @@ class Answering:
         return outcomes.ANSWERED
 
     def _gone(self, arrival: Arrival, row: HeldRow, answerer: Answerer) -> Reply:
-        """Whoever has the right code is told what became of the mail, and when."""
+        """Whoever has the right code is told what became of the mail, and when.
+
+        By mail that is the account that has logged in: a reverse-path is anybody's word, and used codes lie in mail
+        logs, so behind the mail server nobody is told (T-27, T-30).
+        """
         maillog.answered(arrival.id, "gone")
-        if answerer.mailbox is not None and row.decided is not None:
-            head = self._correspondence.letterhead(answerer.mailbox)
+        account = answerer.account
+        if account is None or account.mailbox is None or row.decided is None:
+            return outcomes.ANSWERED
+        told = self._told.pop(row.id, 0)
+        self._told[row.id] = told + 1
+        if len(self._told) > COUNTED_MAX:
+            del self._told[next(iter(self._told))]
+        if told < self._helps_max:
+            head = self._correspondence.letterhead(account.mailbox)
             letter = compose.compose_gone(head, self._site(), row.state, row.decided, language=self._language)
-            self._correspondence.send_later(answerer.mailbox, letter)
+            self._correspondence.send_later(account.mailbox, letter)
         return outcomes.ANSWERED
+
+    def _lost(self, arrival: Arrival, answerer: Answerer) -> Reply:
+        """The code is right, but the day key is gone: the mail cannot be opened any more, by nobody."""
+        maillog.answered(arrival.id, "lost")
+        return outcomes.CANNOT_OPEN if answerer.account is not None else outcomes.IGNORED
 
     def _unknown(self, arrival: Arrival, who: str) -> Reply:
         maillog.answered(arrival.id, "unknown")

@@ -17,6 +17,7 @@ from smtpguard import __version__, maillog
 from smtpguard.accounts import Directory
 from smtpguard.answering import Answering
 from smtpguard.answers.token import TOKEN_OCTETS, Token
+from smtpguard.claims import Claims
 from smtpguard.config.sections import AnswersListener, OutboxSettings, SubmissionListener, Timeouts
 from smtpguard.config.sections import Server as ServerSettings
 from smtpguard.config.settings import Settings, SettingsError
@@ -29,7 +30,6 @@ from smtpguard.listener.options import AuthWithoutTls, Kind, ListenerOptions, Pr
 from smtpguard.listener.server import Server, keep_tracebacks_out, server_context
 from smtpguard.notices.compose import Site
 from smtpguard.policy import Policy
-from smtpguard.release import Release
 from smtpguard.safe import Safe
 from smtpguard.store.sqlite import SQLiteStore
 from smtpguard.upstream import connection as upstream_connection
@@ -83,10 +83,11 @@ class Keeper:
             checks_outbox=settings.outbox.release == "outbox",
             times=HoldTimes(settings.timeouts.hold.total_seconds()),
         )
+        self._claims = Claims(store, _claim_lasts(settings))
         self.answering = Answering(
             store,
             safe,
-            Release(store, _claim_lasts(settings)),
+            self._claims,
             outbox,
             self.correspondence,
             site,
@@ -95,6 +96,7 @@ class Keeper:
             releases_by_session=settings.outbox.release == "session",
             helps_max=settings.limits.help_answers_per_hold,
             wrong_codes_per_minute=settings.limits.wrong_codes_per_minute,
+            expiry_pauses=lambda: self.housekeeping.pauses,
         )
         self.housekeeping = Housekeeping(
             store,
@@ -104,12 +106,14 @@ class Keeper:
             site,
             settings.contact,
             language=language,
+            longest_wait=settings.defaults.expires_max,
             sweep_seconds=sweep_seconds,
         )
 
     async def close(self, seconds: float) -> None:
         """Give short mails that are on their way `seconds`, then close the store."""
         await self.correspondence.settle(seconds)
+        await self._claims.close()
         await self._store.close()
 
 

@@ -31,6 +31,8 @@ from smtpguard.verdict import Action
 # Content above this is parsed in a thread: the email package needs about 1 ms for 100 KB, and no session may wait for
 # that.
 INLINE_OCTETS_MAX = 64 * 1024
+# Large mails read at the same time: threads share one interpreter, and six of 9 MB at once made everybody wait for 3 s.
+LARGE_AT_ONCE = 1
 # The code of a notice is looked for in all passages, and in the raw octets up to here, where the header of an attached
 # notice stands: a notice is a few KB.
 CODE_SEARCH_OCTETS = 64 * 1024
@@ -56,6 +58,7 @@ class Guard:
         self._statutes = statutes
         self._holding = holding
         self._answering = answering
+        self._large = asyncio.Semaphore(LARGE_AT_ONCE)
 
     def takes_answers_at(self, address: Address) -> bool:
         """True for `mailcheck@` and `mailcheck+CODE@` the guard domain, if mail can be held at all."""
@@ -123,7 +126,8 @@ class Guard:
     async def _read(self, arrival: Arrival, statutes: Statutes) -> tuple[Submission, tuple[Token, ...]]:
         """The values that judging looks at, and what looks like a code. A large mail is read in a thread."""
         if arrival.content.size > INLINE_OCTETS_MAX:
-            message, codes = await asyncio.to_thread(_look_into, arrival)
+            async with self._large:
+                message, codes = await asyncio.to_thread(_look_into, arrival)
         else:
             message, codes = _look_into(arrival)
         envelope = arrival.envelope

@@ -33,8 +33,9 @@ EXPIRY_PAUSE = timedelta(hours=1)
 KEY_GRACE = timedelta(hours=1)
 # SEMANTICS c6: a tombstone stays 30 days.
 TOMBSTONES = timedelta(days=30)
-# Week keys serve the tags of waiting mail: they go when nothing sealed in their week can be waiting any more.
-WEEK_KEYS = timedelta(days=21)
+# A week key serves the tags of waiting mail. It goes when nothing tagged in its week can be waiting any more: the
+# longest wait, and a week each for the beginning and the end.
+WEEK_KEYS_BEYOND_WAIT = timedelta(days=14)
 
 
 class Housekeeping:
@@ -52,6 +53,7 @@ class Housekeeping:
         language: str = "en",
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         monotonic: Callable[[], float] = time.monotonic,
+        longest_wait: timedelta = timedelta(days=7),
         sweep_seconds: float = SWEEP_SECONDS,
     ) -> None:
         self._store = store
@@ -63,6 +65,7 @@ class Housekeeping:
         self._language = language
         self._clock = clock
         self._monotonic = monotonic
+        self._week_keys = longest_wait + WEEK_KEYS_BEYOND_WAIT
         self._sweep_seconds = sweep_seconds
         self._last: tuple[datetime, float] | None = None
         self._paused_until: float | None = None
@@ -73,6 +76,7 @@ class Housekeeping:
 
         Raises StoreError if the store does not work.
         """
+        self._watch_clock()
         await self._store.release_claims()
         before = await self._store.sign_of_life()
         now = self._clock()
@@ -93,7 +97,7 @@ class Housekeeping:
         """One round: expire what is due, erase keys nobody needs, leave nothing of decided mail in the files."""
         self._watch_clock()
         await self._store.sign_of_life()
-        if not self._is_paused():
+        if not self.pauses:
             await self._expire()
         await self._store.purge_tombstones(TOMBSTONES)
         await self._store.tidy()
@@ -111,7 +115,9 @@ class Housekeeping:
         self._paused_until = self._monotonic() + EXPIRY_PAUSE.total_seconds()
         maillog.warning("expiry pauses", why=why, minutes=int(EXPIRY_PAUSE.total_seconds() // 60))
 
-    def _is_paused(self) -> bool:
+    @property
+    def pauses(self) -> bool:
+        """True while expiry pauses, because the clock is not to be believed."""
         return self._paused_until is not None and self._monotonic() < self._paused_until
 
     async def _expire(self) -> None:
@@ -142,7 +148,7 @@ class Housekeeping:
         for day in self._keys.days():
             if day < before and day not in waiting:
                 self._keys.erase_day(day)
-        self._keys.erase_weeks(week_of(self._clock().date() - WEEK_KEYS))
+        self._keys.erase_weeks(week_of(self._clock().date() - self._week_keys))
 
     async def _tell_of_lost_keys(self) -> None:
         waiting = await self._store.waiting_days()

@@ -115,6 +115,8 @@ class KeyFolder:
             # A link could point to a file that others can read or change.
             number = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
         except FileNotFoundError:
+            # A missing key is lost for good; a missing folder is a mistake that somebody will mend.
+            self._folder.stat()
             return None
         with os.fdopen(number, "rb") as file:
             status = os.fstat(number)

@@ -34,8 +34,8 @@ _PLAIN_VALUE = re.compile(r"[A-Za-z0-9_.:/\-\[\]]+")
 
 
 def passed(mail_id: str, reply: Reply, octets: int) -> None:
-    """A mail went to the upstream, which gave `reply`."""
-    _event("passed", mail_id, upstream=_words(reply), size=octets)
+    """A mail went to the upstream, which gave `reply`: taken, or refused in its own words."""
+    _event("passed" if reply.ok else "not-taken", mail_id, upstream=_words(reply), size=octets)
 
 
 def held(mail_id: str) -> None:

@@ -38,6 +38,10 @@ UNKNOWN_CODE = Reply.of(550, "5.1.1 No mail is waiting under this code")
 TOO_MANY_CODES = Reply.of(450, "4.7.1 Too many unknown codes, please try again in a minute")
 # Somebody else's answer to the same mail is being worked on, or the mail server refuses for now.
 ANSWER_LATER = Reply.of(451, "4.3.0 Your mail is still waiting; please send your answer again in a minute")
+# The final dot of a release was sent, but its fate is not known or could not be written down.
+ANSWER_UNSURE = Reply.of(451, "4.3.0 Your mail may have gone out; please ask again in a minute what became of it")
+# The right code, but the key of its day is lost.
+CANNOT_OPEN = Reply.of(550, "5.7.0 Your mail was not sent and cannot be opened any more; please use your own copy")
 # Letters to postmaster@ and abuse@ of the guard domain have been handed on.
 LETTER_TAKEN = Reply.of(250, "2.0.0 Ok")
 

@@ -7,24 +7,19 @@ never) and says so. If the mail server refuses a list, nothing is sent at all: n
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import timedelta
 from enum import Enum
 
 from smtpguard import maillog
 from smtpguard.answers.choice import Choice, Word
+from smtpguard.claims import ClaimedMail, Claims
 from smtpguard.failpoints import reach
-from smtpguard.held import HeldMail, State
+from smtpguard.held import HeldMail
 from smtpguard.mail.envelope import Path
 from smtpguard.notices.compose import Refusal
-from smtpguard.store import Claim, HoldStore, StoreError
 from smtpguard.upstream import Carrier, Outcome, Transmission, UpstreamError
 from smtpguard.upstream.release_arguments import mail_argument, rcpt_argument
-
-# How often `sent` is written after the mail server's 250 before we give up: the mail is gone, only our mark is missing.
-MARK_TRIES = 3
 
 Opener = Callable[[], Awaitable[Carrier]]
 
@@ -35,6 +30,7 @@ class Ending(Enum):
     SENT = "sent"
     REFUSED = "refused"  # for good; the mail is still waiting
     LATER = "later"  # for now, or the line broke, or somebody else is at it
+    UNSURE = "unsure"  # the final dot was sent, and there is no word or no mark of what became of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,79 +45,62 @@ class ReleaseResult:
 
 
 class Release:
-    """Sends held mail. `claim_lasts` is longer than all timeouts of one release together."""
+    """Sends held mail, each once."""
 
-    def __init__(self, store: HoldStore, claim_lasts: timedelta) -> None:
-        self._store = store
-        self._claim_lasts = claim_lasts
+    def __init__(self, claims: Claims) -> None:
+        self._claims = claims
 
     async def send(self, hold_id: bytes, held: HeldMail, choice: Choice, open_carrier: Opener) -> ReleaseResult:
-        """Release `held` as `choice` says, once. Raises StoreError if the store failed before anything was sent."""
-        claim = await self._store.claim(hold_id, self._claim_lasts)
-        if claim is None:
-            return ReleaseResult(Ending.LATER)
-        reach("release.claimed")
-        renewal = asyncio.create_task(self._renew(claim))
-        try:
-            return await self._send(claim, held, choice, open_carrier)
-        except UpstreamError as error:
-            # Behind the dot the mail may have gone: the row stays in `sending`. Before it nothing has.
-            maillog.deferred(held.submission_id, "release", error.reply)
-            await self._store.give_back(claim)
-            return ReleaseResult(Ending.LATER)
-        finally:
-            renewal.cancel()
+        """Release `held` as `choice` says. Raises StoreError if the store failed before anything was sent."""
+        async with self._claims.taken(hold_id) as claimed:
+            if claimed is None:
+                return ReleaseResult(Ending.LATER)
+            reach("release.claimed")
+            try:
+                return await self._send(claimed, held, choice, open_carrier)
+            except UpstreamError as error:
+                # Behind the dot the mail may have gone: the row stays in `sending`. Before it nothing has.
+                maillog.deferred(held.submission_id, "release", error.reply)
+                return ReleaseResult(Ending.UNSURE if error.after_end else Ending.LATER)
 
-    async def _send(self, claim: Claim, held: HeldMail, choice: Choice, open_carrier: Opener) -> ReleaseResult:
+    async def _send(self, claimed: ClaimedMail, held: HeldMail, choice: Choice, open_carrier: Opener) -> ReleaseResult:
         indexes = chosen_recipients(held, choice)
         carrier = await open_carrier()
         try:
             mail = _transmission(held, indexes, carrier.extensions)
 
             async def before_end() -> bool:
-                mine = await self._store.mark_sending(claim)
+                mine = await claimed.mark_sending()
                 reach("release.sending")
                 return mine
 
             outcome = await carrier.transmit(mail, before_end)
+            if outcome.sent:
+                return await self._sent(claimed, held, indexes, outcome)
+            return await self._refused(claimed, held, indexes, outcome)
         finally:
             await carrier.close()
-        if outcome.sent:
-            return await self._sent(claim, held, indexes, outcome)
-        return await self._refused(claim, held, indexes, outcome)
 
-    async def _sent(self, claim: Claim, held: HeldMail, indexes: tuple[int, ...], outcome: Outcome) -> ReleaseResult:
+    async def _sent(
+        self, claimed: ClaimedMail, held: HeldMail, indexes: tuple[int, ...], outcome: Outcome
+    ) -> ReleaseResult:
         reach("release.sent")
         maillog.released(held.submission_id, outcome.final)
-        for attempt in range(MARK_TRIES):
-            try:
-                await self._store.decide(claim, State.SENT)
-                break
-            except StoreError:
-                if attempt == MARK_TRIES - 1:
-                    raise
+        if not await self._claims.write_sent(claimed):
+            return ReleaseResult(Ending.UNSURE)
         reach("release.decided")
         taken = tuple(index for index, reply in zip(indexes, outcome.rcpts, strict=True) if reply.ok)
-        return ReleaseResult(Ending.SENT, taken, _refusals(held, indexes, outcome), claim.interrupted)
+        return ReleaseResult(Ending.SENT, taken, _refusals(held, indexes, outcome), claimed.interrupted)
 
-    async def _refused(self, claim: Claim, held: HeldMail, indexes: tuple[int, ...], outcome: Outcome) -> ReleaseResult:
-        await self._store.unmark_sending(claim)
-        await self._store.give_back(claim)
+    async def _refused(
+        self, claimed: ClaimedMail, held: HeldMail, indexes: tuple[int, ...], outcome: Outcome
+    ) -> ReleaseResult:
+        await claimed.unmark_sending()
         maillog.release_refused(held.submission_id, outcome.final)
         if outcome.final.transient or any(each.transient for each in outcome.rcpts):
-            return ReleaseResult(Ending.LATER, interrupted=claim.interrupted)
+            return ReleaseResult(Ending.LATER, interrupted=claimed.interrupted)
         refused = _refusals(held, indexes, outcome) or (Refusal(_everybody(held, indexes), outcome.final.text),)
-        return ReleaseResult(Ending.REFUSED, (), refused, claim.interrupted)
-
-    async def _renew(self, claim: Claim) -> None:
-        while True:
-            await asyncio.sleep(self._claim_lasts.total_seconds() / 3)
-            try:
-                if not await self._store.renew(claim, self._claim_lasts):
-                    return
-            except StoreError:
-                # The claim may lapse now; mark_sending tells before the dot.
-                maillog.warning("a claim could not be renewed")
+        return ReleaseResult(Ending.REFUSED, (), refused, claimed.interrupted)
 
 
 def chosen_recipients(held: HeldMail, choice: Choice) -> tuple[int, ...]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 
 from smtpguard.answers.token import Token
 from smtpguard.held import Card, HeldMail, HeldRow, State, Tags
@@ -38,7 +38,8 @@ class Safe:
     async def tags(self, held: HeldMail, message_id: str | None) -> tuple[Tags, tuple[bytes, ...]]:
         """The tags for a new row, and every `resend` tag under which the same mail may wait already (12-15).
 
-        A mail may have been held last week, under last week's key. Raises OSError if the key folder cannot be used.
+        A mail may have been held in an earlier week, under that week's key. Raises KeyFolderError if the key folder
+        cannot be used.
         """
         return await asyncio.to_thread(self._tags, held, message_id)
 
@@ -51,14 +52,15 @@ class Safe:
         tags = tags_of(
             week, key, account=held.account, recipients=recipients, message_id=message_id, content=digest
         )  # fmt: skip
-        former_key = self._keys.week_key(week_of(today - timedelta(days=7)))
         known = [tags.resend]
-        if former_key is not None:
-            known.append(resend_tag(former_key, held.account, recipients, message_id, digest))
+        for former in self._keys.weeks():
+            former_key = self._keys.week_key(former) if former != week else None
+            if former_key is not None:
+                known.append(resend_tag(former_key, held.account, recipients, message_id, digest))
         return tags, tuple(each for each in known if each is not None)
 
     async def seal(self, held: HeldMail, token: Token, tags: Tags, *, notice_id: str, language: str) -> HeldRow:
-        """The row of a new hold, in state `asking`. Raises OSError if the key folder cannot be used."""
+        """The row of a new hold, in state `asking`. Raises KeyFolderError if the key folder cannot be used."""
         return await asyncio.to_thread(self._seal, held, token, tags, notice_id, language)
 
     def _seal(self, held: HeldMail, token: Token, tags: Tags, notice_id: str, language: str) -> HeldRow:

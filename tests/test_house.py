@@ -20,7 +20,7 @@ STOREYS: tuple[tuple[int, tuple[str, ...]], ...] = (
     (2, ("checks", "rows", "answers", "seal", "sealed_mail", "tags", "replies")),
     (2, ("judgement", "outcomes", "notices")),
     (3, ("store", "upstream", "config", "maillog", "keys", "spool", "failpoints", "process")),
-    (4, ("examination", "safe", "correspondence")),
+    (4, ("examination", "safe", "correspondence", "claims")),
     (4, ("holding", "release", "housekeeping")),
     (4, ("answering",)),
     (4, ("guard",)),

@@ -18,6 +18,7 @@ from smtpguard.listener import MailFlow
 from smtpguard.listener.connection import ClientConnection
 from smtpguard.listener.options import ListenerOptions
 from smtpguard.listener.roll import Roll
+from smtpguard.mail.address import Address
 from smtpguard.mail.arrival import Arrival
 from smtpguard.mail.content import Content
 from smtpguard.mail.envelope import Envelope, Path, parse_path
@@ -119,7 +120,7 @@ class AnswersConnection(ClientConnection):
             self.refuse(replies.NO_SUCH_ADDRESS)
         elif len(self._recipients) >= RECIPIENTS_MAX:
             self.say(replies.TOO_MANY_RECIPIENTS)
-        elif not self.takes_beside(sort):
+        elif not self.takes_beside(sort, path):
             self.say(replies.OTHER_SORT_LATER)
         else:
             self._recipients.append((sort, path))
@@ -132,9 +133,9 @@ class AnswersConnection(ClientConnection):
             return Sort.ANSWER
         return Sort.LETTER if self._flow.takes_letters_at(path.address) else None
 
-    def takes_beside(self, sort: Sort) -> bool:
-        """SMTP has one reply for all recipients, which cannot speak for an answer and a letter both."""
-        return all(each is sort for each, _ in self._recipients)
+    def takes_beside(self, sort: Sort, path: Path) -> bool:
+        """SMTP has one reply for all recipients, which cannot speak for an answer and a letter, or for two codes."""
+        return all(_matter(each, other) == _matter(sort, path) for each, other in self._recipients)
 
     async def smtp_RSET(self, arg: str) -> None:
         """Back to before MAIL."""
@@ -173,14 +174,15 @@ class AnswersConnection(ClientConnection):
         self, reverse_path: Path, recipients: Sequence[tuple[Sort, Path]], content: Content
     ) -> list[Reply]:
         """One reply for each recipient, in their order."""
-        said: dict[Sort, Reply] = {}
+        said: dict[tuple[Sort, Address | None], Reply] = {}
+        matters = [_matter(sort, path) for sort, path in recipients]
         try:
-            for sort in dict.fromkeys(each for each, _ in recipients):
-                paths = tuple(path for each, path in recipients if each is sort)
-                said[sort] = await self._hand_over(Envelope(reverse_path, paths), content)
+            for matter in dict.fromkeys(matters):
+                paths = tuple(path for each, (_, path) in zip(matters, recipients, strict=True) if each == matter)
+                said[matter] = await self._hand_over(Envelope(reverse_path, paths), content)
         finally:
             content.close()
-        return [said[sort] for sort, _ in recipients]
+        return [said[matter] for matter in matters]
 
     async def _hand_over(self, envelope: Envelope, content: Content) -> Reply:
         arrival = Arrival(
@@ -211,7 +213,7 @@ class LmtpAnswersConnection(AnswersConnection):
         """EHLO under another name."""
         await self.smtp_EHLO(arg)
 
-    def takes_beside(self, sort: Sort) -> bool:
+    def takes_beside(self, sort: Sort, path: Path) -> bool:
         """Each recipient has its own reply."""
         return True
 
@@ -219,6 +221,11 @@ class LmtpAnswersConnection(AnswersConnection):
         """RFC 2033, 4.2: one for each RCPT that was accepted, in their order."""
         for reply in said:
             self.say(reply)
+
+
+def _matter(sort: Sort, path: Path) -> tuple[Sort, Address | None]:
+    """What one reply can speak for: all letters together, but one code at a time."""
+    return sort, path.address if sort is Sort.ANSWER else None
 
 
 def _declared(path: Path) -> int:

@@ -270,6 +270,39 @@ async def test_gone_tells_whoever_has_the_right_code_what_became_of_it(tmp_path:
         assert [] == house.released()
 
 
+async def test_T_30_a_used_code_makes_the_guard_write_to_its_account_only_and_not_for_ever(tmp_path: Path) -> None:
+    async with guarded(tmp_path) as house:
+        await house.submit("anna", [BERLIN, ALL])
+        notice = await house.letter()
+        await house.answer("anna", notice, "DISCARD")
+        await house.letter(2)
+        address = str(notice["Reply-To"]).strip("<>")
+        octets = mail("anna", [address], body="SEND")
+        for _ in range(3):
+            stranger = await by_mail_server(house, octets, [address], sender="stranger@elsewhere.example")
+            assert 250 == stranger.code
+        for _ in range(4):
+            assert 250 == (await house.answer("anna", notice, "SEND")).code
+        await house.letter(4)
+        await house.submit("ben", [BERLIN, ALL])
+        await house.letter(5)
+
+        subjects = [str(each["Subject"]) for each in house.own_mail()]
+        assert 2 == subjects.count("Already done")
+        assert not [each for each in house.out.messages if b"stranger" in each.rcpts[0]]
+
+
+async def test_an_answer_under_two_codes_is_taken_for_the_first_alone(tmp_path: Path) -> None:
+    async with guarded(tmp_path) as house:
+        await house.submit("anna", [BERLIN, ALL], subject="one")
+        await house.submit("anna", [BERLIN, ALL], subject="two")
+        codes = [str((await house.letter(number))["Reply-To"]).strip("<>") for number in (1, 2)]
+        reply = await by_mail_server(house, mail("anna", codes, body="DISCARD"), codes)
+
+        assert 452 == reply.code
+        assert ["held", "held"] == house.states()
+
+
 async def test_90_16_T_26_mail_to_the_guard_and_others_is_refused_in_either_order(tmp_path: Path) -> None:
     async with guarded(tmp_path) as house:
         await house.submit("anna", [BERLIN, ALL])

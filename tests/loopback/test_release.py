@@ -103,6 +103,17 @@ async def test_discarding_a_mail_whose_sending_was_cut_off_says_so(tmp_path: Pat
         assert "may have gone out already" in body(await house.letter(2)).replace("\n", " ")
 
 
+async def test_back_refused_for_good_is_told_and_the_mail_waits_on(tmp_path: Path) -> None:
+    async with guarded(tmp_path) as house:
+        await house.submit("anna", [BERLIN, ALL])
+        notice = await house.letter()
+        house.out.on("END", reply=b"552 5.3.4 too big for this mailbox\r\n", times=1)
+
+        assert 250 == (await house.answer("anna", notice, "BACK")).code
+        assert "552 5.3.4 too big for this mailbox" in body(await house.letter(2))
+        assert ["held"] == house.states()
+
+
 async def test_a_release_that_hangs_keeps_other_answers_away(tmp_path: Path) -> None:
     async with guarded(tmp_path) as house:
         await house.submit("anna", [BERLIN, ALL])

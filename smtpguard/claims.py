@@ -1,0 +1,125 @@
+"""Claims on held mail: taken, kept alive, and ended whatever the store does meanwhile.
+
+A claim that nobody ends would keep the sender's next answer away until it lapses. So it is given back at the end of
+its block unless the mail was decided; if the store fails just then, that is tried again in the background. The same
+holds for `sent` after the mail server's 250: the mail has gone, and that must be written down before the next answer
+sends it once more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+from smtpguard import maillog
+from smtpguard.held import State
+from smtpguard.store import Claim, HoldStore, StoreError
+
+# Seconds between two tries to write down what could not be written: a locked or full database is mended in minutes.
+RETRY_SECONDS = 2.0
+
+
+class ClaimedMail:
+    """The right to decide one held mail. `interrupted`: an earlier release died between dot and reply."""
+
+    def __init__(self, store: HoldStore, claim: Claim) -> None:
+        self._store = store
+        self.claim = claim
+        self.settled = False
+
+    @property
+    def interrupted(self) -> bool:
+        """True if the mail may have gone out already."""
+        return self.claim.interrupted
+
+    async def mark_sending(self) -> bool:
+        """Before the final dot; False if the claim was lost, and then nothing may be sent."""
+        return await self._store.mark_sending(self.claim)
+
+    async def unmark_sending(self) -> None:
+        """The mail server has refused after the dot: the mail is only held again."""
+        await self._store.unmark_sending(self.claim)
+
+    async def decide(self, state: State) -> bool:
+        """Write the decision down; False if the claim was lost. Raises StoreError."""
+        decided = await self._store.decide(self.claim, state)
+        self.settled = True
+        return decided
+
+
+class Claims:
+    """Takes claims that last `lasts` and are renewed while they are used."""
+
+    def __init__(self, store: HoldStore, lasts: timedelta, retry_seconds: float = RETRY_SECONDS) -> None:
+        self._store = store
+        self._lasts = lasts
+        self._retry_seconds = retry_seconds
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @asynccontextmanager
+    async def taken(self, hold_id: bytes) -> AsyncIterator[ClaimedMail | None]:
+        """The claim for the time of the block, None if the mail is not waiting or somebody else has it.
+
+        Raises StoreError if the store cannot be asked.
+        """
+        claim = await self._store.claim(hold_id, self._lasts)
+        if claim is None:
+            yield None
+            return
+        mail = ClaimedMail(self._store, claim)
+        renewal = asyncio.create_task(self._renew(claim))
+        try:
+            yield mail
+        finally:
+            renewal.cancel()
+            if not mail.settled:
+                await self._give_back(claim)
+
+    async def write_sent(self, mail: ClaimedMail) -> bool:
+        """The mail server has it: write `sent`. False if the store fails; it is then tried on in the background."""
+        try:
+            await mail.decide(State.SENT)
+        except StoreError:
+            mail.settled = True
+            maillog.warning("a mail has been released, but that could not be written down yet")
+            self._insist(mail.claim, lambda: self._store.decide(mail.claim, State.SENT))
+            return False
+        return True
+
+    async def close(self) -> None:
+        """At the end: what could not be written by now is found in `sending` by the next start."""
+        for task in set(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _give_back(self, claim: Claim) -> None:
+        try:
+            await self._store.give_back(claim)
+        except StoreError:
+            self._insist(claim, lambda: self._store.give_back(claim))
+
+    def _insist(self, claim: Claim, write: Callable[[], Awaitable[object]]) -> None:
+        task = asyncio.create_task(self._until_written(claim, write))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _until_written(self, claim: Claim, write: Callable[[], Awaitable[object]]) -> None:
+        while True:
+            await asyncio.sleep(self._retry_seconds)
+            try:
+                await write()
+            except StoreError:
+                continue
+            return
+
+    async def _renew(self, claim: Claim) -> None:
+        while True:
+            await asyncio.sleep(self._lasts.total_seconds() / 3)
+            try:
+                if not await self._store.renew(claim, self._lasts):
+                    return
+            except StoreError:
+                # The claim may lapse now; mark_sending tells before the dot.
+                maillog.warning("a claim could not be renewed")
