@@ -7,11 +7,14 @@ names them.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
+from textwrap import fill
 
 from smtpguard.answers.choice import Word
+from smtpguard.answers.token import LABEL
 from smtpguard.held import Card, HeldMail, State
 from smtpguard.notices.letter import Letterhead, clean_line, compose_letter
 from smtpguard.notices.texts import NAMED_MAX, named, render, render_reason
@@ -20,6 +23,14 @@ from smtpguard.notices.times import spoken
 # Reasons that a notice tells in full: more would push the choices off the first screen.
 REASONS_MAX = 4
 ABOUT_CHARACTERS_MAX = 56
+# Lists with a row and an ONLY line of their own: more would push everything else off the screen. All of them can be
+# chosen.
+LISTS_SHOWN_MAX = 10
+# Reasons are wrapped here; "Why: 1. " stands before the first line.
+LINE_CHARACTERS = 73
+
+
+_CODE_LABEL = re.compile(rf"(?i)\b{LABEL}\s*:")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +73,9 @@ def compose_notice(
                 "id": clean_line(each.id, 60),
                 "about": clean_line(each.about, ABOUT_CHARACTERS_MAX),
             }
-            for each in held.lists
+            for each in held.lists[:LISTS_SHOWN_MAX]
         ],
+        "last_list": len(held.lists),
         "choices": choices(held),
         "desk": site.desk if any(each.rule == 11 for each in held.findings) else None,
         "call": site.call,
@@ -76,7 +88,7 @@ def compose_notice(
 def choices(held: HeldMail) -> list[Mapping[str, object]]:
     """The choices of a notice, the suggested one first (SEMANTICS c6): word, what it means, suggested or not."""
     private = any(each.rule == 11 for each in held.findings)
-    only = [_only(held, each.number) for each in held.lists] if len(held.lists) > 1 else []
+    only = [_only(held, each.number) for each in held.lists[:LISTS_SHOWN_MAX]] if len(held.lists) > 1 else []
     send = {"word": Word.SEND.value, "meaning": _as_it_is(held, private), "suggested": False}
     discard = {"word": Word.DISCARD.value, "meaning": "throw it away", "suggested": private}
     back = {"word": Word.BACK.value, "meaning": "send my mail back to me and forget it", "suggested": False}
@@ -215,15 +227,26 @@ def _reasons(held: HeldMail, language: str) -> list[str]:
     rows: dict[str, list[str]] = {}
     for finding in held.findings:
         facts = {
-            name: [clean_line(each) for each in value] if isinstance(value, tuple) else clean_line(value)
+            name: [_harmless(each) for each in value] if isinstance(value, tuple) else _harmless(value)
             for name, value in finding.facts.items()
         }
-        reason = render_reason(finding.id, language, facts)
+        reason = _wrapped(render_reason(finding.id, language, facts))
         if reason not in (told := rows.setdefault(finding.id, [])):
             told.append(reason)
     if sum(map(len, rows.values())) > REASONS_MAX:
         return [each[0] for each in rows.values()] + [reason for each in rows.values() for reason in each[1:]]
     return [reason for each in rows.values() for reason in each]
+
+
+def _harmless(fact: str) -> str:
+    """A fact of a stranger's for a reason: one line, without the label that marks our code, wherever it is wrapped."""
+    return _CODE_LABEL.sub(LABEL, clean_line(fact))
+
+
+def _wrapped(text: str) -> str:
+    """Each line of `text` in lines that fit a terminal. The template indents them, so that no word of a stranger's can
+    stand where a choice or a code stands."""
+    return "\n".join(fill(line, LINE_CHARACTERS, break_long_words=False) for line in text.splitlines())
 
 
 def _refusals(refused: Sequence[Refusal]) -> list[dict[str, str]]:

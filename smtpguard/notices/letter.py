@@ -15,6 +15,7 @@ from datetime import datetime
 from email.header import Header
 from email.quoprimime import body_encode
 from email.utils import format_datetime
+from textwrap import fill
 
 from smtpguard.mail.address import Address
 
@@ -24,6 +25,8 @@ SUBJECT_CHARACTERS_MAX = 80
 SUBJECT_LINE_CHARACTERS_MAX = 200
 # RFC 5322, 2.1.1: a line has at most 998 octets without CRLF.
 LINE_OCTETS_MAX = 998
+# The same section: and should have at most 78.
+LINE_CHARACTERS = 76
 
 _WHITE = re.compile(r"\s+")
 # Control, format (bidi), surrogate, private and unassigned characters: none belongs in a subject line.
@@ -82,8 +85,12 @@ def _lines(lines: tuple[str, ...]) -> str:
 def _header_block(head: Letterhead, subject: str, kind: tuple[str, ...]) -> bytes:
     line = clean_line(subject, SUBJECT_LINE_CHARACTERS_MAX)
     # Text that looks like an encoded word (RFC 2047) is encoded itself: nobody shall decode a stranger's words twice.
-    plain = line.isascii() and len(line) < 70 and "=?" not in line
-    coded = line if plain else Header(line, "utf-8", header_name="Subject").encode()
+    coded = Header(line, "utf-8", header_name="Subject").encode()
+    if line.isascii() and "=?" not in line:
+        # RFC 5322, 2.2.3: folded before a blank.
+        coded = fill(f"Subject: {line}", LINE_CHARACTERS, break_long_words=False, break_on_hyphens=False)[
+            len("Subject: ") :
+        ]
     lines = [
         f"From: Mail check <{head.guard.normal}>",
         f"To: <{_ascii_address(head.to)}>",

@@ -23,7 +23,7 @@ SOURCES = [*sorted((PACKAGE / "checks").glob("*.py")), PACKAGE / "examination.py
 FACTS: dict[str, object] = {
     "subject": "Minutes", "deadline": "Wed", "deadline_at": "Wed at", "name": "Anna", "again": True,
     "reasons": ["a", "b"], "more": 1,
-    "lists": [{"number": 1, "id": "berlin", "about": "x"}, {"number": 2, "id": "press", "about": "y"}],
+    "last_list": 12, "lists": [{"number": 1, "id": "berlin", "about": "x"}, {"number": 2, "id": "press", "about": "y"}],
     "choices": [{"word": "SEND", "meaning": "x", "suggested": True}], "desk": "d@example.org", "call": "Sam",
     "code": ("A", "B"), "organisation": "Union", "sent_to": ["a"], "not_sent_to": ["b"],
     "refused": [{"recipient": "a", "words": "550 no"}], "interrupted": True, "arrived": "Mon", "words": ["SEND"],
