@@ -245,7 +245,7 @@ Path("/used").exists()
 """
 
 
-@pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace")
+@pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace (make e2e-deps)")
 def test_file_and_folder_are_on_the_disk_before_the_key_is_used(folder: Path) -> None:
     command = ["strace", "-f", "-y", "-e", "trace=fsync,fdatasync,link,linkat,stat,newfstatat"]
 

@@ -10,8 +10,8 @@ here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 # Below /var/lib: Mailman runs as another user, who may not be able to enter the folder above this checkout.
 venv="${SMTPGUARD_E2E_VENV:-/var/lib/smtpguard-e2e/mailman}"
 pins="$here/mailman.txt"
-# The two libraries are what swaks needs for TLS; they are only recommended by it. openssl and CAs are not needed.
-packages=(postfix dovecot-core dovecot-imapd dovecot-lmtpd swaks libnet-ssleay-perl msmtp python3 python3-venv)
+# libnet-ssleay-perl is what swaks needs for TLS, and only recommends. strace sees that a hold is on the disk before its 250.
+packages=(postfix dovecot-core dovecot-imapd dovecot-lmtpd swaks libnet-ssleay-perl msmtp strace python3 python3-venv)
 
 say() { echo "e2e-deps: $*"; }
 fail() { echo "e2e-deps: $*" >&2; exit 1; }

@@ -437,3 +437,16 @@ async def test_a_row_whose_client_never_had_a_250_expires_without_a_line(tmp_pat
         assert [] == house.own_mail()
         assert 1 == len(house.out.arrived)
         assert parsed(house.out.arrived[0])["Reply-To"]
+
+
+async def test_while_the_clock_is_not_believed_nobody_is_told_that_his_mail_is_gone(tmp_path: Path) -> None:
+    async with guarded(tmp_path, defaults={"expires": "1s"}, sweep_seconds=60) as house:
+        await house.submit("anna", [BERLIN, ALL])
+        notice = await house.letter()
+        keeper = house.application._keeper
+        assert keeper is not None
+        keeper.housekeeping._pause("a test")
+        await asyncio.sleep(1.1)
+
+        assert 451 == (await house.answer("anna", notice, "SEND")).code
+        assert ["held"] == house.states()

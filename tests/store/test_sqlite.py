@@ -170,7 +170,7 @@ async def test_what_add_has_answered_for_outlives_kill_9(path: Path, clock: SetC
     await store.close()
 
 
-@pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace")
+@pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace (make e2e-deps)")
 def test_every_add_is_synced_before_it_is_answered(path: Path) -> None:
     command = ["strace", "-f", "-y", "-e", "trace=fsync,fdatasync,write,pwrite64"]
 
