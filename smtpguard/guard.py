@@ -72,6 +72,10 @@ class Guard:
             return False
         return address.key[0] in ("postmaster", "abuse")
 
+    def can_read(self, address: Address | None) -> bool:
+        """What the guard cannot read as the mail server will, it does not pass up while it judges."""
+        return self._holding is None or self._statutes().policy.can_read(address)
+
     async def answer(self, arrival: Arrival, upstream: Upstream) -> Reply:
         """A mail that a member has submitted to the guard's own address."""
         assert self._answering is not None  # noqa: S101 - takes_answers_at was true

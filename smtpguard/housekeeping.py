@@ -91,7 +91,7 @@ class Housekeeping:
             try:
                 await self.sweep()
             except (StoreError, KeyFolderError, OSError) as error:
-                maillog.warning("housekeeping did not finish", error=type(error).__name__)
+                maillog.warning("housekeeping did not finish", error=type(error).__name__, why=str(error))
 
     async def sweep(self) -> None:
         """One round: expire what is due, erase keys nobody needs, leave nothing of decided mail in the files."""

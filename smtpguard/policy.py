@@ -86,7 +86,8 @@ class Policy:
     """Everything judging needs to know about the organisation.
 
     `pairs` are the list-id pairs that the site allows; `expires` is how long a held mail waits; `hold_size` in octets;
-    `member_domains` say whose address counts as a member's where there is no roster.
+    `member_domains` say whose address counts as a member's where there is no roster. `account_domain` is what the mail
+    server puts behind a name without domain.
     """
 
     lists: tuple[MailingList, ...] = ()
@@ -99,22 +100,54 @@ class Policy:
     hold_size: int = 25 * 1024 * 1024
     guard_address: Address | None = None
     call: str | None = None
-    _by_address: Mapping[Address, MailingList] = field(init=False, repr=False, compare=False)
+    account_domain: str | None = None
+    _by_address: Mapping[tuple[str, str], MailingList] = field(init=False, repr=False, compare=False)
+    _names: frozenset[str] = field(init=False, repr=False, compare=False)
     _longest_name: int = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        table = {address: each for each in self.lists for address in each.addresses}
+        table = {address.folded: each for each in self.lists for address in each.addresses}
         object.__setattr__(self, "_by_address", table)
-        object.__setattr__(self, "_longest_name", max((len(each.key[0]) for each in table), default=0))
+        object.__setattr__(self, "_names", frozenset(name for name, _ in table))
+        object.__setattr__(self, "_longest_name", max((len(name) for name, _ in table), default=0))
 
     @cached_property
     def by_id(self) -> Mapping[str, MailingList]:
         """The lists by their id."""
         return {each.id: each for each in self.lists}
 
+    def completed(self, address: Address) -> Address:
+        """`address`, or with `account_domain` what a name without domain means (Postfix: append_at_myorigin)."""
+        if address.domain or not self.account_domain:
+            return address
+        return Address(address.local_part, self.account_domain)
+
+    def can_read(self, address: Address | None) -> bool:
+        """False for a recipient that the mail server might deliver to a list although we do not see the list in it.
+
+        `address` is None where none could be read. Where there are no lists, nothing is judged and all is well.
+        """
+        if not self._by_address:
+            return True
+        if address is None or not address.has_clear_domain:
+            return False
+        if not address.is_clear:
+            # Routes and quoted addresses mean something to the host that the domain names; elsewhere they are names.
+            return "." in address.domain and not address.domain.startswith("[") and not self._is_ours(address.domain)
+        if self.list_of(address) is not None or ("." in address.domain and not address.domain.startswith("[")):
+            return True
+        # No domain, one of a single label or an IP address: which host is meant, only the mail server knows.
+        return address.folded[0].partition("+")[0] not in self._names
+
+    def _is_ours(self, domain: str) -> bool:
+        """True for a host that may be one of the organisation's: it shares its last two labels (mail.example.org)."""
+        ours = {*self.list_domains, *(each for _, each in self._by_address), self.account_domain or ""}
+        return domain.split(".")[-2:] in [each.split(".")[-2:] for each in ours]
+
     def list_of(self, address: Address) -> MailingList | None:
         """The list that `address` posts to, by exact posting address or alias; never for a desk."""
-        return None if address in self.desks else self._by_address.get(address)
+        address = self.completed(address)
+        return None if address in self.desks else self._by_address.get(address.folded)
 
     def lists_of(self, addresses: Iterable[Address]) -> tuple[MailingList, ...]:
         """The distinct lists among `addresses`, in the order in which they are named first."""
@@ -123,9 +156,10 @@ class Policy:
 
     def kind(self, address: Address) -> Kind:
         """The recipient class of `address` (SEMANTICS c1)."""
+        address = self.completed(address)
         if address in self.desks:
             return Kind.DESK
-        if address in self._by_address:
+        if address.folded in self._by_address:
             return Kind.LIST
         role = self._role(address)
         if role is not None:
@@ -136,7 +170,8 @@ class Policy:
 
     def is_member(self, address: Address) -> bool:
         """True if `address` counts as a member's (SEMANTICS c1, "a member")."""
-        return address.domain in self.member_domains and address not in self._by_address
+        address = self.completed(address)
+        return address.domain in self.member_domains and address.folded not in self._by_address
 
     def allowed(self, lists: Iterable[MailingList]) -> bool:
         """12-03: at most `max_lists` lists, and every pair agreed by both lists' files or by the site."""
@@ -151,7 +186,7 @@ class Policy:
 
     def _role(self, address: Address) -> Kind | None:
         """The role of `<name><suffix>`, then optional `+detail`, of one of the lists; by the list's own manager."""
-        name = address.key[0].partition("+")[0]
+        name = address.folded[0].partition("+")[0]
         if address.domain in self.list_domains and any(each.manager is Manager.SYMPA for each in self.lists):
             # Sympa's own addresses belong to the robot of the domain, not to one list.
             if name == "sympa" or name == "bounce" or name.startswith("bounce-"):
@@ -160,7 +195,7 @@ class Policy:
                 return Kind.ROLE_PEOPLE
         # The longest name first: `berlin-mitte-owner` belongs to berlin-mitte, though there is a list berlin.
         for end in range(min(len(name) - 1, self._longest_name), 0, -1):
-            each = self._by_address.get(Address(name[:end], address.domain)) if name[end] == "-" else None
+            each = self._by_address.get((name[:end], address.domain)) if name[end] == "-" else None
             if each is None:
                 continue
             if _is_suffix(name[end:], _MACHINE_SUFFIXES[each.manager], each.manager):

@@ -31,6 +31,7 @@ NESTED_MAIL = Reply.of(503, "5.5.1 Nested MAIL command")
 NO_RECIPIENTS = Reply.of(554, "5.5.1 No valid recipients")  # DATA without an accepted RCPT gets no 354
 TOO_MANY_RECIPIENTS = Reply.of(452, "4.5.3 Too many recipients")  # RFC 5321, 4.5.3.1.10
 OTHER_SORT_LATER = Reply.of(452, "4.5.3 Send answers and letters separately")  # one reply cannot speak for both
+RECIPIENT_UNREADABLE = Reply.of(553, "5.1.3 Write this address plainly: name@domain")  # who gets it, nobody can say
 NO_SUCH_ADDRESS = Reply.of(550, "5.1.1 No such address here")  # the answers door takes the guard's own addresses only
 TOO_EARLY = Reply.of(503, "5.5.0 Improper use of pipelining")  # octets behind DATA or STARTTLS; we close
 TOO_MANY_ERRORS = Reply.of(421, "4.7.0 Too many errors")  # bounds what a broken or probing client may cost

@@ -179,3 +179,68 @@ def test_T_50_whatever_is_no_address_of_a_list_is_none(text: str) -> None:
     if found is not None and found not in {each.address for each in LISTS}:
         assert rules.list_of(found) is None
         assert Kind.LIST is not rules.kind(found)
+
+
+@pytest.mark.parametrize(
+    ("name", "spelling"),
+    [
+        ("stra\u00dfe", "STRASSE"),
+        ("ni\u03ba\u03c2", "ni\u03ba\u03c3"),
+        ("\u0130zmir", "i\u0307zmir"),
+        ("k2", "\u212a2"),
+    ],
+)
+def test_a_list_is_known_by_full_case_folding_as_postfix_looks_it_up(name: str, spelling: str) -> None:
+    rules = policy(each := listed(name))
+
+    assert rules.list_of(address(f"{spelling}@lists.example.org")) is each
+    assert rules.kind(address(f"{spelling}-owner@lists.example.org")) is PEOPLE
+    assert rules.list_of(address("izmir@lists.example.org")) is None
+
+
+def test_a_name_without_domain_is_completed_as_the_mail_server_does_it() -> None:
+    here = listed("berlin@example.org")
+    rules = policy(here, account_domain="example.org")
+
+    assert rules.list_of(address("Berlin")) is here
+    assert rules.kind(address("berlin-owner")) is PEOPLE
+    assert rules.kind(address("commission")) is Kind.DESK
+    assert rules.kind(address("anna")) is Kind.MEMBER
+    assert policy(here).list_of(address("berlin")) is None
+
+
+@pytest.mark.parametrize("account_domain", ["example.org", None])
+@pytest.mark.parametrize(
+    "typed", ["berlin", "BERLIN", "berlin+x", "berlin@lists", "berlin@localhost", "berlin@[127.0.0.1]"]
+)
+def test_a_list_s_name_at_a_host_that_only_the_mail_server_knows_cannot_be_read(
+    typed: str, account_domain: str | None
+) -> None:
+    assert not policy(BERLIN, account_domain=account_domain).can_read(address(typed))
+
+
+@pytest.mark.parametrize("account_domain", ["example.org", None])
+@pytest.mark.parametrize(
+    "typed", ["postmaster", "anna", "anna@localhost", "berlin@example.org", "berlin@lists.example.org."]
+)
+def test_all_other_names_can(typed: str, account_domain: str | None) -> None:
+    assert policy(BERLIN, account_domain=account_domain).can_read(address(typed))
+
+
+@pytest.mark.parametrize("domain", ["lists.example.org", "example.org", "mail.example.org", "org", "[127.0.0.1]"])
+@pytest.mark.parametrize("local_part", ["berlin%lists.example.org", "x!berlin", '"berlin@lists.example.org"', '"a,b"'])
+def test_a_route_by_a_host_of_ours_cannot_be_read_and_elsewhere_it_is_a_name(local_part: str, domain: str) -> None:
+    rules = policy(BERLIN)
+
+    assert not rules.can_read(address(f"{local_part}@{domain}"))
+    assert rules.can_read(address(f"{local_part}@elsewhere.example"))
+
+
+def test_a_list_in_a_domain_of_one_label_can_be_read() -> None:
+    assert policy(listed("berlin@lists")).can_read(address("berlin@lists"))
+
+
+def test_where_nothing_is_judged_everything_can_be_read() -> None:
+    assert policy().can_read(address("berlin%lists.example.org"))
+    assert policy().can_read(None)
+    assert not policy(BERLIN).can_read(None)

@@ -19,6 +19,12 @@ class MailFlow(Protocol):
     def takes_letters_at(self, address: Address) -> bool:
         """True for postmaster@ and abuse@ of the guard domain (RFC 5321, 4.5.1; RFC 2142): they go on to `contact`."""
 
+    def can_read(self, address: Address | None) -> bool:
+        """False for a recipient that must not go up, for the mail server might read another mailbox in it than we.
+
+        `address` is None where none could be read. A guard that judges nothing reads everything.
+        """
+
     async def submit(self, arrival: Arrival, upstream: Upstream) -> Reply:
         """A member's mail, its MAIL and accepted RCPTs already at the upstream: judge it, pass, hold or refuse it."""
 

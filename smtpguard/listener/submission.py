@@ -224,6 +224,8 @@ class SubmissionConnection(ClientConnection):
             self.refuse(replies.BAD_ARGUMENT)
         elif path.address is not None and self._flow.takes_answers_at(path.address):
             self.say(transaction.add_guard(path, authenticated=self._login is not None))
+        elif not self._flow.can_read(path.address):
+            self.refuse(replies.RECIPIENT_UNREADABLE)
         elif transaction.guards or transaction.mixed:
             self.say(transaction.mix())
         elif len(transaction.recipients) >= RECIPIENTS_MAX:

@@ -2,8 +2,9 @@
 
 Two ideas live here. `str(address)` is what was received, so nothing is rewritten on its way through; `==` and `hash`
 look at the normal form (SEMANTICS c1: comments, needless quotes, source routes and a trailing dot gone, domain as
-lower-case A-label, local part NFC and without case). Case of the local part is ignored for every domain: a comparison
+lower-case A-label, local part NFC and lower-case). Case of the local part is ignored for every domain: a comparison
 here only ever decides whether two spellings mean one mailbox, and no mail server in use tells `Anna@` from `anna@`.
+It is lower case and not more: full case folding would make one mailbox of strasse@ and straße@, which are two people.
 
 `parse_address` reads what stands in an SMTP path or in a header's addr-spec; it never raises.
 """
@@ -22,6 +23,10 @@ ADDRESS_CHARACTERS_MAX = 1024
 
 # What nearly every address looks like: nothing in it that could be a quote, a comment, a route or a blank.
 _PLAIN = re.compile(r"(?P<local>[^\s()<>\[\]:;@\\,\"]+)@(?P<domain>[^\s()<>\[\]:;@\\,\"]+)")
+# One mailbox and nothing else: Dot-string or Quoted-string (RFC 5321, 4.1.2), without what means a way to go. Postfix
+# reads % and ! as routes (allow_percent_hack, swap_bangpath), and an @ even within quotes (resolve_dequoted_address).
+_CLEAR_LOCAL_PART = re.compile(r"""[^\s()<>\[\]:;@\\,"%!]+|"(?:[^%!@:;,"\\]|\\["\\])*\"""")
+_CLEAR_DOMAIN = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*|\[[a-z0-9.:-]+\]")
 _ATOM = re.compile(r"[^\s()<>\[\]:;@\\,\"]+")
 _QUOTED = re.compile(r'"((?:\\.|[^"\\])*)"', re.DOTALL)
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
@@ -41,8 +46,26 @@ class Address:
 
     @property
     def key(self) -> tuple[str, str]:
-        """What is compared: (local part without case in NFC, lower-case A-label domain)."""
-        return unicodedata.normalize("NFC", self.local_part).casefold(), self.domain
+        """What is compared: (local part in lower case and NFC, lower-case A-label domain)."""
+        return _nfc(_nfc(self.local_part).lower()), self.domain
+
+    @property
+    def folded(self) -> tuple[str, str]:
+        """`key` by full case folding (Unicode, C+F), as Postfix looks up what it delivers to: finds lists, no people.
+
+        ß is ss here, and a final sigma any sigma. Whoever is taken for a list by it is asked once too often.
+        """
+        return _nfc(_nfc(self.local_part).casefold()), self.domain
+
+    @property
+    def is_clear(self) -> bool:
+        """False where a mail server may read another mailbox than we: routes, lists of addresses, torn spellings."""
+        return self.has_clear_domain and _CLEAR_LOCAL_PART.fullmatch(self.local_part) is not None
+
+    @property
+    def has_clear_domain(self) -> bool:
+        """True if the domain is one, or an address literal, or is not there at all."""
+        return not self.domain or _CLEAR_DOMAIN.fullmatch(self.domain) is not None
 
     @property
     def normal(self) -> str:
@@ -60,6 +83,10 @@ class Address:
         return self.typed or (f"{self.local_part}@{self.domain}" if self.domain else self.local_part)
 
 
+def _nfc(text: str) -> str:
+    return unicodedata.normalize("NFC", text)
+
+
 @lru_cache(maxsize=4096)
 def domain_normal(domain: str) -> str:
     """`domain` as a lower-case A-label (RFC 5890) without trailing dot; a domain that is none is only lower-cased."""
@@ -67,9 +94,9 @@ def domain_normal(domain: str) -> str:
     if domain.isascii():
         return domain.lower()
     try:
-        return idna.encode(unicodedata.normalize("NFC", domain.lower()), uts46=True).decode("ascii")
+        return idna.encode(_nfc(domain.lower()), uts46=True).decode("ascii")
     except (idna.IDNAError, UnicodeError):
-        return unicodedata.normalize("NFC", domain).casefold()
+        return _nfc(_nfc(domain).lower())
 
 
 def parse_address(text: str) -> Address | None:

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import smtplib
 from pathlib import Path
 
 import pytest
 
-from tests.loopback.guarded import ALL, BERLIN, House, guarded
+from smtpguard import replies
+from smtpguard.accounts import Directory
+from smtpguard.app import Application, Charge
+from smtpguard.config.places import Endpoint
+from smtpguard.config.settings import Settings
+from smtpguard.policy import Policy
+from tests.loopback.fake_upstream import FakeUpstream
+from tests.loopback.guarded import ALL, BERLIN, MEMBERS, House, guarded
 
 # Postfix 3.7 delivers each of them to berlin@lists.example.test (or refuses it).
 SPELLINGS = [
@@ -33,6 +41,34 @@ SPELLINGS = [
     '<berlin@"lists.example.test">',
     r"<berlin@l\ists.example.test>",
 ]
+# Postfix 3.7 delivers these to a list, too, some only where its myorigin or mydestination say so; or nobody can tell.
+UNREADABLE = [
+    "<berlin%lists.example.test>",
+    "<lists.example.test!berlin>",
+    '<"berlin@lists.example.test">',
+    r"<berlin\@lists.example.test>",
+    '<"berlin@lists.example.test"@>',
+    "<berlin%lists.example.test@>",
+    "<@a:@b:berlin@lists.example.test>",
+    "berlin@lists.example.test,",
+    ",berlin@lists.example.test",
+    "<g:berlin@lists.example.test;>",
+    "g:berlin@lists.example.test;",
+    "<berlin%lists.example.test@example.test>",
+    "<lists.example.test!berlin@example.test>",
+    '<"berlin@lists.example.test"@example.test>',
+    '<"berlin%lists.example.test"@example.test>',
+    "<berlin@lists.example.test@example.test>",
+    "<berlin%lists.example.test@[127.0.0.1]>",
+    "<berlin@[127.0.0.1]>",
+    "<berlin@localhost>",
+    "<berlin@lists>",
+    "<berlin>",
+    "berlin",
+    "<@>",
+]
+# No list can hide in these.
+CLEAR = ["<Postmaster>", "<clara>", '<"anna b"@example.test>', r'<"a\"b"@example.test>', "<@a.test:clara@example.test>"]
 # A part of a split mail: berlin alone in the envelope, all-members in the header.
 SPLIT = {
     "two fields": f"To: {BERLIN}\r\nTo: {ALL}",
@@ -86,6 +122,56 @@ async def test_a_list_is_known_in_the_spellings_of_rcpt(tmp_path: Path, spelling
         said = await _say(house, "MAIL FROM:<anna@example.test>", f"RCPT TO:{spelling}", f"RCPT TO:<{ALL}>")
         assert "NOT SENT YET" in said
         assert not house.up.messages
+
+
+@pytest.mark.parametrize("spelling", UNREADABLE)
+async def test_a_recipient_who_could_be_a_list_in_disguise_does_not_go_up(tmp_path: Path, spelling: str) -> None:
+    async with guarded(tmp_path) as house:
+        member = await house.member("anna")
+
+        def talk() -> tuple[bytes, int]:
+            client = member.client
+            assert client is not None
+            client.docmd("MAIL FROM:<anna@example.test>")
+            code, said = client.docmd(f"RCPT TO:{spelling}")
+            return b"%d %b" % (code, said), client.docmd(f"RCPT TO:<{MEMBERS['ben']}>")[0]
+
+        assert await asyncio.to_thread(talk) == (replies.RECIPIENT_UNREADABLE.wire.strip(), 250)
+        assert [each for each in house.up.commands if each.startswith(b"RCPT")] == [b"RCPT TO:<ben@example.test>"]
+
+
+@pytest.mark.parametrize("spelling", CLEAR)
+async def test_a_strange_recipient_who_can_be_nobody_else_goes_up_as_typed(tmp_path: Path, spelling: str) -> None:
+    async with guarded(tmp_path) as house:
+        await _say(house, "MAIL FROM:<anna@example.test>", f"RCPT TO:{spelling}")
+        (message,) = house.up.messages
+        assert message.rcpts == (f"TO:{spelling}".encode(),)
+
+
+async def test_a_list_in_the_domain_of_accounts_is_known_without_its_domain(tmp_path: Path) -> None:
+    async with guarded(tmp_path, account_domain="lists.example.test") as house:
+        said = await _say(house, "MAIL FROM:<anna@example.test>", "RCPT TO:<berlin>", f"RCPT TO:<{ALL}>")
+        assert "NOT SENT YET" in said
+        assert b"RCPT TO:<berlin>" in house.up.commands
+
+
+async def test_a_pure_relay_carries_whatever_the_mail_server_takes() -> None:
+    async with FakeUpstream() as up:
+        settings = Settings.from_command_line(Endpoint("127.0.0.1", 0), Endpoint("127.0.0.1", up.port))
+        application = Application(Charge(settings, Policy(), Directory(Policy())))
+        await application.start()
+
+        def talk() -> list[int]:
+            with smtplib.SMTP("127.0.0.1", application.ports[0], timeout=30) as client:
+                client.ehlo("client.example.test")
+                client.docmd("MAIL FROM:<anna@example.test>")
+                return [client.docmd(f"RCPT TO:{each}")[0] for each in UNREADABLE]
+
+        try:
+            assert set(await asyncio.to_thread(talk)) == {250}
+            assert [each[8:].decode() for each in up.commands if each.startswith(b"RCPT")] == UNREADABLE
+        finally:
+            await application.stop()
 
 
 async def test_a_part_of_a_split_mail_waits_however_its_header_is_written(tmp_path: Path) -> None:

@@ -80,6 +80,65 @@ def test_unicode_local_parts_are_compared_in_nfc_and_without_case() -> None:
     assert parsed("MU\u0308LLER@example.test") == parsed("müller@example.test")
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("stra\u00dfe", "strasse"),
+        ("\u0131rem", "irem"),  # dotless i
+        ("\u0130rem", "irem"),  # I with a dot, in lower case i and a combining dot
+        ("niko\u03c3", "niko\u03c2"),  # sigma, final sigma
+        ("\ufb01nn", "finn"),  # a ligature
+    ],
+)
+def test_two_people_are_not_one_by_case_folding(one: str, other: str) -> None:
+    assert parsed(f"{one}@example.test") != parsed(f"{other}@example.test")
+    assert parsed(f"{one}@example.test").normal == f"{one.lower()}@example.test"
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("STRA\u1e9eE", "stra\u00dfe"),
+        ("IREM", "irem"),
+        ("\u0130rem", "i\u0307rem"),
+        ("\u03a3OFIA", "\u03c3ofia"),
+        ("A\u030aSA", "\u00e5sa"),
+        ("\u212aarin", "karin"),  # the sign for kelvin is a K
+    ],
+)
+def test_capitals_and_composition_make_no_other_person(one: str, other: str) -> None:
+    assert parsed(f"{one}@example.test") == parsed(f"{other}@example.test")
+    assert hash(parsed(f"{one}@example.test")) == hash(parsed(f"{other}@example.test"))
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "anna@example.test", '"anna b"@example.test', '"a\\"b"@example.test', "anna+x@example.test", "a.b@example.test",
+        "anna@[192.0.2.1]", "anna@[IPv6:2001:db8::1]", "anna(x)@example.test", "@a.test,@b.test:anna@example.test",
+        "postmaster", "<Postmaster>", "m\u00fcller@b\u00fccher.test", "a#b@example.test",
+        "anna@_dmarc.example.test", '"(anna)"@example.test', '"<anna>"@example.test', "anna@xn--bcher-kva.test.",
+    ],
+)  # fmt: skip
+def test_what_can_mean_one_mailbox_only_is_clear(typed: str) -> None:
+    assert parsed(typed).is_clear
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "anna%x.test", "x.test!anna", "anna%x.test@example.test", "x.test!anna@example.test", '"anna@x.test"',
+        '"anna@x.test"@example.test', "anna\\@x.test", "anna\\%x.test@example.test", '"anna%x.test"@example.test',
+        "anna@x.test@example.test", "@a:@b:anna@x.test", "anna@x.test,", ",anna@x.test", "anna,ben@x.test",
+        "g:anna@x.test;", '"a:b"@x.test', '"a;b"@x.test', "anna ben@x.test", "anna(x@x.test", "anna)@x.test",
+        "anna@x.test)", "anna@x.test ben", "anna@.x.test", "anna@x..test", "anna@[127.0.0.1", "anna@\u2603\u200d.test",
+        "anna@x.te\udcffst",
+    ],
+)  # fmt: skip
+def test_what_could_mean_another_mailbox_is_not(typed: str) -> None:
+    assert not parsed(typed).is_clear
+
+
 def test_needed_quotes_stay_and_are_one_spelling() -> None:
     assert parsed('"a b"@c.test').local_part == '"a b"'
     assert parsed('"a\\ b"@c.test') == parsed('"a b"@c.test') == parsed('a" "b@c.test')
