@@ -18,9 +18,11 @@ from smtpguard.accounts import Directory
 from smtpguard.answering import Answering
 from smtpguard.answers.token import TOKEN_OCTETS, Token
 from smtpguard.claims import Claims
+from smtpguard.config.named_files import read_password
 from smtpguard.config.sections import AnswersListener, OutboxSettings, SubmissionListener, Timeouts
 from smtpguard.config.sections import Server as ServerSettings
 from smtpguard.config.settings import Settings, SettingsError
+from smtpguard.config.sources import FileError
 from smtpguard.correspondence import Correspondence
 from smtpguard.guard import Guard, Statutes
 from smtpguard.holding import Holding, HoldTimes
@@ -37,6 +39,9 @@ from smtpguard.upstream.connection import Target
 from smtpguard.upstream.outbox import Credentials, OutboxLogin, SubmissionOutbox
 from smtpguard.upstream.relay_probe import relays_without_login
 from smtpguard.upstream.tls import client_context
+
+# In state_dir, held as long as the guard runs. If it goes, a second guard can start, so the store looks at it as well.
+LOCK = "lock"
 
 
 class StateFolderError(Exception):
@@ -139,7 +144,8 @@ class Application:
         holding = answering = None
         if self._charge.can_hold:
             self._lock = _locked_state(settings.state_dir)
-            store = await SQLiteStore.open(settings.state_dir / "holds.sqlite3", lambda: datetime.now(UTC))
+            database, lock = settings.state_dir / "holds.sqlite3", settings.state_dir / LOCK
+            store = await SQLiteStore.open(database, lambda: datetime.now(UTC), beside=(lock,))
             self._keeper = keeper = Keeper(self._charge, store, self._sweep_seconds)
             holding, answering = keeper.holding, keeper.answering
             await keeper.housekeeping.start()
@@ -269,9 +275,9 @@ def _outbox(settings: OutboxSettings, timeouts: Timeouts, hello_name: str) -> Su
         password = ""
         if settings.password_file is not None:
             try:
-                password = settings.password_file.read_text("utf-8").rstrip("\r\n")
-            except (OSError, UnicodeDecodeError) as error:
-                raise SettingsError(f"{settings.password_file}: no password can be read from it") from error
+                password = read_password(settings.password_file)
+            except FileError as error:
+                raise SettingsError(f"{settings.password_file}: {error}") from error
         credentials = Credentials(settings.user, password)
     return SubmissionOutbox(
         target(settings, timeouts), login=OutboxLogin(settings.login), hello_name=hello_name, credentials=credentials
@@ -317,11 +323,13 @@ def _locked_state(folder: Path) -> int:
     """Make `state_dir` (0700) and take its lock: two guards on one SQLite store would free each other's claims."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        lock = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise StateFolderError(f"{folder}: {error.strerror}") from error
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if not os.path.samestat(os.fstat(lock), (folder / LOCK).stat()):
+            raise BlockingIOError("the file that we have locked is gone")
     except OSError as error:
         os.close(lock)
         raise StateFolderError(f"{folder}: another smtpguard uses this state_dir") from error

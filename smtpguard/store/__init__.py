@@ -15,7 +15,7 @@ from smtpguard.held import HeldRow, State
 
 
 class StoreError(Exception):
-    """The database did not do what was asked: unreachable, full, read-only, locked, broken."""
+    """The database did not do what was asked: unreachable, full, read-only, locked, broken, or no longer the same."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ import sqlite3
 import stat
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -54,6 +54,31 @@ def opened(path: Path, now: int, busy_seconds: float) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+class Identity:
+    """Which files these are: device and inode of the database, its log and index, and of `more`, at this moment.
+
+    SQLite goes on writing into a file whose name is gone, and every commit succeeds: a mail kept there is lost.
+    """
+
+    def __init__(self, database: Path, more: Sequence[Path] = ()) -> None:
+        named = [database, *(database.with_name(database.name + each) for each in ("-wal", "-shm")), *more]
+        self._files = {each: _number_of(each) for each in named}
+
+    def ensure(self) -> None:
+        """Raises StoreError if one of the files has been removed or replaced."""
+        for path, number in self._files.items():
+            if number is None or _number_of(path) != number:
+                raise StoreError(f"{path} was removed or replaced while in use; restart smtpguard")
+
+
+def _number_of(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def _journal_mode(connection: sqlite3.Connection, busy_seconds: float) -> str:

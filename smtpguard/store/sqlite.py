@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 
 from smtpguard.held import HeldRow, State, Tags
 from smtpguard.store import Claim, StoreError
-from smtpguard.store.database import opened
+from smtpguard.store.database import Identity, opened
 
 Clock = Callable[[], datetime]
 Value = TypeVar("Value")
@@ -47,28 +47,41 @@ _TOMBSTONE = (
 
 
 class SQLiteStore:
-    """`HoldStore` in one file. Made by `open`; every method raises StoreError if the database refuses."""
+    """`HoldStore` in one file. Made by `open`; every method raises StoreError if the database refuses, or if its files
+    are no longer those that were opened.
+    """
 
-    def __init__(self, connection: sqlite3.Connection, worker: ThreadPoolExecutor, clock: Clock) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, identity: Identity, worker: ThreadPoolExecutor, clock: Clock
+    ) -> None:
         self._connection = connection
+        self._identity = identity
         self._worker = worker
         self._clock = clock
         self._closed = False
 
     @classmethod
-    async def open(cls, path: Path, clock: Clock, *, busy_seconds: float = BUSY_SECONDS) -> SQLiteStore:
+    async def open(
+        cls, path: Path, clock: Clock, *, busy_seconds: float = BUSY_SECONDS, beside: Sequence[Path] = ()
+    ) -> SQLiteStore:
         """Open the file at `path`, made with mode 0600 in a folder of mode 0700 if it is not there; migrate it.
 
-        `clock` gives the time now, aware. Raises StoreError also if others can get at the file or its folder, or if a
-        newer smtpguard has written it.
+        `clock` gives the time now, aware; `beside` are more files that must stay what they are, such as the lock of the
+        folder. Raises StoreError also if others can get at the file or its folder, or if a newer smtpguard has written
+        it.
         """
         worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
+
+        def begin() -> tuple[sqlite3.Connection, Identity]:
+            # The migration has made log and index by now; both stay as long as this connection.
+            return opened(path, _number(clock()), busy_seconds), Identity(path, beside)
+
         try:
-            connection = await _in(worker, lambda: opened(path, _number(clock()), busy_seconds))
+            connection, identity = await _in(worker, begin)
         except BaseException:
             worker.shutdown(wait=False)
             raise
-        return cls(connection, worker, clock)
+        return cls(connection, identity, worker, clock)
 
     async def add(self, row: HeldRow) -> None:
         if row.state is not State.ASKING or row.day is None or row.created is None or row.expires is None:
@@ -207,7 +220,7 @@ class SQLiteStore:
                 connection.execute("INSERT OR REPLACE INTO sign_of_life VALUES (1, ?)", (_number(self._clock()),))
             return _time(before["seen"]) if before else None
 
-        return await _in(self._worker, exchange)
+        return await self._committed(exchange)
 
     async def tidy(self) -> None:
         rows = await self._execute("PRAGMA wal_checkpoint(TRUNCATE)", {})
@@ -242,6 +255,16 @@ class SQLiteStore:
             lasts = values.get("lasts")
             times = {"now": _number(now), "until": _number(now + lasts) if lasts is not None else None}
             return self._connection.execute(statement, values | {"lasts": None} | times).fetchall()
+
+        return await self._committed(run)
+
+    async def _committed(self, transaction: Callable[[], Value]) -> Value:
+        """What `transaction` gives, if it went into the files that others will find under their names."""
+
+        def run() -> Value:
+            value = transaction()
+            self._identity.ensure()
+            return value
 
         return await _in(self._worker, run)
 

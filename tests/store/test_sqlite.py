@@ -384,3 +384,47 @@ async def test_errors_tell_nothing_of_what_was_stored(store: SQLiteStore) -> Non
         await store.add(row)
 
     assert str(caught.value) == "the database refused: UNIQUE constraint failed: held.id (SQLITE_CONSTRAINT_PRIMARYKEY)"
+
+
+@pytest.mark.parametrize("gone", ["holds.sqlite3", "holds.sqlite3-wal", "holds.sqlite3-shm", "lock", "state"])
+@pytest.mark.parametrize("replaced", [False, True])
+async def test_nothing_is_promised_once_a_file_was_removed_or_replaced(
+    path: Path, clock: SetClock, gone: str, replaced: bool
+) -> None:
+    path.parent.mkdir(mode=0o700)
+    lock = path.parent / "lock"
+    lock.touch(0o600)
+    store = await SQLiteStore.open(path, clock, beside=[lock])
+    try:
+        row = a_row()
+        await store.add(row)
+        victim = path.parent if gone == "state" else path.parent / gone
+        victim.rename(moved := path.parent.parent / "moved")
+        if replaced and moved.is_dir():
+            shutil.copytree(moved, victim)
+        elif replaced:
+            shutil.copyfile(moved, victim)
+        for call in (
+            store.add(a_row()),
+            store.claim(row.id, LASTS),
+            store.find(row.id),
+            store.replace(row.id),
+            store.sign_of_life(),
+        ):
+            with pytest.raises(StoreError, match="was removed or replaced"):
+                await call
+    finally:
+        await store.close()
+
+
+async def test_another_process_that_comes_and_goes_changes_no_file(
+    store: SQLiteStore, path: Path, clock: SetClock
+) -> None:
+    row = a_row()
+    other = await SQLiteStore.open(path, clock)
+    await other.add(row)
+    await other.tidy()
+    await other.close()
+
+    await store.tidy()
+    assert await store.claim(row.id, LASTS) is not None
