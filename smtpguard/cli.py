@@ -1,24 +1,29 @@
-"""The command line. Exit codes: 0 done, 1 `check` found something, 2 wrong command line, 69 database not reachable,
+"""The command line. Exit codes: 0 done, 1 `check` found something, 2 wrong command line, 69 no store, port or output,
 73 state_dir not writable, 78 settings broken (sysexits.h names the last three)."""
 
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
+import os
 import sys
 from collections.abc import Coroutine
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import click
 
-from smtpguard import __version__, maillog
+from smtpguard import __version__, maillog, replies
 from smtpguard.accounts import Directory
 from smtpguard.app import Application, Charge, StateFolderError, run_until_signal
 from smtpguard.config.loading import Loaded, load
+from smtpguard.config.named_files import file_troubles
 from smtpguard.config.places import Endpoint, endpoint_of
-from smtpguard.config.problems import format_problem
+from smtpguard.config.problems import format_problem, printable
 from smtpguard.config.settings import Settings, SettingsError
+from smtpguard.config.sources import FileError, regular_octets
 from smtpguard.explain import account_for, explain
 from smtpguard.keys import KeyFolderError
 from smtpguard.mail.address import parse_address
@@ -32,12 +37,39 @@ UNAVAILABLE = 69
 CANNOT_CREATE = 73
 BROKEN_SETTINGS = 78
 
+# What `explain` reads of one message; mail servers take a tenth of it.
+MESSAGE_OCTETS_MAX = 256 * 1024 * 1024
+
 _CONFIG = click.option(
     "--config", "config", type=click.Path(path_type=Path, dir_okay=False), help="The site's settings: smtpguard.yaml."
 )
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class Commands(click.Group):
+    """The commands. What the system refuses, such as a full disk behind stdout, is one line and no traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command that was named."""
+        try:
+            return super().invoke(ctx)
+        except OSError as error:
+            if error.errno == errno.EPIPE:
+                raise  # click's own business: whoever reads us has seen enough
+            _throw_away_output()
+            click.echo(printable(f"smtpguard: {error.strerror or error}"), err=True)
+            raise SystemExit(UNAVAILABLE) from error
+
+
+def _throw_away_output() -> None:
+    """What waits in stdout's buffer would fail once more at the end, with a traceback of the interpreter's own."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        with Path(os.devnull).open("wb") as nowhere:
+            os.dup2(nowhere.fileno(), sys.stdout.fileno())
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="smtpguard")
 def main() -> None:
     """smtpguard asks the sender before a mail goes where it cannot be taken back from."""
@@ -92,9 +124,10 @@ def _charge(config: Path | None, listen: str | None, upstream: str | None, state
     missing = settings.missing_to_serve()
     if loaded.policy.lists:
         missing += settings.missing_to_hold()
+    missing += [str(each) for each in file_troubles(settings, datetime.now(UTC)) if each.is_fatal]
     if missing:
         for each in missing:
-            click.echo(f"{config}: {each}", err=True)
+            click.echo(printable(f"{config}: {each}"), err=True)
         raise SystemExit(BROKEN_SETTINGS)
     return Charge(settings, loaded.policy, loaded.directory)
 
@@ -131,7 +164,10 @@ def _run(work: Coroutine[Any, Any, None]) -> None:
 @main.command()
 @_CONFIG
 def check(config: Path | None) -> None:
-    """Read the settings and every list file, and print what is wrong with them; exit code 1 if anything is."""
+    """Read the settings and every list file, and print what is wrong with them; exit code 1 if anything is.
+
+    Certificates, keys and the password file are opened as well; what is wrong with them on this machine is a warning.
+    """
     if config is None:
         raise click.UsageError("give --config FILE")
     loaded = load(config)
@@ -144,7 +180,10 @@ def check(config: Path | None) -> None:
             click.echo(f"note: to serve, {each}")
         for each in settings.missing_to_hold():
             click.echo(f"note: to hold mail, {each}")
-        click.echo(f"{config}: {len(policy.lists)} lists, no error")
+        for trouble in file_troubles(settings, datetime.now(UTC)):
+            # No error: the settings may be meant for another machine.
+            click.echo(printable(f"warning: {trouble}"))
+        click.echo(printable(f"{config}: {len(policy.lists)} lists, no error"))
 
 
 @main.command("explain")
@@ -158,9 +197,6 @@ def explain_command(
 ) -> None:
     """Say what would happen to each MESSAGE (an .eml file), and why. Nothing is sent, stored or looked up."""
     maillog.set_up("warning")
-    for each in recipients:
-        if parse_address(each) is None:
-            raise click.UsageError(f"--to {each}: this is no address")
     policy = Policy()
     directory = Directory(policy)
     if config is not None:
@@ -169,14 +205,32 @@ def explain_command(
         if not loaded.ok or loaded.policy is None or loaded.directory is None:
             raise SystemExit(BROKEN_SETTINGS)
         policy, directory = loaded.policy, loaded.directory
+    for each in recipients:
+        if (wrong := _wrong_with(each, policy)) is not None:
+            raise click.UsageError(printable(f"--to {each}: {wrong}"))
     for path in messages:
-        octets = path.read_bytes()
+        try:
+            octets = regular_octets(path, MESSAGE_OCTETS_MAX)
+        except FileError as error:
+            raise click.UsageError(printable(f"{path} {error}")) from error
         explanation = explain(str(path), octets, account_for(account, directory, octets), recipients, policy)
         if as_json:
             # ASCII: a line stays one line for every reader (U+2028), and a file name of strange octets stays itself.
             click.echo(json.dumps(explanation.as_json()))
         else:
             click.echo(explanation.as_words().encode("utf-8", "replace"))
+
+
+def _wrong_with(recipient: str, policy: Policy) -> str | None:
+    """Why `recipient` can be no recipient; None if it can."""
+    address = parse_address(recipient)
+    if address is None:
+        return "this is no address"
+    if not policy.can_read(address):
+        return f"the guard refuses this recipient: {replies.RECIPIENT_UNREADABLE.text}"
+    if not policy.completed(address).domain:
+        return "this has no domain, and account_domain is not set"
+    return None
 
 
 def _print_problems(loaded: Loaded, *, err: bool = True) -> None:

@@ -87,7 +87,7 @@ def explain(
 ) -> Explanation:
     """What would happen to the message `octets` from `account`. Without `to`, its To, Cc and Bcc serve as envelope."""
     message = parse_message(octets)
-    recipients = tuple(each for each in map(parse_address, to) if each is not None)
+    recipients = tuple(policy.completed(each) for each in map(parse_address, to) if each is not None)
     if not recipients:
         recipients = tuple(dict.fromkeys((*message.destinations, *message.bcc)))
     submission = Submission(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -194,6 +195,49 @@ def test_what_is_no_address_behind_to_is_an_error_and_not_left_out(tmp_path: Pat
 
     assert 2 == result.exit_code
     assert "--to <>: this is no address" in result.stderr
+
+
+def test_a_recipient_needs_a_domain_from_somewhere(tmp_path: Path, site: Path) -> None:
+    without = run(message(tmp_path), "--to", "nonsense")
+    completed = run(message(tmp_path), "--to", "commission", "--config", site)
+
+    assert (2, True) == (without.exit_code, "--to nonsense: this has no domain" in without.stderr)
+    assert "Recipients: commission@example.org" in completed.stdout
+    assert "11-25" in completed.stdout
+
+
+@pytest.mark.parametrize("disguised", ["berlin%lists.example.org", "berlin", '"berlin@lists.example.org"@example.org'])
+def test_a_recipient_that_serve_refuses_is_refused_here(tmp_path: Path, site: Path, disguised: str) -> None:
+    result = run(message(tmp_path), "--to", disguised, "--config", site)
+
+    assert 2 == result.exit_code
+    assert "the guard refuses this recipient: 553 5.1.3" in result.stderr
+
+
+def test_a_named_pipe_is_refused_without_waiting(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+
+    result = run(tmp_path / "pipe")
+
+    assert 2 == result.exit_code
+    assert "pipe is not a regular file" in result.stderr
+
+
+def test_a_file_that_breaks_while_it_is_read_is_named() -> None:
+    result = run("/proc/self/mem")
+
+    assert 2 == result.exit_code
+    assert "/proc/self/mem cannot be read: Input/output error" in result.stderr
+
+
+def test_a_full_disk_behind_stdout_is_one_line_and_exit_code_69(tmp_path: Path) -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "smtpguard", "explain", message(tmp_path)],
+            stdout=full, stderr=subprocess.PIPE, timeout=30, check=False,
+        )  # fmt: skip
+
+    assert (69, b"smtpguard: No space left on device\n") == (done.returncode, done.stderr)
 
 
 def test_to_cc_and_bcc_serve_without_to(tmp_path: Path) -> None:

@@ -27,13 +27,14 @@ class Agreement:
         self._site_document = site_document
         self._files = files
         self._by_id = {each.id: each for each in files}
-        self._owners: dict[Address, tuple[ListFile, int]] = {}
+        # By `Address.folded`, as `Policy` finds lists: two files must not mean one list.
+        self._owners: dict[tuple[str, str], tuple[ListFile, int]] = {}
         for file in files:
             for address, steps in file.addresses:
                 mark = file.document.mark(steps)
-                self._owners.setdefault(address, (file, 0 if mark is None else mark.line))
+                self._owners.setdefault(address.folded, (file, 0 if mark is None else mark.line))
         mailboxes = ((login, entry.mailbox) for login, entry in site.accounts.items())
-        self._mailboxes = {mailbox: login for login, mailbox in mailboxes if mailbox is not None}
+        self._mailboxes = {mailbox.folded: login for login, mailbox in mailboxes if mailbox is not None}
 
     def problems(self) -> Iterator[Problem]:
         """Everything that the files contradict each other in."""
@@ -62,6 +63,7 @@ class Agreement:
             hold_size=site.limits.hold_size,
             guard_address=site.address,
             call=site.call,
+            account_domain=site.account_domain,
         )
 
     def _site_has_domains(self) -> Iterator[Problem]:
@@ -72,7 +74,7 @@ class Agreement:
 
     def _claim(self, file: ListFile, address: Address, steps: Steps, seen: dict[Address, int]) -> Iterator[Problem]:
         """One address of a list file: free to take, and the list's to take?"""
-        owner, line = self._owners[address]
+        owner, line = self._owners[address.folded]
         if owner is not file:
             yield file.problem(steps, f"{address} already belongs to {owner.name} line {line}.")
         elif address in seen:
@@ -85,14 +87,15 @@ class Agreement:
         site = self._site
         if site.list_domains and address.domain not in site.list_domains:
             return f"{address} is not in a list domain. Only the site admin can add one (smtpguard.yaml, list_domains)."
-        if address in site.desks:
-            line = self._site_line("desks", site.desks.index(address))
+        desks = [each.folded for each in site.desks]
+        if address.folded in desks:
+            line = self._site_line("desks", desks.index(address.folded))
             return f"{address} is a desk of the site (smtpguard.yaml line {line}). A list cannot have it."
         if site.address is not None and is_guard_address(address, site.address):
             return f"{address} is the mail check itself (smtpguard.yaml). A list cannot have it."
         if address.domain == site.guard_domain and address.key[0] in GUARD_DOMAIN_NAMES:
             return f"{address} belongs to the mail check (RFC 5321, 4.5.1). A list cannot have it."
-        if (login := self._mailboxes.get(address)) is not None:
+        if (login := self._mailboxes.get(address.folded)) is not None:
             where = f"(smtpguard.yaml line {self._site_line('accounts', login)})"
             return f"{address} is the mailbox of an account {where}. A list cannot have it."
         return None
@@ -115,7 +118,7 @@ class Agreement:
         for place in (number for number, letter in enumerate(local) if letter == "-" and number):
             name, suffix = local[:place], local[place:]
             base = Address(name, domain)
-            owner = self._owners.get(base)
+            owner = self._owners.get(base.folded)
             other = None if owner is None or owner[0] is file else owner[0]
             role = _role((other or file).draft.manager, base, address)
             if role is None:
@@ -137,11 +140,11 @@ class Agreement:
         if lowered in self._by_id:
             return lowered
         address = parse_address(word) if "@" in word else None
-        owner = None if address is None else self._owners.get(address)
+        owner = None if address is None else self._owners.get(address.folded)
         return None if owner is None else owner[0].id
 
     def _unknown_list(self, word: str) -> str:
-        known = [str(address) for address in self._owners] if "@" in word else [each.id for each in self._files]
+        known = ["@".join(each) for each in self._owners] if "@" in word else [each.id for each in self._files]
         return f"there is no list {quoted_value(word)}.{suggestion(word, known)}"
 
     def _partner_ids(self, file: ListFile) -> Iterator[str]:

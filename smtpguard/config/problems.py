@@ -85,7 +85,8 @@ def _shown(character: str) -> bool:
 
 def format_problem(problem: Problem) -> str:
     """`lists/berlin.yaml:7:3: text`, then the line itself, indented. A warning says so."""
-    place = problem.file if problem.line == 0 else f"{problem.file}:{problem.line}:{problem.column}"
+    file = printable(problem.file)
+    place = file if problem.line == 0 else f"{file}:{problem.line}:{problem.column}"
     word = "" if problem.is_error else "warning: "
     head = f"{place}: {word}{problem.text}"
     return f"{head}\n    {problem.quoted}" if problem.quoted else head

@@ -139,7 +139,7 @@ class Settings(Section):
             missing.append('"tls" is missing: a listener with starttls or implicit needs a certificate and a key_file.')
         if any(isinstance(each, AnswersListener) for each in self.listeners) and self.address is None:
             missing.append('"address" is missing: a listener of kind answers takes mail for its domain.')
-        return missing + self._unreadable(needs_tls)
+        return missing
 
     def missing_to_hold(self) -> list[str]:
         """What must be there before mail can be held, each a sentence; empty if nothing is missing."""
@@ -150,19 +150,7 @@ class Settings(Section):
             missing.append('"contact" is missing: it gets mail to postmaster@ and abuse@ of the guard domain.')
         if self.outbox is None:
             missing.append('"outbox" is missing: notices are sent by it, and released mail.')
-        elif self.outbox.password_file is not None and not _readable(self.outbox.password_file):
-            missing.append(f'"outbox.password_file" cannot be read: {self.outbox.password_file}')
         return missing
-
-    def _unreadable(self, needs_tls: bool) -> list[str]:
-        named = []
-        if needs_tls and self.tls is not None:
-            named += [("tls.certificate", self.tls.certificate), ("tls.key_file", self.tls.key_file)]
-        if self.upstream is not None and self.upstream.ca is not None:
-            named.append(("upstream.ca", self.upstream.ca))
-        if self.outbox is not None and self.outbox.ca is not None:
-            named.append(("outbox.ca", self.outbox.ca))
-        return [f'"{key}" cannot be read: {path}' for key, path in named if not _readable(path)]
 
     @classmethod
     def from_command_line(cls, listen: Endpoint, upstream: Endpoint, state_dir: Path | None = None) -> Settings:
@@ -217,10 +205,6 @@ class Settings(Section):
 def _server_at(server: Endpoint) -> UpstreamSettings:
     tls: TlsMode = "none" if server.is_loopback else "starttls"
     return UpstreamSettings(server=server, tls=tls)
-
-
-def _readable(path: Path) -> bool:
-    return path.is_file() and os.access(path, os.R_OK)
 
 
 MODELS: dict[str, type[Section]] = {

@@ -20,6 +20,10 @@ _UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 _UTF_8_MARK = b"\xef\xbb\xbf"
 
 
+class FileError(Exception):
+    """A file cannot be used; the text says why, to be read behind its name."""
+
+
 def read_source(path: Path, name: str, octets_max: int, folder: Path | None = None) -> Source | Problem:
     """Read the file at `path`, shown as `name`; a Problem if that cannot or must not be done.
 
@@ -30,23 +34,34 @@ def read_source(path: Path, name: str, octets_max: int, folder: Path | None = No
         real = path.resolve(strict=True)
         if folder is not None and not real.is_relative_to(folder.resolve(strict=True)):
             return _whole(name, "this is a link to a place outside its folder. Put the file itself here.")
-        # O_NONBLOCK: a named pipe would wait for a writer for ever.
-        descriptor = os.open(real, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        return _decoded(name, regular_octets(real, octets_max, os.O_NOFOLLOW))
     except (OSError, RuntimeError, ValueError) as error:
         return _whole(name, f"cannot be read: {_reason(error)}.")
+    except FileError as error:
+        return _whole(name, f"this file {error}.")
+
+
+def regular_octets(path: Path, octets_max: int, more_flags: int = 0) -> bytes:
+    """The octets of a regular file. Raises FileError; never waits, as a named pipe would make one wait for ever."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | more_flags)
+    except (OSError, ValueError) as error:
+        raise FileError(f"cannot be read: {_reason(error)}") from error
     try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
-            return _whole(name, "this is not a regular file.")
-        if status.st_size > octets_max:
-            return _too_large(name, octets_max)
-        with open(descriptor, "rb", closefd=False) as file:
-            octets = file.read(octets_max + 1)
+            raise FileError("is not a regular file")
+        octets = b""
+        if status.st_size <= octets_max:
+            with open(descriptor, "rb", closefd=False) as file:
+                octets = file.read(octets_max + 1)
+        if max(status.st_size, len(octets)) > octets_max:
+            raise FileError(f"is larger than {octets_max // 1024} KiB, the most that is read")
+        return octets
     except OSError as error:
-        return _whole(name, f"cannot be read: {_reason(error)}.")
+        raise FileError(f"cannot be read: {_reason(error)}") from error
     finally:
         os.close(descriptor)
-    return _too_large(name, octets_max) if len(octets) > octets_max else _decoded(name, octets)
 
 
 def source_of(name: str, text: str) -> Source:
@@ -70,10 +85,6 @@ def _decoded(name: str, octets: bytes) -> Source | Problem:
 
 def _whole(name: str, text: str) -> Problem:
     return Problem(name, 0, 0, Severity.ERROR, text)
-
-
-def _too_large(name: str, octets_max: int) -> Problem:
-    return _whole(name, f"this file is larger than {octets_max // 1024} KiB, the most that is read.")
 
 
 def _reason(error: Exception) -> str:

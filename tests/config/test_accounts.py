@@ -165,3 +165,15 @@ def test_a_mailbox_made_of_a_login_is_one_plain_path(login: str) -> None:
     asked = mailbox(directory(), login)
 
     assert asked is None or (asked.count("@") == 1 and not any(each in '<>()\\," \r\n\0' for each in asked))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("strasse@example.test", "stra\u00dfe@example.test"), ("irem@example.test", "\u0131rem@example.test")],
+)
+def test_T_40_two_accounts_that_only_case_folding_makes_one_are_two(one: str, other: str) -> None:
+    accounts = directory()
+
+    assert not accounts.account(one).same_as(accounts.account(other))
+    assert mailbox(accounts, other) == other
+    assert accounts.account(one).same_as(accounts.account(one.upper()))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from pydantic_core import PydanticUndefined
 
 from smtpguard.config.lists import ListSettings
 from smtpguard.config.loading import load
+from smtpguard.config.named_files import file_troubles
 from smtpguard.config.places import Endpoint
 from smtpguard.config.sections import Section
 from smtpguard.config.settings import MODELS
@@ -74,8 +75,12 @@ def test_the_example_can_serve_and_hold_once_its_certificate_is_there() -> None:
 
     assert settings is not None
     assert settings.missing_to_hold() == []
-    missing = settings.missing_to_serve()
-    assert [each.split('"')[1] for each in missing] == ["tls.certificate", "tls.key_file"]
+    assert settings.missing_to_serve() == []
+    troubles = file_troubles(settings, datetime.now(UTC))
+    assert [(each.key, each.text) for each in troubles] == [
+        ("tls.certificate", "cannot be read: No such file or directory"),
+        ("tls.key_file", "cannot be read: No such file or directory"),
+    ]
 
 
 def test_the_example_means_what_it_says() -> None:

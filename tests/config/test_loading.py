@@ -197,3 +197,14 @@ def test_T_50_no_list_file_turns_a_person_into_a_list(tmp_path: Path, alias: str
 
     assert not loaded.ok
     assert loaded.policy is None
+
+
+def test_a_file_name_with_a_line_feed_stays_on_its_line(tmp_path: Path) -> None:
+    path = site(tmp_path)
+    (tmp_path / "lists" / "x\nberlin.yaml").write_text(BIKES)
+    (tmp_path / "lists" / "y\x1b[2J\n~").write_text("x")
+
+    printed = said(path)
+
+    assert [each.split(": ")[0] for each in printed] == ["lists/x<U+000A>berlin.yaml", "lists/y<U+001B>[2J<U+000A>~"]
+    assert all(each.isprintable() for each in printed)

@@ -1,0 +1,138 @@
+"""What is wrong with the files that the settings name: certificates, keys, authorities and the password.
+
+`load` looks at none of them, for settings may be written on one machine and used on another. `serve` cannot run with a
+file that it cannot use; `check` tells of all of them and counts none as an error.
+"""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+
+from smtpguard.config.sections import Server, TlsSettings
+from smtpguard.config.settings import Settings
+from smtpguard.config.sources import FileError, regular_octets
+
+# All authorities of a system, as Debian's ca-certificates.crt, are 220 KB.
+CERTIFICATE_OCTETS_MAX = 4 * 1024 * 1024
+# A key of 16,384 bits has 13 KB.
+SECRET_OCTETS_MAX = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class FileTrouble:
+    """What is wrong with the file that the setting `key` names. `is_fatal` if nothing can be served with it."""
+
+    key: str
+    path: Path
+    text: str
+    is_fatal: bool = True
+
+    def __str__(self) -> str:
+        return f'"{self.key}" {self.text}: {self.path}'
+
+
+def file_troubles(settings: Settings, now: datetime) -> Iterator[FileTrouble]:
+    """Everything that is wrong with the files that `settings` name; files that nobody would use are not opened."""
+    if settings.tls is not None and any(each.tls != "none" for each in settings.listeners):
+        yield from _pair_troubles(settings.tls, now)
+    if settings.upstream is not None:
+        yield from _authority_troubles("upstream.ca", settings.upstream, now)
+    if settings.outbox is not None:
+        yield from _authority_troubles("outbox.ca", settings.outbox, now)
+        if settings.outbox.password_file is not None:
+            yield from _password_troubles("outbox.password_file", settings.outbox.password_file)
+
+
+def read_password(path: Path) -> str:
+    """The password in a file of one line. Raises FileError."""
+    try:
+        password = regular_octets(path, SECRET_OCTETS_MAX).decode("utf-8").rstrip("\r\n")
+    except UnicodeDecodeError:
+        raise FileError("is not written in UTF-8") from None
+    if not password:
+        raise FileError("is empty")
+    if any(each in password for each in "\r\n\0"):
+        raise FileError("has more than the one line with the password")
+    return password
+
+
+def _pair_troubles(tls: TlsSettings, now: datetime) -> Iterator[FileTrouble]:
+    key_name, certificate_name = "tls.key_file", "tls.certificate"
+    key = certificate = None
+    try:
+        certificate = _certificates(tls.certificate)[0]
+        yield from _dates(certificate_name, tls.certificate, certificate, now)
+    except FileError as error:
+        yield FileTrouble(certificate_name, tls.certificate, str(error))
+    try:
+        key = _public_key_of(tls.key_file)
+    except FileError as error:
+        yield FileTrouble(key_name, tls.key_file, str(error))
+    else:
+        yield from _readable_by_all(key_name, tls.key_file)
+    if key is not None and certificate is not None and _octets(key) != _octets(certificate.public_key()):
+        yield FileTrouble(key_name, tls.key_file, f"is not the key of the first certificate in {tls.certificate}")
+
+
+def _authority_troubles(key: str, server: Server, now: datetime) -> Iterator[FileTrouble]:
+    if server.ca is None or server.tls == "none":
+        return
+    try:
+        certificates = _certificates(server.ca)
+    except FileError as error:
+        yield FileTrouble(key, server.ca, str(error))
+    else:
+        if len(certificates) == 1:
+            yield from _dates(key, server.ca, certificates[0], now)
+
+
+def _password_troubles(key: str, path: Path) -> Iterator[FileTrouble]:
+    try:
+        read_password(path)
+    except FileError as error:
+        yield FileTrouble(key, path, str(error))
+    else:
+        yield from _readable_by_all(key, path)
+
+
+def _certificates(path: Path) -> list[x509.Certificate]:
+    try:
+        return x509.load_pem_x509_certificates(regular_octets(path, CERTIFICATE_OCTETS_MAX))
+    except ValueError:
+        raise FileError("holds no certificate in PEM form") from None
+
+
+def _public_key_of(path: Path) -> PublicKeyTypes:
+    octets = regular_octets(path, SECRET_OCTETS_MAX)
+    try:
+        return load_pem_private_key(octets, password=None).public_key()
+    except TypeError:
+        raise FileError("is protected by a passphrase, which nobody could type; store the key without one") from None
+    except (ValueError, UnsupportedAlgorithm):
+        raise FileError("holds no private key in PEM form") from None
+
+
+def _octets(key: PublicKeyTypes) -> bytes:
+    return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+
+def _dates(key: str, path: Path, certificate: x509.Certificate, now: datetime) -> Iterator[FileTrouble]:
+    begin, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    if now > end:
+        yield FileTrouble(key, path, f"expired on {end:%Y-%m-%d}", is_fatal=False)
+    elif now < begin:
+        yield FileTrouble(key, path, f"is not valid before {begin:%Y-%m-%d}", is_fatal=False)
+
+
+def _readable_by_all(key: str, path: Path) -> Iterator[FileTrouble]:
+    if path.stat().st_mode & stat.S_IROTH:
+        yield FileTrouble(key, path, "can be read by every user of the machine (correct it with chmod o=)", False)
