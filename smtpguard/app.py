@@ -319,10 +319,23 @@ def _spoken_endpoints(settings: Settings, ports: tuple[int, ...]) -> list[str]:
     return [f"{each.kind}={each.listen.host}:{port}" for each, port in zip(settings.listeners, ports, strict=True)]
 
 
+def _close_to_others(folder: Path) -> None:
+    """An empty folder that was made for us gets mode 0700; one that holds anything is left for its owner to close.
+
+    Raises StateFolderError, OSError.
+    """
+    if not folder.stat().st_mode & 0o077:
+        return
+    if any(folder.iterdir()):
+        raise StateFolderError(f"{folder}: others can get at what lies in it; chmod 700 it, if it is the guard's own")
+    folder.chmod(0o700)
+
+
 def _locked_state(folder: Path) -> int:
     """Make `state_dir` (0700) and take its lock: two guards on one SQLite store would free each other's claims."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _close_to_others(folder)
         lock = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise StateFolderError(f"{folder}: {error.strerror}") from error

@@ -285,6 +285,22 @@ async def test_a_state_dir_that_cannot_be_made_ends_with_73(tmp_path: Path, what
     assert "Traceback" not in said
 
 
+async def test_an_empty_state_dir_is_closed_to_others_and_one_with_files_is_left_alone(tmp_path: Path) -> None:
+    async with servers() as (up, out):
+        config = write_config(tmp_path, up, out)
+        state = tmp_path / "state"
+        state.mkdir()
+        state.chmod(0o755)
+        async with serving(tmp_path, "--config", config):
+            assert 0o700 == state.stat().st_mode & 0o777
+        state.chmod(0o755)
+        code, said = await run(tmp_path, "--config", config)
+
+    assert 73 == code
+    assert "others can get at what lies in it" in said
+    assert 0o755 == state.stat().st_mode & 0o777
+
+
 async def test_a_key_folder_that_others_can_read_ends_with_73(tmp_path: Path) -> None:
     keys = tmp_path / "state" / "keys"
     keys.parent.mkdir(mode=0o700)
