@@ -29,13 +29,20 @@ _TIME = re.compile(
 )
 _DATE_FIRST = re.compile(r"\d{4}[-/]\d{1,2}[-/]\d{1,2}\s")
 _DIGIT = re.compile(r"\d")
+# mutt's and slrn's "* Anna <anna@example.org> [2026-11-22 18:00]:".
+_BRACKETED = re.compile(r"[^<>]{0,100}<[^<>\s@]{1,64}@[^<>\s@]{1,255}> ?[\[(][^\[\]()]{0,60}\d[^\[\]()]{0,60}[\])]:")
+# Supercite (Gnus): '>>>>> "AM" == Anna Muster <anna@example.org> writes:'; each line below begins with "AM> ".
+_SUPERCITED = re.compile(r"\"([^\"\s<>]{1,20})\" == \S")
+# The Bat puts a greeting of its own above "Sunday, 22 November 2026, 18:00:00, you wrote:".
+_GREETED = re.compile(r"(?<!\w)(?:you wrote|du schriebst|sie schrieben)(?!\w)")
 
 
 @dataclass(frozen=True, slots=True)
 class Attribution:
     """Lines first..end (end not included) say who speaks below.
 
-    `certain` is true where it needs no quote marks below.
+    `certain` is true where it needs no quote marks below; `mark` stands before each line below it ("AM>"), if it says
+    so; `greeted` is true where the program itself greets in a line above it.
     """
 
     end: int
@@ -43,6 +50,8 @@ class Attribution:
     author_name: str | None
     sent: str | None
     certain: bool
+    mark: str = ""
+    greeted: bool = False
 
 
 def find_attribution(lines: Sequence[Line], at: int) -> Attribution | None:
@@ -54,7 +63,7 @@ def find_attribution(lines: Sequence[Line], at: int) -> Attribution | None:
     low = text.lower()
     verb = _VERB.search(low)
     quoting = low.startswith(_QUOTING)
-    dated = _DATE_FIRST.match(low) is not None and "@" in low
+    dated = "@" in low and (_DATE_FIRST.match(low) is not None or _BRACKETED.fullmatch(text) is not None)
     if verb is None and not quoting and not dated:
         return None
     opener = low.split(None, 1)[0].rstrip(",") in _OPENERS
@@ -67,7 +76,11 @@ def find_attribution(lines: Sequence[Line], at: int) -> Attribution | None:
     sent = (
         text[: time.end()].rstrip(", ") if time is not None and (verb is None or time.end() <= verb.start()) else None
     )
-    return Attribution(end, addresses[0] if addresses else None, name or None, sent, certain)
+    cited = _SUPERCITED.match(text)
+    return Attribution(
+        end, addresses[0] if addresses else None, name or None, sent, certain,
+        mark=f"{cited[1]}>" if cited is not None else "", greeted=_GREETED.search(low) is not None,
+    )  # fmt: skip
 
 
 def _joined(lines: Sequence[Line], at: int) -> tuple[str, int] | None:

@@ -10,16 +10,20 @@ import binascii
 import quopri
 import re
 from base64 import b64decode
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from smtpguard.mail.header import ContentType, Header, content_type, octets_text, read_header
+from smtpguard.mail.header import ContentType, Header, content_type, octets_text, read_header, transfer_codings
 
 # SEMANTICS 90-07: what is looked at of one message.
 TEXT_OCTETS_MAX = 10 * 1024 * 1024
 PARTS_MAX = 500
 DEPTH_MAX = 20
+# Of an attachment that is no text: the code of a notice that was saved to a file stands near its beginning.
+ATTACHMENT_OCTETS_MAX = 128 * 1024
+ATTACHMENTS_OCTETS_MAX = 1024 * 1024
 
 _ATTACHED_MAIL = frozenset(("message/rfc822", "message/global", "message/news"))
+_NEVER_TEXT = ("image/", "audio/", "video/", "font/")
 _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]")
 _TRAILING = b" \t\r\n"
 
@@ -45,12 +49,19 @@ class AttachedMail:
 
 @dataclass(slots=True)
 class Walk:
-    """What has been found, and how much is left of what one message may cost."""
+    """What has been found, and how much is left of what one message may cost.
+
+    `headers` are those of all attached mails, also of mails within mails; `attachments` are the beginnings of parts
+    that are neither text nor mail, decoded.
+    """
 
     octets: bytes
     bodies: list[Body] = field(default_factory=list)
     mails: list[AttachedMail] = field(default_factory=list)
+    headers: list[Header] = field(default_factory=list)
+    attachments: list[str] = field(default_factory=list)
     defects: dict[str, None] = field(default_factory=dict)
+    attachments_left: int = ATTACHMENTS_OCTETS_MAX
     parts_left: int = PARTS_MAX
     text_left: int = TEXT_OCTETS_MAX
 
@@ -98,7 +109,9 @@ def _part(
         _attached(found, header, start, end, depth, mails)
         return []
     if kind.type in ("text/plain", "text/html") or (kind.type.startswith("text/") and not kind.filename):
-        return [_text(found, header, kind, start, end)]
+        return _texts(found, header, kind, start, end)
+    if not kind.type.startswith(_NEVER_TEXT):
+        _attachment(found, header, start, end)
     return []
 
 
@@ -111,7 +124,7 @@ def _multipart(
     spans = _spans(found, kind.boundary, start, end)
     if not spans:
         found.defect("multipart without parts")
-        return [_text(found, header, ContentType("text/plain"), start, end)]
+        return _texts(found, header, ContentType("text/plain"), start, end)
     default = "message/rfc822" if kind.type == "multipart/digest" else "text/plain"
     bodies: list[Body] = []
     for first, last in spans:
@@ -177,36 +190,61 @@ def _attached(found: Walk, outer: Header, start: int, end: int, depth: int, mail
     if depth >= DEPTH_MAX:
         found.defect("nested too deep")
         return
-    octets, position, stop = found.octets, start, end
-    if outer.first("content-transfer-encoding").lower() in ("base64", "quoted-printable"):
-        granted = found.taken(end - start)
-        octets = _transferred(found, outer, start, start + granted)
-        position, stop = 0, len(octets)
+    for coding in transfer_codings(outer):
+        octets, position, stop = found.octets, start, end
+        if coding:
+            granted = found.taken(end - start)
+            octets = _decoded(found, coding, start, start + granted)
+            position, stop = 0, len(octets)
+        mails.append(_attached_mail(found, octets, position, stop, depth))
+
+
+def _attached_mail(found: Walk, octets: bytes, position: int, stop: int, depth: int) -> AttachedMail:
     while octets[position : position + 1] in (b"\r", b"\n") and position < stop:
         position += 1
     header, body = read_header(octets, position, stop)
-    inner = Walk(octets, defects=found.defects, parts_left=found.parts_left, text_left=found.text_left)
+    found.headers.append(header)
+    inner = replace(found, octets=octets)
     nested: list[AttachedMail] = []
     bodies = _part(inner, header, min(body, stop), stop, depth + 1, nested)
     for each in nested:
         bodies += each.bodies
     found.parts_left, found.text_left = inner.parts_left, inner.text_left
-    mails.append(AttachedMail(header, bodies))
+    found.attachments_left = inner.attachments_left
+    return AttachedMail(header, bodies)
 
 
-def _text(found: Walk, header: Header, kind: ContentType, start: int, end: int) -> Body:
+def _texts(found: Walk, header: Header, kind: ContentType, start: int, end: int) -> list[Body]:
+    """The text of a part, once for each transfer coding that a reader may see in its header."""
+    return [_text(found, kind, coding, start, end) for coding in transfer_codings(header)]
+
+
+def _text(found: Walk, kind: ContentType, coding: str, start: int, end: int) -> Body:
     granted = found.taken(end - start)
-    octets = _transferred(found, header, start, start + granted)
+    octets = _decoded(found, coding, start, start + granted)
     text, known = octets_text(octets, kind.charset)
     if not known:
         found.defect("unknown charset")
     return Body(text.replace("\r\n", "\n"), kind.type == "text/html", flowed=kind.flowed, delsp=kind.delsp)
 
 
-def _transferred(found: Walk, header: Header, start: int, end: int) -> bytes:
-    """Content start..end with its Content-Transfer-Encoding undone, leniently (RFC 2045, 6)."""
+def _attachment(found: Walk, header: Header, start: int, end: int) -> None:
+    """Keep the beginning of a part that nobody reads as text.
+
+    UTF-16 loses its zero octets: Outlook saves a mail so.
+    """
+    for coding in transfer_codings(header):
+        granted = min(end - start, ATTACHMENT_OCTETS_MAX, found.attachments_left)
+        found.attachments_left -= granted
+        if granted:
+            octets = _decoded(Walk(found.octets), coding, start, start + granted)
+            found.attachments.append(octets.replace(b"\0", b"").decode("latin-1"))
+
+
+def _decoded(found: Walk, coding: str, start: int, end: int) -> bytes:
+    """Content start..end with its transfer coding undone, leniently (RFC 2045, 6)."""
     octets = found.octets[start:end]
-    match header.first("content-transfer-encoding").lower():
+    match coding:
         case "quoted-printable":
             return quopri.decodestring(octets)
         case "base64":

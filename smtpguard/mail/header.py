@@ -24,6 +24,8 @@ DECODED_CHARACTERS_MAX = 4096
 # A Content-Type with parameters; the parameter reader is quadratic on quotes.
 PARAMETER_CHARACTERS_MAX = 2048
 MESSAGE_IDS_MAX = 200
+# RFC 2045, 6.1: one word; comments and what else programs write around it are shorter than this.
+CODING_CHARACTERS_MAX = 400
 
 # What the email package is known to raise on real mail (RecursionError, AttributeError and ValueError were met,
 # LookupError for charsets, IndexError and TypeError in older releases, HeaderParseError and binascii.Error, a
@@ -42,6 +44,8 @@ _FIELD = re.compile(rb"[\x21-\x39\x3b-\x7e]+[ \t]*:")
 # What nearly all parts say; the email package needs 60 us for it.
 _PLAIN_TYPE = re.compile(r"([\w.+-]+/[\w.+-]+)\s*+(?:;\s*+charset=\"?([\w-]+)\"?\s*+;?)?", re.ASCII | re.IGNORECASE)
 _MESSAGE_ID = re.compile(r"<([^<>\s]{1,998})>")
+# The first word behind comments and quote marks; what follows it, a comment or a parameter, does not count.
+_CODING = re.compile(r"(?:\s++|\([^()]*+\)|[\"'])*([A-Za-z0-9-]++)")
 
 # bytes.decode(name) imports a module by that name and remembers each unknown one for ever; and some codecs are no
 # charsets (zip, hex), quadratic (idna, punycode) or warn (unicode_escape). So only known names are asked for.
@@ -155,6 +159,18 @@ def decoded(value: str) -> str:
     return " ".join(value.split())
 
 
+def header_text(header: Header, most: int) -> str:
+    """At most `most` characters of the values of `header`, one a line; encoded words are also decoded."""
+    lines: list[str] = []
+    for _, value in header.fields:
+        for text in (value, decoded(value)) if "=?" in value else (value,):
+            lines.append(text[:most])
+            most -= len(lines[-1]) + 1
+            if most <= 0:
+                return "\n".join(lines)
+    return "\n".join(lines)
+
+
 def _has_raw(value: str) -> bool:
     return any("\udc80" <= each <= "\udcff" for each in value) and not any(
         "\ud800" <= each < "\udc80" for each in value
@@ -170,6 +186,20 @@ def message_ids(*values: str) -> tuple[str, ...]:
             if len(found) >= MESSAGE_IDS_MAX:
                 return tuple(found)
     return tuple(found)
+
+
+def transfer_codings(header: Header) -> tuple[str, ...]:
+    """The Content-Transfer-Encoding of a part (RFC 2045, 6), lower-case, '' where nothing has to be undone.
+
+    Programs take the word alone (`base64 (x)`, `"base64"`, `base64;`), and of several fields the first or the last: so
+    there is one coding for each that a reader may choose.
+    """
+    codings: dict[str, None] = {}
+    for value in header.every("content-transfer-encoding"):
+        match = _CODING.match(value[:CODING_CHARACTERS_MAX])
+        coding = match[1].lower() if match is not None else ""
+        codings[coding if coding in ("base64", "quoted-printable") else ""] = None
+    return tuple(codings) or ("",)
 
 
 @dataclass(frozen=True, slots=True)

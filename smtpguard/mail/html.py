@@ -4,7 +4,9 @@ The standard library's html.parser is not linear (CPython 3.11: 60 KB of "<a " t
 tree builders are worse on nested elements. This scanner never looks at a character twice but for a constant: each
 search for an end starts where the last one stopped, and "there is no more" is remembered.
 
-Hidden text counts as text: hiding is how a passage would be carried past a reader.
+Hidden text counts as text: hiding is how a passage would be carried past a reader. It can be left out where the
+question is what a person wrote: mail programs and templates hide a preview line on top of a letter. The title of a page
+is left out always; no mail program shows one.
 """
 
 from __future__ import annotations
@@ -26,25 +28,53 @@ _BLOCKS = frozenset(
         "address", "article", "aside", "blockquote", "body", "center", "dd", "details", "dir", "div", "dl",
         "dt", "fieldset", "figure", "footer", "form", "h1", "h2", "h3", "h4", "h5", "h6", "header", "html",
         "li", "main", "menu", "nav", "ol", "p", "pre", "section", "summary", "table", "tbody", "tfoot",
-        "thead", "title", "tr", "ul",
+        "thead", "tr", "ul",
     )
 )  # fmt: skip
 _CELLS = frozenset(("td", "th"))
-_SKIPPED = frozenset(("script", "style"))
+_SKIPPED = frozenset(("script", "style", "title"))
+# Elements without content (HTML, "Void elements"): they hide nothing but themselves.
+_VOID = frozenset(
+    ("area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr")
+)
+_HIDING = re.compile(r"(?:^|[\s\"'])hidden(?=[\s=/]|$)|display\s*+:\s*+none|visibility\s*+:\s*+hidden", re.IGNORECASE)
 _NAME = re.compile(r"/?[a-zA-Z][^\s/>]*")
 _SPACE = re.compile(r"[ \t\r\n\f]+")
 
 
 class _Page:
-    """The lines that have been written so far, and the depth of quotation."""
+    """The lines that have been written so far, and the depth of quotation.
 
-    def __init__(self) -> None:
+    `hidden` is the name of the element that hides what is being read, and how many of that name are open; '' if
+    nothing hides it or `hides` is false.
+    """
+
+    def __init__(self, hides: bool) -> None:
+        self.hides = hides
+        self.hidden = ("", 0)
         self.lines: list[str] = []
         self.line: list[str] = []
         self.depth = 0
         self.preformatted = 0
 
+    def element(self, name: str, attributes: str, self_closed: bool) -> None:
+        """Take a tag. Within hidden text only the end of it counts."""
+        hidden, depth = self.hidden
+        if depth:
+            if name == hidden and not self_closed:
+                self.hidden = hidden, depth + 1
+            elif name == f"/{hidden}":
+                self.hidden = hidden, depth - 1
+        elif self.hides and name[0] != "/" and name not in _VOID and not self_closed and _HIDING.search(attributes):
+            self.hidden = name, 1
+            if name in _BLOCKS:
+                self.end_line()
+        else:
+            _element(name, self, self_closed)
+
     def write(self, text: str) -> None:
+        if self.hidden[1]:
+            return
         text = unescape(text) if "&" in text else text
         if self.preformatted:
             first, *others = text.split("\n")
@@ -72,13 +102,18 @@ class _Page:
             self.lines.append(">" * self.depth)
 
 
-def html_text(html: str) -> str:
+def hides_text(html: str) -> bool:
+    """Quick test: False where nothing in `html` can be hidden."""
+    return _HIDING.search(html) is not None
+
+
+def html_text(html: str, hidden: bool = True) -> str:
     """The text of `html` with LF between lines; blockquotes get ">" as a mail in plain text has it. Never raises.
 
-    Reads at most HTML_CHARACTERS_MAX characters, in linear time.
+    `hidden`: with what the page hides. Reads at most HTML_CHARACTERS_MAX characters, in linear time.
     """
     html = html[:HTML_CHARACTERS_MAX]
-    page = _Page()
+    page = _Page(hides=not hidden)
     position, size = 0, len(html)
     closings: dict[str, bool] = {}
     while position < size:
@@ -117,7 +152,7 @@ def _markup(html: str, start: int, page: _Page, closings: dict[str, bool]) -> in
         close = _find(html, f"</{name}", end, closings)
         # Without its end the element swallows the rest in a browser; we keep the rest as text.
         return end + 1 if close < 0 else close
-    _element(name, page, self_closed=html[end - 1] == "/")
+    page.element(name, html[name_match.end() : end] if page.hides else "", self_closed=html[end - 1] == "/")
     return end + 1
 
 

@@ -41,7 +41,8 @@ LANGUAGES: Final[Mapping[str, Mapping[str, str]]] = {
         "re": "re",
         "opens": "on|in|at|quoting",
         "wrote": "wrote|writes|said",
-        "device": "sent from my|sent from outlook|get outlook for|sent from mail for|sent from yahoo mail",
+        "device": "sent from my|sent from outlook|get outlook for|sent from mail for|sent from yahoo mail|"
+        "sent with proton mail|sent from proton mail",
     },
     "de": {
         "from": "von",
@@ -62,9 +63,8 @@ LANGUAGES: Final[Mapping[str, Mapping[str, str]]] = {
         "re": "aw|antw|antwort",
         "opens": "am|zitat von|zitiere",
         "wrote": "schrieb|schrieben|schreibt|geschrieben",
-        "device": "von meinem iphone|von meinem ipad|von meinem android|gesendet von|gesendet mit|"
-        "diese nachricht wurde von meinem|"
-        "von meinem samsung|holen sie sich outlook für|outlook für",
+        "device": "von meinem iphone|von meinem ipad|von meinem android|von meinem/meiner|gesendet von|gesendet mit|"
+        "diese nachricht wurde von meinem|von meinem samsung|holen sie sich outlook für|outlook für",
     },
     "fr": {
         "from": "de",

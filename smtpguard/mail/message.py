@@ -65,10 +65,14 @@ class Automatic(Enum):
 class Message:
     """The parts of a message that decisions rest on. Texts are decoded; addresses are in the order of the header.
 
-    `destinations` are the addresses in To and Cc, or in Resent-To and Resent-Cc if the message has a Resent field
-    (SEMANTICS c1), found in *any* reading of a header that can be read in two ways (CVE-2023-27043). `bcc` is used
-    only by `explain`, which has no envelope. `report` is true for multipart/report (delivery and disposition
-    notifications).
+    `destinations` are the addresses in To and Cc, or in Resent-To and Resent-Cc if the message is `resent`: if it has
+    one of Resent-To, Resent-Cc and Resent-Bcc (SEMANTICS c1). They are those of *any* reading of a header that can be
+    read in two ways (CVE-2023-27043). `bcc` is used only by `explain`, which has no envelope. `report` is true for
+    multipart/report (delivery and disposition notifications).
+
+    `opening` is the first line with words that the member wrote himself and that a reader can see: HTML may hide text,
+    which is in the passages all the same. `hidden_texts` are further texts, bounded together, in which the code of a
+    notice may stand but nobody speaks: header fields, HTML as it is written, beginnings of attached files.
     """
 
     message_id: str | None = field(default=None, repr=False)
@@ -82,6 +86,8 @@ class Message:
     automatic: Automatic | None = None
     report: bool = False
     passages: tuple[Passage, ...] = ()
+    opening: str = field(default="", repr=False)
+    hidden_texts: tuple[str, ...] = field(default=(), repr=False)
     defects: tuple[str, ...] = ()
 
     @property

@@ -8,6 +8,7 @@ Within forwarded text each further block is a passage of its own. Lines with ">"
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
@@ -26,6 +27,7 @@ SPEAKERS_MAX = 2000
 # What mailing lists and mail programs add is short.
 FOOTER_CHARACTERS_MAX = 100
 
+_GREETING = re.compile(r"(?:hello|hi|dear|hallo|guten tag|liebe[rs]?) ?[^,.:!?\n]{0,60}[,!]", re.IGNORECASE)
 _DEVICE = tuple(word for words in LANGUAGES.values() for word in words.get("device", "").split("|") if word)
 _LIST_FOOTER = ("mailing list", "mailingliste", "mailing-liste")
 
@@ -84,6 +86,7 @@ class _Reader:
         self.own_words = False
         self.checked = 0
         self.speakers_left = SPEAKERS_MAX
+        self.supercited = False
 
     def read(self) -> None:
         at = 0
@@ -162,7 +165,14 @@ class _Reader:
 
     def _take_attribution(self, at: int, attribution: Attribution) -> int:
         self.speakers_left -= 1
-        depth = self.lines[at].depth
+        greeting = attribution.greeted and self.speaker is _OWN and not self.own_words
+        if greeting and _GREETING.fullmatch("\n".join(self.texts).strip()):
+            self.texts = []
+        if attribution.mark and not self.supercited:
+            self.supercited = True
+            self._mark_quotes(attribution)
+        # The ">>>>>" in front of a supercited attribution is no quote.
+        depth = max(0, self.lines[at].depth - 5) if attribution.mark else self.lines[at].depth
         forward = self.kind is SubjectKind.FORWARD and not any(each.voice is Voice.FORWARDED for each in self.done)
         speaker = Passage(
             Voice.FORWARDED if forward else Voice.QUOTED, "", ForwardKind.INLINE if forward else None,
@@ -177,6 +187,14 @@ class _Reader:
             self._take_line(at, self.lines[at])
             return at + 1
         return attribution.end
+
+    def _mark_quotes(self, attribution: Attribution) -> None:
+        """Lines that begin with the attribution's own mark are quoted, as if they began with ">"."""
+        for at in range(attribution.end, len(self.lines)):
+            depth, text = self.lines[at]
+            words = text.lstrip()
+            if words.startswith(attribution.mark):
+                self.lines[at] = Line(depth + 1, words.removeprefix(attribution.mark).removeprefix(" "))
 
     def _take_line(self, at: int, line: Line) -> None:
         text = line.text

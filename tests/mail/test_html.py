@@ -26,14 +26,33 @@ from smtpguard.mail.html import HTML_CHARACTERS_MAX, RULE_LINE, html_text
         ("<p style='display:none'>hidden</p>shown", "hidden\n\nshown"),
         ("<o:p>&nbsp;</o:p>x", " x"),
         ("text <a href=", "text <a href="),
+        ("<head><title>not <b>this</title></head>text", "text"),
     ],
 )
 def test_html_becomes_the_lines_a_reader_sees(html: str, text: str) -> None:
     assert html_text(html).strip("\n") == text.strip("\n")
 
 
+@pytest.mark.parametrize(
+    ("html", "text"),
+    [
+        ("<p style='display:none'>hidden</p>shown", "shown"),
+        ("<div hidden>one<div>two</div>three</div>four", "four"),
+        ("<div hidden>one</p></span></div>two", "two"),
+        ("<blockquote>one<div style='visibility: hidden'>two</blockquote></div>three</blockquote>", "> one\n> three"),
+        ("<br hidden><img style='display:none'>shown", "shown"),
+        ("<div hidden/>shown", "shown"),
+        ("<p class='hidden-xs'>shown</p><p aria-hidden=false>too</p>", "shown\n\ntoo"),
+        ("<div hidden>one", ""),
+    ],
+)
+def test_hidden_text_can_be_left_out(html: str, text: str) -> None:
+    assert html_text(html, hidden=False).strip("\n") == text
+
+
 def test_text_after_an_element_that_never_ends_is_kept() -> None:
     assert "words" in html_text("<style>words")
+    assert "words" in html_text("<title>words")
     assert "words" in html_text("<!-- > words")
 
 
@@ -53,11 +72,15 @@ def test_text_after_an_element_that_never_ends_is_kept() -> None:
         "<br>",
         "<![CDATA[",
         "<?",
+        "<title>",
+        "<p hidden>",
+        "<p style='display ",
     ],
 )
 def test_hostile_markup_takes_linear_time(piece: str) -> None:
     start = time.process_time()
     html_text(piece * (500_000 // len(piece)))
+    html_text(piece * (500_000 // len(piece)), hidden=False)
     assert time.process_time() - start < 2
 
 
