@@ -170,8 +170,8 @@ class Answering:
     async def _decide(
         self, arrival: Arrival, row: HeldRow, held: HeldMail, message: Message, answerer: Answerer
     ) -> Reply:
-        numbers = [each.number for each in held.lists] if len(held.lists) > 1 else []
-        choice = choice_in(message, numbers)
+        lists = {each.number: each.id for each in held.lists} if len(held.lists) > 1 else {}
+        choice = choice_in(message, lists)
         if choice is None:
             return await self._help(arrival, row, held)
         match choice.word:

@@ -159,7 +159,7 @@ class Guard:
 def _look_into(arrival: Arrival) -> tuple[Message, tuple[Token, ...]]:
     """The message, and what looks like a code in its passages or its first octets. Never raises for a mail's sake."""
     message = parse_message(unstuffed(arrival.content.pieces()))
-    texts = [each.text for each in message.passages]
+    texts = [message.subject, *(each.text for each in message.passages), *message.hidden_texts]
     texts.append(_head(arrival, CODE_SEARCH_OCTETS).decode("latin-1"))
     return message, tuple(dict.fromkeys(token for text in texts for token in find_tokens(text)))
 

@@ -28,7 +28,7 @@ _ADDRESS_MAX = 320
 # What stands in angle brackets, whatever has an @ in it (a quoted local part may have blanks, RFC 5321, 4.1.2), and a
 # code (52 characters of base32). Every alternative begins at one place only, so that reading stays linear.
 _PRIVATE = re.compile(
-    r"""<[^<>]*>|"(?:\\.|[^"\\]){0,130}+"@[^\s<>"]*|(?<![^\s<>"])(?:\\.|[^\s<>"@\\])*+@[^\s<>"]*|[A-Za-z2-7]{52}"""
+    r"""<[^<>]*>|"(?>(?:\\.|[^"\\]){0,130})"@[^\s<>"]*|(?<![^\s<>"])(?>(?:\\.|[^\s<>"@\\])*)@[^\s<>"]*|[A-Za-z2-7]{52}"""
 )
 _PLAIN_VALUE = re.compile(r"[A-Za-z0-9_.:/\-\[\]]+")
 

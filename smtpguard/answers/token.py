@@ -38,12 +38,12 @@ _IGNORED = re.compile(rf"[\s{re.escape(_DASHES + _QUOTES + _INVISIBLE)}]+")
 
 # Long enough for a line end, five levels of quote marks and an indented line; bounded, so that reading stays linear.
 _GAP = rf"{_BETWEEN}{{0,40}}+"
-_BREAK = rf"[{re.escape(_DASHES + _INVISIBLE)}=]{{0,3}}+(?:[ \t\r]{{0,8}}+\n[\s>|]{{0,40}}+)?+"
+_BREAK = rf"[{re.escape(_DASHES + _INVISIBLE)}=]{{0,3}}+(?>(?:[ \t\r]{{0,8}}+\n[\s>|]{{0,40}}+)?)"
 _SIGN = "[A-Za-z2-7]"
 _LABELLED = rf"(?i:{LABEL})\s{{0,2}}:"
-# Where the second line begins, its label. All quantifiers that could give back are possessive (`+` behind them): a
-# place is tried once and left.
-_SECOND_LINE = rf"(?:{_LABELLED}{_GAP})?+"
+# Where the second line begins, its label. All quantifiers that could give back are possessive (`+` behind them) or, for
+# groups, atomic: a place is tried once and left. (Possessive groups match wrongly before Python 3.11.5, gh-106052.)
+_SECOND_LINE = rf"(?>(?:{_LABELLED}{_GAP})?)"
 # The last character: one bit of the token, four spare bits that are zero.
 _LAST = f"[AQaq](?!{_SIGN})"
 _GROUP_OF_FOUR = rf"{_SIGN}{{4}}{_BETWEEN}{{1,40}}+"

@@ -6,6 +6,7 @@ import asyncio
 import re
 import smtplib
 from collections.abc import Sequence
+from email import policy
 from email.message import EmailMessage
 from pathlib import Path
 
@@ -332,6 +333,30 @@ async def test_90_17_T_26_the_code_of_a_waiting_mail_is_not_passed_on(tmp_path: 
         assert (550, "5.7.1 Not sent: it contains the code of a waiting mail") == (reply.code, reply.text)
         assert 250 == other.code
         assert 1 == len(house.up.messages)
+
+
+async def test_90_17_the_code_is_seen_wherever_a_mail_can_carry_it(tmp_path: Path) -> None:
+    async with guarded(tmp_path) as house:
+        await house.submit("anna", [BERLIN, ALL])
+        notice = await house.letter()
+        code = code_of(notice)
+        page = f'<html><a href="mailto:mailcheck%2B{code}@check.example.test">here</a></html>'.encode()
+        alternative = EmailMessage()
+        alternative.set_content("Nothing to see.")
+        alternative.add_alternative(page.decode(), subtype="html", cte="base64")
+        attached = EmailMessage()
+        attached.set_content("See the file.")
+        attached.add_attachment(body(notice).encode(), maintype="application", subtype="octet-stream", filename="x.bin")
+        subject = EmailMessage()
+        subject.set_content("See above.")
+        for number, message in enumerate((alternative, attached, subject)):
+            message["From"], message["To"] = MEMBERS["anna"], MEMBERS["ben"]
+            message["Subject"] = f"\u00fc {code}" if message is subject else f"Number {number}"
+            octets = message.as_bytes(policy=policy.SMTP)
+            reply = await house.submit("anna", [MEMBERS["ben"]], octets=octets)
+
+            assert (550, "5.7.1 Not sent: it contains the code of a waiting mail") == (reply.code, reply.text), number
+        assert [] == house.up.messages
 
 
 async def test_90_17_the_code_of_a_decided_mail_may_travel_and_so_may_mail_to_a_desk(tmp_path: Path) -> None:
