@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
 
 from smtpguard.mail.reply import Reply
-from smtpguard.upstream import Carrier, Outcome, Transmission, UpstreamError
+from smtpguard.upstream import Carrier, UpstreamError
 from smtpguard.upstream.connection import Connection
-from smtpguard.upstream.transaction import deliver, transmit
+from smtpguard.upstream.outbox import ConnectionCarrier
+from smtpguard.upstream.transaction import deliver
 
 
 class MemberUpstream:
@@ -40,23 +41,4 @@ class MemberUpstream:
 
     def carrier(self) -> Carrier:
         """This session as a way out for a release; the open transaction must have been given up."""
-        return SessionCarrier(self._connection)
-
-
-class SessionCarrier:
-    """Carries a mail over a session that belongs to a client; closing it leaves that session open."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-
-    @property
-    def extensions(self) -> frozenset[str]:
-        """Keywords of the mail server's last EHLO answer, upper-case."""
-        return frozenset(self._connection.extensions)
-
-    async def transmit(self, mail: Transmission, before_end: Callable[[], Awaitable[bool]] | None = None) -> Outcome:
-        """By the rules of `Carrier.transmit`."""
-        return await transmit(self._connection, mail, before_end)
-
-    async def close(self) -> None:
-        """Nothing to close: the session is the member's."""
+        return ConnectionCarrier(self._connection, lasting=True)
