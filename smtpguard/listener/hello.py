@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from smtpguard.listener.auth import READABLE
 from smtpguard.mail.reply import Reply
 
-# T-40: only mechanisms whose identity can be read. In the order in which they are offered if the mail server has both.
-MECHANISMS = ("PLAIN", "LOGIN")
-
 # What goes through as it is because MAIL and RCPT go up as typed and content is not touched.
-_CARRIED = frozenset({"8BITMIME", "SMTPUTF8", "DSN", "ENHANCEDSTATUSCODES"})
+_CARRIED = frozenset({"8BITMIME", "SMTPUTF8", "DSN", "ENHANCEDSTATUSCODES", "MT-PRIORITY"})
 
 
 def mechanisms(reply: Reply) -> tuple[str, ...]:
-    """Those of MECHANISMS that the mail server offers in its EHLO answer."""
-    offered = {
-        word.upper() for line in reply.lines[1:] if (words := line.split())[:1] == ["AUTH"] for word in words[1:]
-    }
-    return tuple(each for each in MECHANISMS if each in offered)
+    """What the mail server offers in its EHLO answer and the guard can read (T-40), in the mail server's order.
+
+    A client that could bind SCRAM to TLS says so ("y" in its GS2 header) when it is not offered *-PLUS; a mail server
+    that has *-PLUS must then refuse (RFC 5802, 6), for that is what a man in the middle would look like.
+    """
+    offered: dict[str, None] = {}
+    for line in reply.lines[1:]:
+        keyword, *words = line.upper().split() or [""]
+        if keyword == "AUTH":
+            offered.update(dict.fromkeys(words))
+    return tuple(each for each in offered if each in READABLE)
 
 
 def size_limit(reply: Reply, ours: int) -> int:

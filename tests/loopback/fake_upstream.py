@@ -28,6 +28,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.loopback import sasl
+
 EXTENSIONS = ("PIPELINING", "SIZE 20971520", "8BITMIME", "SMTPUTF8", "DSN", "ENHANCEDSTATUSCODES")
 # A test that waits longer than this for an event is broken; loopback needs milliseconds.
 PATIENCE_SECONDS = 10.0
@@ -511,6 +513,7 @@ class FakeUpstream:
                     wire, session, "RESPONSE", answer, b"235 2.7.0 Authentication successful\r\n"
                 )
             return reply
+        password: str | None
         try:
             if mechanism == b"PLAIN":
                 token = initial if initial is not None else await self._challenge(wire, session, b"")
@@ -520,20 +523,36 @@ class FakeUpstream:
                 login = base64.b64decode(token, validate=True).decode()
                 token = await self._challenge(wire, session, b"UGFzc3dvcmQ6")
                 password = base64.b64decode(token, validate=True).decode()
+            elif mechanism.decode() in sasl.SERVERS:
+                login, password = await self._exchange(wire, session, mechanism.decode(), initial), None
             else:
                 reply = b"504 5.5.4 Unrecognized authentication type\r\n"
                 wire.write(reply)
                 return reply
-        except (binascii.Error, ValueError):
+        except (binascii.Error, ValueError, LookupError):
             reply = b"501 5.5.2 Invalid response\r\n"
             wire.write(reply)
             return reply
-        if self.users.get(login) == password:
+        if login and (password is None or self.users.get(login) == password):
             session.login = login
             reply = b"235 2.7.0 Authentication successful\r\n"
         else:
             reply = b"535 5.7.8 Error: authentication failed: UGFzc3dvcmQ6\r\n"
         return await self._answer(wire, session, "LOGIN", line, reply)
+
+    async def _exchange(self, wire: _Wire, session: Session, mechanism: str, initial: bytes | None) -> str:
+        """The login, "" if the password is wrong. Raises ValueError for what cannot be read."""
+        server = sasl.SERVERS[mechanism](self.users)
+        challenge, token = next(server), initial
+        if initial is not None and challenge:
+            raise ValueError("an initial response, but the server speaks first")
+        try:
+            while True:
+                if token is None:
+                    token = await self._challenge(wire, session, base64.b64encode(challenge))
+                challenge, token = server.send(base64.b64decode(token, validate=True)), None
+        except StopIteration as end:
+            return end.value or ""
 
     async def _challenge(self, wire: _Wire, session: Session, challenge: bytes) -> bytes:
         wire.write(b"334 " + challenge + b"\r\n")

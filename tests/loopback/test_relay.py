@@ -39,7 +39,8 @@ async def test_ehlo_goes_up_under_the_clients_name_and_down_comes_what_the_guard
         lines = answer.decode().splitlines()
         assert lines[0] == "250-mail.example.test"
         assert {line[4:] for line in lines[1:]} == {
-            "PIPELINING", "SIZE 1000", "8BITMIME", "SMTPUTF8", "DSN", "ENHANCEDSTATUSCODES", "AUTH PLAIN LOGIN",
+            "PIPELINING", "SIZE 1000", "8BITMIME", "SMTPUTF8", "DSN", "ENHANCEDSTATUSCODES",
+            "AUTH LOGIN CRAM-MD5 PLAIN",
         }  # fmt: skip
         assert up.commands[0] == b"EHLO [127.0.0.1]"
 
