@@ -6,13 +6,14 @@ Order is the whole subject of this file: what is alarmed is never passed, whatev
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from smtpguard import maillog, outcomes, replies
 from smtpguard.accounts import Directory, is_guard_address
 from smtpguard.answering import Answering
-from smtpguard.answers.token import Token, find_tokens
+from smtpguard.answers.token import LABEL, Token, find_tokens
 from smtpguard.examination import examine
 from smtpguard.failpoints import reach
 from smtpguard.holding import Holding
@@ -33,9 +34,9 @@ from smtpguard.verdict import Action
 INLINE_OCTETS_MAX = 64 * 1024
 # Large mails read at the same time: threads share one interpreter, and six of 9 MB at once made everybody wait for 3 s.
 LARGE_AT_ONCE = 1
-# The code of a notice is looked for in all passages, and in the raw octets up to here, where the header of an attached
-# notice stands: a notice is a few KB.
-CODE_SEARCH_OCTETS = 64 * 1024
+# A text of this size (a header field, a link) is searched for a code without a look before.
+SHORT_CHARACTERS = 1024
+_LABELLED = re.compile(rf"{LABEL}\s{{0,2}}:")
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,11 +130,12 @@ class Guard:
 
     async def _read(self, arrival: Arrival, statutes: Statutes) -> tuple[Submission, tuple[Token, ...]]:
         """The values that judging looks at, and what looks like a code. A large mail is read in a thread."""
+        guard = statutes.policy.guard_address
         if arrival.content.size > INLINE_OCTETS_MAX:
             async with self._large:
-                message, codes = await asyncio.to_thread(_look_into, arrival)
+                message, codes = await asyncio.to_thread(_look_into, arrival, guard)
         else:
-            message, codes = _look_into(arrival)
+            message, codes = _look_into(arrival, guard)
         envelope = arrival.envelope
         account = None
         if arrival.authenticated:
@@ -156,22 +158,25 @@ class Guard:
         return any([await self._holding.waits_for(token) for token in codes])
 
 
-def _look_into(arrival: Arrival) -> tuple[Message, tuple[Token, ...]]:
-    """The message, and what looks like a code in its passages or its first octets. Never raises for a mail's sake."""
+def _look_into(arrival: Arrival, guard: Address | None) -> tuple[Message, tuple[Token, ...]]:
+    """The message, and what looks like a code in it. Never raises for a mail's sake."""
     message = parse_message(unstuffed(arrival.content.pieces()))
-    texts = [message.subject, *(each.text for each in message.passages), *message.hidden_texts]
-    texts.append(_head(arrival, CODE_SEARCH_OCTETS).decode("latin-1"))
+    texts = [message.subject, *(each.text for each in message.passages)]
+    name = f"{guard.local_part}+" if guard is not None else ""
+    texts += [each for each in message.hidden_texts if _may_hold_a_notice(each, name)]
     return message, tuple(dict.fromkeys(token for text in texts for token in find_tokens(text)))
 
 
-def _head(arrival: Arrival, octets: int) -> bytes:
-    """The first `octets` of the content, without reading a large one to its end."""
-    head = b""
-    for piece in arrival.content.pieces():
-        head += piece[: octets - len(head)]
-        if len(head) >= octets:
-            break
-    return head
+def _may_hold_a_notice(text: str, name: str) -> bool:
+    """True if a short look finds the label of a code, or the guard's address with one, in `text`.
+
+    Attachments and headers are long and mostly not for reading: searching all of them for the code alone, which may be
+    broken anywhere, took ten times as long as reading the mail. `name` is the guard's local part with its plus.
+    """
+    if len(text) <= SHORT_CHARACTERS:
+        return True
+    lower = text.lower()
+    return _LABELLED.search(lower) is not None or name in lower or name.replace("+", "%2b") in lower
 
 
 def _upstream_trouble(error: UpstreamError) -> Reply:

@@ -34,6 +34,7 @@ OTHER_SORT_LATER = Reply.of(452, "4.5.3 Send answers and letters separately")  #
 RECIPIENT_UNREADABLE = Reply.of(553, "5.1.3 Write this address plainly: name@domain")  # who gets it, nobody can say
 NO_SUCH_ADDRESS = Reply.of(550, "5.1.1 No such address here")  # the answers door takes the guard's own addresses only
 TOO_EARLY = Reply.of(503, "5.5.0 Improper use of pipelining")  # octets behind DATA or STARTTLS; we close
+TOO_MANY_MESSAGES = Reply.of(421, "4.7.0 Too many messages in one session, connect again")  # the mail is put off
 TOO_MANY_ERRORS = Reply.of(421, "4.7.0 Too many errors")  # bounds what a broken or probing client may cost
 
 # ---------------------------------------------------------------- login and TLS
@@ -52,6 +53,7 @@ STRANGER = Reply.of(554, "5.7.1 This door is not open to you")  # `trust` of the
 CONTENT_BAD_OCTETS = Reply.of(550, "5.5.2 Bare CR, bare LF or NUL in the message")  # SMTP smuggling; we close
 CONTENT_TOO_LARGE = Reply.of(552, "5.3.4 Message too large")
 STORAGE_FULL = Reply.of(452, "4.3.1 Insufficient system storage")  # the temporary file could not be written
+MAIL_LOOP = Reply.of(554, "5.4.6 Too many hops, this message goes round in a loop")  # RFC 5321, 6.3; RFC 3463, 3.5
 GUARD_NOT_ALONE = Reply.of(550, "5.7.1 Not sent: mail to the mail check must go to it alone")  # 90-16, T-26
 
 # ---------------------------------------------------------------- endings
@@ -63,3 +65,4 @@ INTERNAL = Reply.of(451, "4.3.0 Internal error, try again later")  # a bug of ou
 IDLE = Reply.of(421, "4.4.2 Timeout, closing the connection")  # RFC 5321, 4.5.3.2.7
 SHUTTING_DOWN = Reply.of(421, "4.3.2 Shutting down")  # SIGTERM: open transactions finish, new ones do not begin
 TOO_MANY_CONNECTIONS = Reply.of(421, "4.3.2 Too many connections, try again later")
+TOO_MANY_FROM_ADDRESS = Reply.of(421, "4.7.0 Too many connections from your address, try again later")

@@ -186,10 +186,14 @@ def test_doors_are_what_the_settings_say(tmp_path: Path) -> None:
         },
         {"kind": "answers", "listen": "127.0.0.1:0", "protocol": "lmtp", "trust": ["192.0.2.0/24"]},
     ]
+    limits = {
+        "recipients": 11, "connections": 12, "connections_per_address": 13, "messages_per_session": 14,
+        "errors_per_session": 15, "received_fields": 16,
+    }  # fmt: skip
     settings = charge(
         write_config(
             tmp_path, up, up, listeners=listeners, tls={"certificate": str(certificate), "key_file": str(key)},
-            timeouts={"idle": "7m", "data_idle": "4m"}, limits={"message_size": "1MiB"},
+            timeouts={"idle": "7m", "data_idle": "4m"}, limits={"message_size": "1MiB", **limits},
         )
     ).settings  # fmt: skip
 
@@ -205,6 +209,8 @@ def test_doors_are_what_the_settings_say(tmp_path: Path) -> None:
     assert (Kind.ANSWERS, Protocol.LMTP, None) == (answers.kind, answers.protocol, answers.target)
     assert ["192.0.2.0/24"] == [str(each) for each in answers.trust]
     assert {(420.0, 240.0, 1024 * 1024)} == {(each.idle, each.data_idle, each.message_size) for each in doors(settings)}
+    for each in doors(settings):
+        assert limits == {name: getattr(each, name) for name in limits}
     assert {tmp_path / "state" / "spool"} == {each.spool for each in doors(settings)}
     assert {"check.example.test"} == {each.hostname for each in doors(settings)}
 

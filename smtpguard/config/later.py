@@ -22,8 +22,7 @@ _LATER: Mapping[str, str] = {
     "defaults": "adding_people private_max_recipients strict wrong_topic first_post burst visible_max window "
     "thread_memory",
     "store": "url_file",
-    "limits": "recipients connections connections_per_address messages_per_session errors_per_session received_fields "
-    "inspect_text inspect_parts inspect_depth inspect_time holds_per_account held_bytes_per_account "
+    "limits": "inspect_text inspect_parts inspect_depth inspect_time holds_per_account held_bytes_per_account "
     "notices_per_account_and_day alarms_per_account_and_hour",
 }
 LATER_KEYS: Mapping[str, frozenset[str]] = {place: frozenset(keys.split()) for place, keys in _LATER.items()}

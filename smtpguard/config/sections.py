@@ -156,6 +156,12 @@ class Limits(Section):
     """Bounds; sizes in octets."""
 
     message_size: Size = 25 * 1024 * 1024
+    recipients: Annotated[Number, AfterValidator(between(1, 10_000))] = 1_000
+    connections: Annotated[Number, AfterValidator(between(1, 100_000))] = 2_000
+    connections_per_address: Annotated[Number, AfterValidator(between(1, 100_000))] = 50
+    messages_per_session: Annotated[Number, AfterValidator(between(1, 1_000_000))] = 1_000
+    errors_per_session: Annotated[Number, AfterValidator(between(1, 1_000))] = 20
+    received_fields: Annotated[Number, AfterValidator(between(1, 1_000))] = 100
     hold_size: Size = 25 * 1024 * 1024
     wrong_codes_per_minute: Annotated[Number, AfterValidator(between(1, 1_000_000))] = 60
     help_answers_per_hold: Annotated[Number, AfterValidator(between(0, 1_000))] = 2

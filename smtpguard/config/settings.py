@@ -157,10 +157,12 @@ class Settings(Section):
         """The run without a file: a pure relay, `auth: optional`, no list, no hold.
 
         The listener has no certificate, so it offers AUTH on loopback only. The link to the mail server is plain to
-        loopback, and STARTTLS with a checked certificate to anywhere else.
+        loopback, and STARTTLS with a checked certificate to anywhere else. One client may take all connections: who
+        tries or measures the relay comes from one address, and there is no file in which that could be allowed.
         """
         door = SubmissionListener(kind="submission", listen=listen, tls="none", auth="optional")
-        made = cls(listeners=(door,), upstream=_server_at(upstream))
+        limits = Limits(connections_per_address=Limits().connections, messages_per_session=1_000_000)
+        made = cls(listeners=(door,), upstream=_server_at(upstream), limits=limits)
         return made if state_dir is None else made.model_copy(update={"state_dir": state_dir})
 
     def overridden(

@@ -16,7 +16,7 @@ from typing import ClassVar
 from smtpguard import maillog, replies
 from smtpguard.listener import MailFlow
 from smtpguard.listener.connection import ClientConnection
-from smtpguard.listener.options import ListenerOptions
+from smtpguard.listener.options import ListenerOptions, Network
 from smtpguard.listener.roll import Roll
 from smtpguard.mail.address import Address
 from smtpguard.mail.arrival import Arrival
@@ -59,6 +59,10 @@ class AnswersConnection(ClientConnection):
             return False
         self.say(Reply.of(220, f"{self.options.hostname} ESMTP smtpguard"))
         return True
+
+    def counted_as(self) -> Network | None:
+        """The mail server may open as many connections as it likes; strangers are counted until they are gone."""
+        return None if self.comes_from(self.options.trust) else super().counted_as()
 
     def forget(self) -> None:
         """Nothing said so far counts."""
@@ -103,7 +107,8 @@ class AnswersConnection(ClientConnection):
             self.refuse(replies.UNKNOWN_PARAMETER)
         elif _declared(path) > self.options.message_size:
             self.say(replies.CONTENT_TOO_LARGE)
-        else:
+        elif not self.refuse_more_messages():
+            self.count_message()
             self._reverse_path = path
             self.say(replies.SENDER_OK)
 

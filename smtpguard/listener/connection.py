@@ -13,14 +13,12 @@ from typing import ClassVar
 
 from smtpguard import maillog, replies
 from smtpguard.listener.line import Line
-from smtpguard.listener.options import ListenerOptions
+from smtpguard.listener.options import ListenerOptions, Network, client_network
 from smtpguard.listener.receipt import Receipt
 from smtpguard.listener.roll import Roll
 from smtpguard.mail.content import Content
 from smtpguard.mail.reply import Reply
 
-# Own refusals in one session; a dictionary attack or a program gone mad ends here.
-ERRORS_MAX = 20
 # 25 MiB over a line of 32 kbit/s take less than two hours; who is slower than that does not want to be done.
 CONTENT_SECONDS_MAX = 2 * 3600.0
 # Postfix gives up after 300 s of silence and calls the 110th NOOP junk: every 100 s is early enough and seldom enough.
@@ -42,13 +40,19 @@ class ClientConnection(Line):
         self.line = b""
         """The command being obeyed, as typed."""
         self._roll = roll
+        self._turned_away: Reply | None = None
         self._errors = 0
+        self._messages = 0
 
     # ------------------------------------------------------------ what a door says
 
     async def greet(self) -> bool:
         """Say the first word; False if it was a refusal."""
         raise NotImplementedError
+
+    def counted_as(self) -> Network | None:
+        """The client that this session counts for (`connections_per_address`); None if it has no such bound."""
+        return client_network(self._peer)
 
     async def admit(self, verb: bytes) -> bool:
         """Called before every command but QUIT; False if it has been answered already."""
@@ -71,14 +75,14 @@ class ClientConnection(Line):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin."""
         super().connection_made(transport)
-        self._roll.enter(self)
+        self._turned_away = self._roll.enter(self, self.counted_as(), self.options)
         if self._roll.closing:
             self.leave()
 
     async def _handle_client(self) -> None:
         try:
-            if self._roll.full:
-                self.last_word(replies.TOO_MANY_CONNECTIONS)
+            if self._turned_away is not None:
+                self.last_word(self._turned_away)
             elif not self._leaving and not await self.greet():
                 self.hang_up()
             while (line := await self.read_line()) is not None:
@@ -123,8 +127,19 @@ class ClientConnection(Line):
         """A reply of our own to something the client does wrong; too many of them end the session."""
         self.say(reply)
         self._errors += 1
-        if self._errors > ERRORS_MAX:
+        if self._errors > self.options.errors_per_session:
             self.last_word(replies.TOO_MANY_ERRORS)
+
+    def refuse_more_messages(self) -> bool:
+        """True if the session has had all its messages; it ends then. A MAIL that was accepted is a message."""
+        if self._messages < self.options.messages_per_session:
+            return False
+        self.last_word(replies.TOO_MANY_MESSAGES)
+        return True
+
+    def count_message(self) -> None:
+        """MAIL was accepted."""
+        self._messages += 1
 
     # ------------------------------------------------------------ content
 
@@ -136,7 +151,7 @@ class ClientConnection(Line):
         Gives the content, or the reply that refuses it; None if the client is gone or was too slow (it has its 421
         then). `keep_awake` is awaited now and then while the content comes in.
         """
-        receipt = Receipt(self.options.spool, octets_max)
+        receipt = Receipt(self.options.spool, octets_max, self.options.received_fields)
         framing = self._framing.begin_content(receipt.take)
         latest = self.loop.time() + CONTENT_SECONDS_MAX
         try:

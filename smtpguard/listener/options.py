@@ -17,6 +17,20 @@ MIB = 1024 * 1024
 IDLE_SECONDS = 300.0
 # RFC 5321, 4.5.3.2.5: 3 minutes for each piece of content.
 DATA_IDLE_SECONDS = 180.0
+# RFC 5321, 4.5.3.1.8 asks for 100 at least; Postfix takes 1,000 (smtpd_recipient_limit) and splits larger mail itself.
+RECIPIENTS_MAX = 1_000
+# Each costs two file descriptors and some 20 KB; an organisation's members do not come near it.
+CONNECTIONS_MAX = 2_000
+# One member's programs open five or ten, an office behind one address some dozens; one client must not take them all.
+CONNECTIONS_PER_ADDRESS_MAX = 50
+# No program sends so many in one go, a stolen password does. Whoever really means it connects again.
+MESSAGES_PER_SESSION_MAX = 1_000
+# Own refusals in one session; a dictionary attack or a program gone mad ends here.
+ERRORS_PER_SESSION_MAX = 20
+# RFC 5321, 6.3: a loop is known by its Received fields; a bound "normally at least 100" meets no honest mail.
+RECEIVED_FIELDS_MAX = 100
+# Whoever has one IPv6 address has its whole /64 (RFC 4291, 2.5.4; RFC 6177).
+IPV6_CLIENT_PREFIX = 64
 LOOPBACK: tuple[Network, ...] = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128"))
 
 
@@ -57,6 +71,7 @@ class ListenerOptions:
     `port` 0 takes a free one. `target` is the mail server behind a submission door; `context` is needed with TLS;
     `spool` is the folder of temporary files, None for the system's own place; `trust` are the networks that an answers
     door lets in; `hostname` is the name it greets with (a submission door greets as its mail server does).
+    `connections` and `connections_per_address` are counted over all doors.
     """
 
     host: str
@@ -74,6 +89,12 @@ class ListenerOptions:
     trust: tuple[Network, ...] = LOOPBACK
     protocol: Protocol = Protocol.SMTP
     hostname: str = "localhost"
+    recipients: int = RECIPIENTS_MAX
+    connections: int = CONNECTIONS_MAX
+    connections_per_address: int = CONNECTIONS_PER_ADDRESS_MAX
+    messages_per_session: int = MESSAGES_PER_SESSION_MAX
+    errors_per_session: int = ERRORS_PER_SESSION_MAX
+    received_fields: int = RECEIVED_FIELDS_MAX
 
     def __post_init__(self) -> None:
         if self.kind is Kind.SUBMISSION and self.target is None:
@@ -84,10 +105,23 @@ class ListenerOptions:
 
 def is_within(host: str, networks: tuple[Network, ...]) -> bool:
     """True if the peer address `host` lies in one of `networks`; an IPv4 address mapped into IPv6 counts as IPv4."""
+    address = _address(host)
+    return address is not None and any(address in network for network in networks)
+
+
+def client_network(host: str) -> Network | None:
+    """What one client may come from: an IPv4 address, or the /64 of an IPv6 address. None for what is no IP address."""
+    address = _address(host)
+    if isinstance(address, ipaddress.IPv6Address):
+        return ipaddress.IPv6Network((address.packed, IPV6_CLIENT_PREFIX), strict=False)
+    return None if address is None else ipaddress.IPv4Network(address)
+
+
+def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
         address = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:
-        return False
+        return None
     if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
-        address = address.ipv4_mapped
-    return any(address in network for network in networks)
+        return address.ipv4_mapped
+    return address

@@ -7,19 +7,22 @@ from pathlib import Path
 from smtpguard import maillog, replies
 from smtpguard.mail.content import Content
 from smtpguard.mail.reply import Reply
+from smtpguard.mail.trace import ReceivedCount
 from smtpguard.spool import Intake
 
 
 class Receipt:
     """Takes pieces of content; what cannot be kept is swallowed, for the client reads no reply before its final dot.
 
-    `octets_max` bounds the wire form.
+    `octets_max` bounds the wire form, `received_max` the Received fields: a mail with more goes round (RFC 5321, 6.3).
     """
 
-    def __init__(self, folder: Path | None, octets_max: int) -> None:
+    def __init__(self, folder: Path | None, octets_max: int, received_max: int) -> None:
         self._intake = Intake(folder)
         self._octets_max = octets_max
         self._octets = 0
+        self._received = ReceivedCount()
+        self._received_max = received_max
         self._refusal: Reply | None = None
 
     def take(self, piece: bytes) -> None:
@@ -29,6 +32,9 @@ class Receipt:
         self._octets += len(piece)
         if self._octets > self._octets_max:
             self._refuse(replies.CONTENT_TOO_LARGE)
+            return
+        if self._received.take(piece) > self._received_max:
+            self._refuse(replies.MAIL_LOOP)
             return
         try:
             self._intake.write(piece)

@@ -7,13 +7,13 @@ and is waited for at the end.
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Coroutine
 from typing import Any, Protocol, TypeVar
 
-from smtpguard import maillog
-
-# Each costs two file descriptors and some 20 KB; an organisation's members do not come near it.
-SESSIONS_MAX = 2_000
+from smtpguard import maillog, replies
+from smtpguard.listener.options import ListenerOptions, Network
+from smtpguard.mail.reply import Reply
 
 Result = TypeVar("Result")
 
@@ -33,29 +33,40 @@ class Roll:
 
     def __init__(self) -> None:
         self._sessions: set[Visitor] = set()
+        # Those let in, each with the client it comes from; who is turned away takes nobody's place.
+        self._inside: dict[Visitor, Network | None] = {}
+        self._clients: Counter[Network] = Counter()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._quiet = asyncio.Event()
         self._quiet.set()
         self.closing = False
 
     @property
-    def full(self) -> bool:
-        """True if more are inside than may be, the last one included."""
-        return len(self._sessions) > SESSIONS_MAX
-
-    @property
     def sessions(self) -> int:
         """How many sessions are open."""
         return len(self._sessions)
 
-    def enter(self, session: Visitor) -> None:
-        """A session has begun."""
+    def enter(self, session: Visitor, client: Network | None, options: ListenerOptions) -> Reply | None:
+        """A session has begun; the reply that turns it away, or None. `client` None has no bound of its own."""
         self._sessions.add(session)
         self._quiet.clear()
+        if len(self._inside) >= options.connections:
+            return replies.TOO_MANY_CONNECTIONS
+        if client is not None:
+            if self._clients[client] >= options.connections_per_address:
+                return replies.TOO_MANY_FROM_ADDRESS
+            self._clients[client] += 1
+        self._inside[session] = client
+        return None
 
     def leave(self, session: Visitor) -> None:
         """A session is over."""
         self._sessions.discard(session)
+        client = self._inside.pop(session, None)
+        if client is not None:
+            self._clients[client] -= 1
+            if not self._clients[client]:
+                del self._clients[client]
         self._look()
 
     def run(self, work: Coroutine[Any, Any, Result]) -> asyncio.Task[Result]:

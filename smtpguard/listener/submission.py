@@ -19,7 +19,7 @@ from smtpguard.listener.hello import mechanisms, offer, size_limit
 from smtpguard.listener.member import MemberUpstream
 from smtpguard.listener.options import ListenerOptions
 from smtpguard.listener.roll import Roll
-from smtpguard.listener.transaction import RECIPIENTS_MAX, MemberTransaction
+from smtpguard.listener.transaction import MemberTransaction
 from smtpguard.mail.arrival import Arrival
 from smtpguard.mail.content import Content
 from smtpguard.mail.envelope import Envelope, parse_path
@@ -207,9 +207,10 @@ class SubmissionConnection(ClientConnection):
             self.refuse(replies.BAD_ARGUMENT)
         elif declared is not None and _exceeds(declared, self.options.message_size):
             self.refuse(replies.CONTENT_TOO_LARGE)
-        else:
+        elif not self.refuse_more_messages():
             reply = await self._mirror()
             if reply.ok:
+                self.count_message()
                 self._transaction = MemberTransaction(path)
                 self.member.is_open = True
             self.say(reply)
@@ -228,7 +229,7 @@ class SubmissionConnection(ClientConnection):
             self.refuse(replies.RECIPIENT_UNREADABLE)
         elif transaction.guards or transaction.mixed:
             self.say(transaction.mix())
-        elif len(transaction.recipients) >= RECIPIENTS_MAX:
+        elif len(transaction.recipients) >= self.options.recipients:
             self.say(replies.TOO_MANY_RECIPIENTS)
         else:
             reply = await self._mirror()

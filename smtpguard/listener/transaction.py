@@ -6,9 +6,6 @@ from smtpguard import replies
 from smtpguard.mail.envelope import Path
 from smtpguard.mail.reply import Reply
 
-# The default of `limits.recipients`; RFC 5321, 4.5.3.1.8 asks for 100 at least.
-RECIPIENTS_MAX = 1_000
-
 
 class MemberTransaction:
     """An open transaction. `recipients` are those the mail server accepted; `guards` the guard's own addresses.

@@ -7,13 +7,10 @@ part of it. Content is empty, or ends in CRLF.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from typing import Protocol
 
 END_OF_DATA = b".\r\n"
-
-_STUFFED = re.compile(rb"(^|\r\n)\.")
 
 
 class Content(Protocol):
@@ -52,10 +49,12 @@ class WireContent:
 
 def unstuffed(pieces: Iterable[bytes]) -> bytes:
     """The message itself: each leading dot that the transport added is taken away (RFC 5321, 4.5.2)."""
-    return _STUFFED.sub(rb"\1", b"".join(pieces))
+    wire = b"".join(pieces).replace(b"\r\n.", b"\r\n")
+    return wire[1:] if wire.startswith(b".") else wire
 
 
 def stuffed(message: bytes) -> bytes:
     """Wire form of `message`, whose lines must end in CRLF; a missing CRLF at the end is added."""
-    wire = re.sub(rb"(^|\r\n)\.", rb"\1..", message)
+    wire = message.replace(b"\r\n.", b"\r\n..")
+    wire = b"." + wire if wire.startswith(b".") else wire
     return wire if not wire or wire.endswith(b"\r\n") else wire + b"\r\n"

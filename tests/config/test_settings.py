@@ -10,8 +10,9 @@ from pydantic import ValidationError
 
 from smtpguard.config.loading import load
 from smtpguard.config.places import Endpoint, endpoint_of
-from smtpguard.config.sections import AnswersListener, SubmissionListener
+from smtpguard.config.sections import AnswersListener, Limits, SubmissionListener
 from smtpguard.config.settings import Settings, SettingsError
+from smtpguard.listener.options import Kind, ListenerOptions
 
 FULL = """
 listeners:
@@ -50,6 +51,23 @@ def test_durations_have_units(tmp_path: Path, text: str, seconds: int) -> None:
 @pytest.mark.parametrize(("text", "octets"), [("512B", 512), ("64KiB", 65536), ("25MiB", 26214400), ("1GiB", 1 << 30)])
 def test_sizes_have_units(tmp_path: Path, text: str, octets: int) -> None:
     assert octets == settings_of(tmp_path, f"limits: {{message_size: {text}}}").limits.message_size
+
+
+SESSION_LIMITS = (
+    "recipients", "connections", "connections_per_address", "messages_per_session", "errors_per_session",
+    "received_fields",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SESSION_LIMITS)
+def test_limits_of_a_session_are_those_of_a_door_and_never_nothing(tmp_path: Path, name: str) -> None:
+    door = ListenerOptions("127.0.0.1", 0, kind=Kind.ANSWERS)
+
+    assert getattr(door, name) == getattr(Limits(), name)
+    assert getattr(settings_of(tmp_path, f"limits: {{{name}: 7}}").limits, name) == 7
+    (tmp_path / "smtpguard.yaml").write_text(f"limits: {{{name}: 0}}")
+    (problem,) = load(tmp_path / "smtpguard.yaml").problems
+    assert "write a number from 1 to" in problem.text
 
 
 @pytest.mark.parametrize(
@@ -186,3 +204,10 @@ def test_what_serving_lacks_is_told(tmp_path: Path) -> None:
 
     assert [each.split('"')[1] for each in without_tls] == ["tls", "address"]
     assert [each.split('"')[1] for each in with_tls] == ["address"]
+
+
+def test_the_run_without_a_file_lets_one_client_take_all_connections() -> None:
+    limits = Settings.from_command_line(endpoint_of("127.0.0.1:2525"), endpoint_of("127.0.0.1:25")).limits
+
+    assert limits.connections == limits.connections_per_address
+    assert 1_000 < limits.messages_per_session

@@ -217,6 +217,8 @@ def write_config(folder: Path, up: FakeUpstream, out: FakeUpstream, **changes: A
         "account_domain": "example.test",
         "timezone": "Europe/Berlin",
         "state_dir": "state",
+        # Here all members come from one address.
+        "limits": {"connections_per_address": 1000, **changes.pop("limits", {})},
     }
     site["outbox"].update(changes.pop("outbox_changes", {}))
     site["outbox"] = {key: value for key, value in site["outbox"].items() if value is not None}

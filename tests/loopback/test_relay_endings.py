@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from smtpguard import replies
-from smtpguard.listener import roll
 from smtpguard.mail.arrival import Arrival
 from smtpguard.mail.reply import Reply
 from smtpguard.upstream import Upstream
@@ -40,7 +39,7 @@ def on_uvloop(work: Coroutine[Any, Any, None]) -> None:
 @pytest.mark.parametrize("stage", ["at once", "after EHLO", "in mid-content"])
 def test_clients_that_reset_stop_nobody(run: Callable[[Coroutine[Any, Any, None]], None], stage: str) -> None:
     async def flood() -> None:
-        async with FakeUpstream() as up, submission_door(up) as door:
+        async with FakeUpstream() as up, submission_door(up, connections_per_address=RESETS) as door:
 
             async def one() -> None:
                 async with door.client(greeted=stage != "at once") as client:
@@ -128,13 +127,6 @@ async def test_the_end_does_not_wait_for_ever() -> None:
         assert await client.rest() == b""
         await up.wait_for_close()
         assert up.arrived == []
-
-
-async def test_more_clients_than_can_be_served_hear_421(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(roll, "SESSIONS_MAX", 1)
-    async with FakeUpstream() as up, submission_door(up) as door, door.client(), door.client(greeted=False) as second:
-        assert await second.rest() == replies.TOO_MANY_CONNECTIONS.wire
-        assert up.connections == 1
 
 
 async def test_t53_no_log_line_holds_an_address_a_login_a_password_or_a_word(caplog: pytest.LogCaptureFixture) -> None:
