@@ -4,6 +4,7 @@
 #   make test       format, lint, types and every test that can run on this machine
 #   make check      the quick part of it, under a minute: no end-to-end tests, no slow ones, on all cores
 #   make e2e-deps   Debian, root: installs the servers that the end-to-end tests need
+#   make bench      how fast smtpguard is beside Postfix; about five minutes, wants an idle machine (tests/bench)
 #   make corpus     measures on mail corpora, if SMTPGUARD_CORPORA names their folder
 
 PYTHON ?= python3
@@ -12,7 +13,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PYTEST := $(BIN)/python -m pytest -q -p no:cacheprovider
 
-.PHONY: demo test check lint e2e-deps corpus clean
+.PHONY: demo test check lint e2e-deps bench corpus clean
 
 demo: $(READY)
 	@$(BIN)/smtpguard demo
@@ -30,6 +31,9 @@ lint: $(READY)
 
 e2e-deps:
 	bash tests/e2e/dependencies.sh
+
+bench: $(READY)
+	$(BIN)/python -m tests.bench
 
 corpus: $(READY)
 	$(BIN)/python tests/corpus/forwards.py
