@@ -2,7 +2,7 @@
 #
 #   make demo       a tour over real sockets: hold, notice, answer, expiry
 #   make test       format, lint, types and every test that can run on this machine
-#   make check      the quick part of it, under a minute: no end-to-end tests, no slow ones, on all cores
+#   make check      the quick part of it, under a minute: no end-to-end tests, no slow ones; many wait, so four at once
 #   make e2e-deps   Debian, root: installs the servers that the end-to-end tests need
 #   make bench      how fast smtpguard is beside Postfix; about five minutes, wants an idle machine (tests/bench)
 #   make corpus     measures on mail corpora, if SMTPGUARD_CORPORA names their folder
@@ -22,7 +22,7 @@ test: lint
 	$(PYTEST) tests
 
 check: lint
-	$(PYTEST) tests --ignore=tests/e2e -m "not slow" -n auto
+	$(PYTEST) tests --ignore=tests/e2e -m "not slow" -n 4
 
 lint: $(READY)
 	$(BIN)/ruff check .

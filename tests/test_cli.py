@@ -25,6 +25,9 @@ from tests.loopback.fake_upstream import FakeUpstream
 from tests.loopback.guarded import ALL, BERLIN, MEMBERS, PASSWORDS, XCLIENT, mail, write_config
 from tests.loopback.serving import Serving
 
+# Most of these start the program itself.
+pytestmark = pytest.mark.slow
+
 PATIENCE_SECONDS = 30.0
 NOBODY = 65534
 

@@ -15,6 +15,9 @@ from smtpguard.demo.mailserver import DemoMailServer
 from smtpguard.demo.tour import EXPIRES_SECONDS, LISTS, MEMBERS, Tour
 from tests.logs import restored_loggers
 
+# The tour waits for a mail to expire.
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(autouse=True)
 def _loggers() -> Iterator[None]:

@@ -13,6 +13,8 @@ import pytest
 from tests.loopback.fake_upstream import FakeUpstream
 from tests.loopback.guarded import ALL, BERLIN, guarded, mail
 
+pytestmark = pytest.mark.slow
+
 STEPS = ("greeting", "EHLO", "XCLIENT", "MAIL", "RCPT", "DATA", "CONTENT", "END")
 FAULTS: dict[str, dict[str, Any]] = {
     "close": {"then": "close"},
