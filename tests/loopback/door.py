@@ -100,8 +100,15 @@ class Client:
 
     async def rest(self) -> bytes:
         """Everything until the guard closes."""
+        said = b""
         async with asyncio.timeout(PATIENCE_SECONDS):
-            return await self.reader.read()
+            try:
+                while piece := await self.reader.read(65536):
+                    said += piece
+            except ConnectionResetError:
+                # It closed while we were still sending; what it said before has come all the same.
+                said += bytes(self.reader._buffer)  # type: ignore[attr-defined]
+        return said
 
     async def log_in(self, login: str = "anna", password: str = "secret") -> bytes:
         return await self.ask(b"AUTH PLAIN " + base64.b64encode(f"\0{login}\0{password}".encode()))
@@ -125,6 +132,8 @@ class Client:
         assert secured is not None
         protocol._over_ssl = True
         self.reader._transport = secured  # type: ignore[attr-defined]
+        # From Python 3.11.4 on a forgotten writer closes its transport, which here lies under TLS.
+        self._plain_writer = self.writer
         self.writer = asyncio.StreamWriter(secured, protocol, self.reader, loop)
 
     def reset(self) -> None:
