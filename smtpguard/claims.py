@@ -84,7 +84,7 @@ class Claims:
         except StoreError:
             mail.settled = True
             maillog.warning("a mail has been released, but that could not be written down yet")
-            self._insist(mail.claim, lambda: self._store.decide(mail.claim, State.SENT))
+            self._insist(lambda: self._store.decide(mail.claim, State.SENT))
             return False
         return True
 
@@ -98,14 +98,14 @@ class Claims:
         try:
             await self._store.give_back(claim)
         except StoreError:
-            self._insist(claim, lambda: self._store.give_back(claim))
+            self._insist(lambda: self._store.give_back(claim))
 
-    def _insist(self, claim: Claim, write: Callable[[], Awaitable[object]]) -> None:
-        task = asyncio.create_task(self._until_written(claim, write))
+    def _insist(self, write: Callable[[], Awaitable[object]]) -> None:
+        task = asyncio.create_task(self._until_written(write))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _until_written(self, claim: Claim, write: Callable[[], Awaitable[object]]) -> None:
+    async def _until_written(self, write: Callable[[], Awaitable[object]]) -> None:
         while True:
             await asyncio.sleep(self._retry_seconds)
             try:
