@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import os
 import secrets
 import signal
-import ssl
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 from smtpguard import __version__, maillog
 from smtpguard.accounts import Directory
@@ -19,33 +16,23 @@ from smtpguard.answering import Answering
 from smtpguard.answers.token import TOKEN_OCTETS, Token
 from smtpguard.claims import Claims
 from smtpguard.config.named_files import read_password
-from smtpguard.config.sections import AnswersListener, OutboxSettings, SubmissionListener, Timeouts
-from smtpguard.config.sections import Server as ServerSettings
+from smtpguard.config.sections import OutboxSettings, SubmissionListener, Timeouts
 from smtpguard.config.settings import Settings, SettingsError
 from smtpguard.config.sources import FileError
 from smtpguard.correspondence import Correspondence
+from smtpguard.doors import doors, own_name, target
 from smtpguard.guard import Guard, Statutes
 from smtpguard.holding import Holding, HoldTimes
 from smtpguard.housekeeping import SWEEP_SECONDS, Housekeeping
 from smtpguard.keys import KeyFolder
-from smtpguard.listener.options import AuthWithoutTls, Kind, ListenerOptions, Protocol, Tls
-from smtpguard.listener.server import Server, keep_tracebacks_out, server_context
+from smtpguard.listener.server import Server, keep_tracebacks_out
 from smtpguard.notices.compose import Site
 from smtpguard.policy import Policy
 from smtpguard.safe import Safe
+from smtpguard.state import LOCK, lock_state
 from smtpguard.store.sqlite import SQLiteStore
-from smtpguard.upstream import connection as upstream_connection
-from smtpguard.upstream.connection import Target
 from smtpguard.upstream.outbox import Credentials, OutboxLogin, SubmissionOutbox
 from smtpguard.upstream.relay_probe import relays_without_login
-from smtpguard.upstream.tls import client_context
-
-# In state_dir, held as long as the guard runs. If it goes, a second guard can start, so the store looks at it as well.
-LOCK = "lock"
-
-
-class StateFolderError(Exception):
-    """state_dir cannot be used; the text says why (exit code 73)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +130,7 @@ class Application:
         settings = self._charge.settings
         holding = answering = None
         if self._charge.can_hold:
-            self._lock = _locked_state(settings.state_dir)
+            self._lock = lock_state(settings.state_dir)
             database, lock = settings.state_dir / "holds.sqlite3", settings.state_dir / LOCK
             store = await SQLiteStore.open(database, lambda: datetime.now(UTC), beside=(lock,))
             self._keeper = keeper = Keeper(self._charge, store, self._sweep_seconds)
@@ -165,7 +152,7 @@ class Application:
         """
         settings = self._charge.settings
         assert settings.upstream is not None  # noqa: S101 - missing_to_serve() was empty
-        relays = await relays_without_login(target(settings.upstream, settings.timeouts), _own_name(settings))
+        relays = await relays_without_login(target(settings.upstream, settings.timeouts), own_name(settings))
         if relays:
             maillog.warning(
                 "OPEN RELAY: the mail server relays for this machine without a login",
@@ -204,77 +191,6 @@ async def run_until_signal(charge: Charge, ready: Callable[[Application], None] 
     await application.stop()
 
 
-def target(server: ServerSettings, timeouts: Timeouts) -> Target:
-    """Where and how to connect to a mail server. Raises SettingsError for a `ca` that is none."""
-    try:
-        context = None if server.tls == "none" else client_context(server.ca or "system")
-    except OSError as error:
-        raise SettingsError(f"{server.ca}: no certificates can be read from it ({error.strerror})") from error
-    bounds = upstream_connection.Timeouts(
-        connect=timeouts.upstream_connect.total_seconds(),
-        reply=timeouts.upstream_reply.total_seconds(),
-        final=timeouts.upstream_final.total_seconds(),
-    )
-    return Target(server.server.host, server.server.port, server.tls, context, bounds)
-
-
-def doors(settings: Settings) -> tuple[ListenerOptions, ...]:
-    """The listeners of the settings as the doors that the server opens.
-
-    Raises SettingsError for a certificate that cannot be used.
-    """
-    context = None
-    if settings.tls is not None and any(each.tls != "none" for each in settings.listeners):
-        certificate, key = settings.tls.certificate, settings.tls.key_file
-        try:
-            context = server_context(certificate, key, settings.tls.minimum)
-        except OSError as error:
-            raise SettingsError(f"{certificate}, {key}: no certificate and its key ({error.strerror})") from error
-    return tuple(_door(each, settings, context) for each in settings.listeners)
-
-
-def _door(
-    listener: SubmissionListener | AnswersListener, settings: Settings, context: ssl.SSLContext | None
-) -> ListenerOptions:
-    shared = ListenerOptions(
-        host=listener.listen.host,
-        port=listener.listen.port,
-        kind=Kind.ANSWERS,
-        tls=Tls(listener.tls),
-        context=context,
-        message_size=settings.limits.message_size,
-        recipients=settings.limits.recipients,
-        connections=settings.limits.connections,
-        connections_per_address=settings.limits.connections_per_address,
-        messages_per_session=settings.limits.messages_per_session,
-        errors_per_session=settings.limits.errors_per_session,
-        received_fields=settings.limits.received_fields,
-        idle=settings.timeouts.idle.total_seconds(),
-        data_idle=settings.timeouts.data_idle.total_seconds(),
-        spool=_spool(settings),
-        hostname=_own_name(settings),
-    )
-    if isinstance(listener, AnswersListener):
-        return replace(shared, protocol=Protocol(listener.protocol), trust=listener.trust)
-    assert settings.upstream is not None  # noqa: S101 - missing_to_serve() was empty
-    return replace(
-        shared,
-        kind=Kind.SUBMISSION,
-        target=target(settings.upstream, settings.timeouts),
-        auth_required=listener.auth == "required",
-        auth_without_tls=AuthWithoutTls(listener.auth_without_tls),
-    )
-
-
-def _spool(settings: Settings) -> Path | None:
-    """Where large content waits, encrypted; a pure relay keeps no state and uses the system's temporary folder."""
-    if settings.missing_to_hold():
-        return None
-    folder = settings.state_dir / "spool"
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return folder
-
-
 def _outbox(settings: OutboxSettings, timeouts: Timeouts, hello_name: str) -> SubmissionOutbox:
     credentials = None
     if settings.user is not None:
@@ -308,10 +224,6 @@ def _claim_lasts(settings: Settings) -> timedelta:
     return times.upstream_connect + replies_before_content * times.upstream_reply + times.upstream_final
 
 
-def _own_name(settings: Settings) -> str:
-    return settings.guard_domain or "localhost"
-
-
 def _warn_of_open_doors(settings: Settings) -> None:
     for each in settings.listeners:
         if isinstance(each, SubmissionListener) and each.auth == "optional":
@@ -323,33 +235,3 @@ def _warn_of_open_doors(settings: Settings) -> None:
 
 def _spoken_endpoints(settings: Settings, ports: tuple[int, ...]) -> list[str]:
     return [f"{each.kind}={each.listen.host}:{port}" for each, port in zip(settings.listeners, ports, strict=True)]
-
-
-def _close_to_others(folder: Path) -> None:
-    """An empty folder that was made for us gets mode 0700; one that holds anything is left for its owner to close.
-
-    Raises StateFolderError, OSError.
-    """
-    if not folder.stat().st_mode & 0o077:
-        return
-    if any(folder.iterdir()):
-        raise StateFolderError(f"{folder}: others can get at what lies in it; chmod 700 it, if it is the guard's own")
-    folder.chmod(0o700)
-
-
-def _locked_state(folder: Path) -> int:
-    """Make `state_dir` (0700) and take its lock: two guards on one SQLite store would free each other's claims."""
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _close_to_others(folder)
-        lock = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise StateFolderError(f"{folder}: {error.strerror}") from error
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if not os.path.samestat(os.fstat(lock), (folder / LOCK).stat()):
-            raise BlockingIOError("the file that we have locked is gone")
-    except OSError as error:
-        os.close(lock)
-        raise StateFolderError(f"{folder}: another smtpguard uses this state_dir") from error
-    return lock

@@ -17,7 +17,7 @@ import click
 
 from smtpguard import __version__, maillog, replies
 from smtpguard.accounts import Directory
-from smtpguard.app import Application, Charge, StateFolderError, run_until_signal
+from smtpguard.app import Application, Charge, run_until_signal
 from smtpguard.config.loading import Loaded, load
 from smtpguard.config.named_files import file_troubles
 from smtpguard.config.places import Endpoint, endpoint_of
@@ -29,6 +29,7 @@ from smtpguard.keys import KeyFolderError
 from smtpguard.mail.address import parse_address
 from smtpguard.policy import Policy
 from smtpguard.process import harden
+from smtpguard.state import StateFolderError
 from smtpguard.store import StoreError
 
 FOUND_SOMETHING = 1

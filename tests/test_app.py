@@ -13,11 +13,13 @@ from typing import Any
 
 import pytest
 
-from smtpguard.app import Application, Charge, StateFolderError, doors, target
+from smtpguard.app import Application, Charge
 from smtpguard.config.places import endpoint_of
 from smtpguard.config.settings import Settings
+from smtpguard.doors import doors, target
 from smtpguard.listener.options import AuthWithoutTls, Kind, Protocol, Tls
 from smtpguard.policy import Policy
+from smtpguard.state import StateFolderError
 from smtpguard.store import StoreError
 from tests.logs import caught
 from tests.loopback.certificates import Authority

@@ -25,6 +25,7 @@ STOREYS: tuple[tuple[int, tuple[str, ...]], ...] = (
     (4, ("answering",)),
     (4, ("guard",)),
     (5, ("listener",)),
+    (6, ("doors", "state")),
     (6, ("app", "explain")),
     (6, ("demo",)),
     (6, ("cli",)),
