@@ -48,7 +48,7 @@ def is_private(passage: Passage, submission: Submission, policy: Policy) -> bool
     """Evidence class E2 (SEMANTICS c1): a block of some size that names persons, no list, and is not the sender's
     own.
     """
-    if passage.words < WORDS_MIN and len(_SENTENCE_END.findall(passage.text)) < SENTENCES_MIN:
+    if passage.words_up_to(WORDS_MIN) < WORDS_MIN and len(_SENTENCE_END.findall(passage.text)) < SENTENCES_MIN:
         return False
     named = (*((passage.author,) if passage.author else ()), *passage.recipients)
     if not named and not passage.author_name:
@@ -85,7 +85,7 @@ def _strangers(
 
 
 def _facts(passage: Passage) -> dict[str, Fact]:
-    words = passage.text.split()
+    words = passage.text.split(None, FIRST_WORDS)
     begins = " ".join(words[:FIRST_WORDS]) + (" ..." if len(words) > FIRST_WORDS else "")
     author = passage.author_name or (str(passage.author) if passage.author else "")
     return {"author": author, "begins": begins, "sent": passage.sent or "", "subject": passage.subject or ""}

@@ -47,7 +47,8 @@ class Address:
     @property
     def key(self) -> tuple[str, str]:
         """What is compared: (local part in lower case and NFC, lower-case A-label domain)."""
-        return _nfc(_nfc(self.local_part).lower()), self.domain
+        local = self.local_part
+        return local.lower() if local.isascii() else _nfc(_nfc(local).lower()), self.domain
 
     @property
     def folded(self) -> tuple[str, str]:
@@ -55,7 +56,8 @@ class Address:
 
         ß is ss here, and a final sigma any sigma. Whoever is taken for a list by it is asked once too often.
         """
-        return _nfc(_nfc(self.local_part).casefold()), self.domain
+        local = self.local_part
+        return local.lower() if local.isascii() else _nfc(_nfc(local).casefold()), self.domain
 
     @property
     def is_clear(self) -> bool:

@@ -92,7 +92,7 @@ def _joined(lines: Sequence[Line], at: int) -> tuple[str, int] | None:
     if text.endswith(":"):
         return text, at + 1
     low = text[:40].lower()
-    word = low.split(None, 1)[0].rstrip(",")
+    word = (low.split(None, 1) or [""])[0].rstrip(",")
     if (word not in _OPENERS and not low[0].isdigit() and "<" not in text) or not _DIGIT.search(text + " "):
         return None
     for end in range(at + 1, min(at + ATTRIBUTION_LINES_MAX, len(lines))):

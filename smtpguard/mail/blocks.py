@@ -32,7 +32,7 @@ BANNER_COLON_MAX = 60
 LABELS_MIN = 3
 
 _RULES = "-_=*~–—<> \t"
-_RULE_STARTS = frozenset("-_=*~–—<")
+RULE_STARTS = frozenset("-_=*~–—<")
 _FIELDS = ("from", "date", "to", "cc", "bcc", "subject", "reply_to")
 
 
@@ -126,7 +126,7 @@ def is_end(line: Line) -> bool:
 def could_begin(line: Line) -> bool:
     """Quick test: False where neither a banner nor a block can begin at `line`."""
     text = line.text
-    return ":" in text[:BANNER_COLON_MAX] or text.lstrip()[:1] in _RULE_STARTS
+    return ":" in text[:BANNER_COLON_MAX] or text.lstrip()[:1] in RULE_STARTS
 
 
 def find_block(lines: Sequence[Line], at: int) -> tuple[Block | None, int]:

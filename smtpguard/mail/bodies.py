@@ -10,9 +10,19 @@ import binascii
 import quopri
 import re
 from base64 import b64decode
+from codecs import getincrementaldecoder
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from smtpguard.mail.header import ContentType, Header, content_type, octets_text, read_header, transfer_codings
+from smtpguard.mail.header import (
+    ContentType,
+    Header,
+    charset_name,
+    content_type,
+    octets_text,
+    read_header,
+    transfer_codings,
+)
 
 # SEMANTICS 90-07: what is looked at of one message.
 TEXT_OCTETS_MAX = 10 * 1024 * 1024
@@ -24,7 +34,8 @@ ATTACHMENTS_OCTETS_MAX = 1024 * 1024
 
 _ATTACHED_MAIL = frozenset(("message/rfc822", "message/global", "message/news"))
 _NEVER_TEXT = ("image/", "audio/", "video/", "font/")
-_NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]")
+_NOT_BASE64 = re.sub(rb"[A-Za-z0-9+/]", b"", bytes(range(256)))
+_STRETCH = 256 * 1024
 _TRAILING = b" \t\r\n"
 
 
@@ -51,16 +62,21 @@ class AttachedMail:
 class Walk:
     """What has been found, and how much is left of what one message may cost.
 
-    `headers` are those of all attached mails, also of mails within mails; `attachments` are the beginnings of parts
-    that are neither text nor mail, decoded.
+    `kind` is the content type of the whole; `headers` are those of all attached mails, also of mails within mails;
+    `attachments` are the beginnings of parts that are neither text nor mail, decoded, where `wanted` says so of them;
+    `unwanted` is the size of the others. `skipped` octets of the message need no reading any more.
     """
 
     octets: bytes
+    kind: ContentType
+    wanted: Callable[[bytes], bool]
     bodies: list[Body] = field(default_factory=list)
     mails: list[AttachedMail] = field(default_factory=list)
     headers: list[Header] = field(default_factory=list)
-    attachments: list[str] = field(default_factory=list)
+    attachments: list[bytes] = field(default_factory=list)
     defects: dict[str, None] = field(default_factory=dict)
+    unwanted: int = 0
+    skipped: int = 0
     attachments_left: int = ATTACHMENTS_OCTETS_MAX
     parts_left: int = PARTS_MAX
     text_left: int = TEXT_OCTETS_MAX
@@ -77,28 +93,29 @@ class Walk:
         return granted
 
 
-def walk(octets: bytes, header: Header, start: int) -> Walk:
+def walk(octets: bytes, header: Header, start: int, wanted: Callable[[bytes], bool]) -> Walk:
     """Find the texts and attached mails of the message whose body begins at `start`. Never raises; bounded."""
-    found = Walk(octets)
-    found.bodies = _part(found, header, start, len(octets), 0, found.mails)
+    found = Walk(octets, content_type(header), wanted)
+    found.bodies = _part(found, header, found.kind, start, len(octets), 0, found.mails)
+    # What has been found is read next, and needs the memory.
+    found.octets = b""
     return found
 
 
 def _part(
     found: Walk,
     header: Header,
+    kind: ContentType,
     start: int,
     end: int,
     depth: int,
     mails: list[AttachedMail],
-    default: str = "text/plain",
 ) -> list[Body]:
     """Texts of the part with `header` and content start..end; attached mails are added to `mails`."""
     if found.parts_left <= 0:
         found.defect("too many parts")
         return []
     found.parts_left -= 1
-    kind = content_type(header, default)
     if not header.complete:
         found.defect("header cut")
     if not kind.readable:
@@ -110,8 +127,8 @@ def _part(
         return []
     if kind.type in ("text/plain", "text/html") or (kind.type.startswith("text/") and not kind.filename):
         return _texts(found, header, kind, start, end)
-    if not kind.type.startswith(_NEVER_TEXT):
-        _attachment(found, header, start, end)
+    if kind.type.startswith(_NEVER_TEXT) or not _attachment(found, header, start, end):
+        found.skipped += end - start
     return []
 
 
@@ -129,7 +146,7 @@ def _multipart(
     bodies: list[Body] = []
     for first, last in spans:
         inner, position = read_header(found.octets, first, last)
-        bodies += _part(found, inner, min(position, last), last, depth + 1, mails, default)
+        bodies += _part(found, inner, content_type(inner, default), min(position, last), last, depth + 1, mails)
     return _alternative(bodies) if kind.type == "multipart/alternative" else bodies
 
 
@@ -190,13 +207,18 @@ def _attached(found: Walk, outer: Header, start: int, end: int, depth: int, mail
     if depth >= DEPTH_MAX:
         found.defect("nested too deep")
         return
-    for coding in transfer_codings(outer):
+    codings = transfer_codings(outer)
+    skipped = found.skipped
+    for coding in codings:
         octets, position, stop = found.octets, start, end
         if coding:
             granted = found.taken(end - start)
-            octets = _decoded(found, coding, start, start + granted)
+            octets = bytes(_decoded(found, coding, start, start + granted))
             position, stop = 0, len(octets)
         mails.append(_attached_mail(found, octets, position, stop, depth))
+    if codings != ("",):
+        # Read once or more after decoding: all of it counts.
+        found.skipped = skipped
 
 
 def _attached_mail(found: Walk, octets: bytes, position: int, stop: int, depth: int) -> AttachedMail:
@@ -206,11 +228,12 @@ def _attached_mail(found: Walk, octets: bytes, position: int, stop: int, depth: 
     found.headers.append(header)
     inner = replace(found, octets=octets)
     nested: list[AttachedMail] = []
-    bodies = _part(inner, header, min(body, stop), stop, depth + 1, nested)
+    bodies = _part(inner, header, content_type(header), min(body, stop), stop, depth + 1, nested)
     for each in nested:
         bodies += each.bodies
     found.parts_left, found.text_left = inner.parts_left, inner.text_left
     found.attachments_left = inner.attachments_left
+    found.unwanted, found.skipped = inner.unwanted, inner.skipped
     return AttachedMail(header, bodies)
 
 
@@ -222,35 +245,66 @@ def _texts(found: Walk, header: Header, kind: ContentType, start: int, end: int)
 def _text(found: Walk, kind: ContentType, coding: str, start: int, end: int) -> Body:
     granted = found.taken(end - start)
     octets = _decoded(found, coding, start, start + granted)
-    text, known = octets_text(octets, kind.charset)
+    text, known = _lf_text(octets, kind.charset)
     if not known:
         found.defect("unknown charset")
-    return Body(text.replace("\r\n", "\n"), kind.type == "text/html", flowed=kind.flowed, delsp=kind.delsp)
+    return Body(text, kind.type == "text/html", flowed=kind.flowed, delsp=kind.delsp)
 
 
-def _attachment(found: Walk, header: Header, start: int, end: int) -> None:
-    """Keep the beginning of a part that nobody reads as text.
+def _lf_text(octets: bytes | memoryview, charset: str) -> tuple[str, bool]:
+    """`octets` as `octets_text` has them, with LF for each CRLF."""
+    codec = charset_name(charset) if charset else "utf_8"
+    if len(octets) > _STRETCH and codec in ("utf_8", "ascii", None):
+        try:
+            return _long_text(memoryview(octets)), codec is not None
+        except UnicodeDecodeError:
+            pass
+    text, known = octets_text(octets, charset)
+    return text.replace("\r\n", "\n"), known
+
+
+def _long_text(octets: memoryview) -> str:
+    """`octets` as UTF-8 with LF for each CRLF; a stretch at a time, so that other threads get their turn and no second
+    copy of it all is made. Raises UnicodeDecodeError."""
+    decoder = getincrementaldecoder("utf-8")()
+    pieces: list[str] = []
+    held = ""
+    for start in range(0, len(octets), _STRETCH):
+        text = held + decoder.decode(octets[start : start + _STRETCH], start + _STRETCH >= len(octets))
+        held = "\r" if text.endswith("\r") else ""
+        pieces.append((text[:-1] if held else text).replace("\r\n", "\n"))
+    return "".join(pieces) + held
+
+
+def _attachment(found: Walk, header: Header, start: int, end: int) -> bool:
+    """Keep the beginning of a part that nobody reads as text, if it is wanted; true if so.
 
     UTF-16 loses its zero octets: Outlook saves a mail so.
     """
+    kept = False
     for coding in transfer_codings(header):
         granted = min(end - start, ATTACHMENT_OCTETS_MAX, found.attachments_left)
         found.attachments_left -= granted
         if granted:
-            octets = _decoded(Walk(found.octets), coding, start, start + granted)
-            found.attachments.append(octets.replace(b"\0", b"").decode("latin-1"))
+            decoded = _decoded(Walk(found.octets, found.kind, found.wanted), coding, start, start + granted)
+            octets = bytes(decoded).replace(b"\0", b"")
+            if found.wanted(octets):
+                found.attachments.append(octets)
+                kept = True
+            else:
+                found.unwanted += len(octets)
+    return kept
 
 
-def _decoded(found: Walk, coding: str, start: int, end: int) -> bytes:
+def _decoded(found: Walk, coding: str, start: int, end: int) -> bytes | memoryview:
     """Content start..end with its transfer coding undone, leniently (RFC 2045, 6)."""
-    octets = found.octets[start:end]
     match coding:
         case "quoted-printable":
-            return quopri.decodestring(octets)
+            return quopri.decodestring(found.octets[start:end])
         case "base64":
-            return _base64(found, octets)
+            return _base64(found, found.octets[start:end])
         case _:
-            return octets
+            return memoryview(found.octets)[start:end]
 
 
 def _base64(found: Walk, octets: bytes) -> bytes:
@@ -258,7 +312,7 @@ def _base64(found: Walk, octets: bytes) -> bytes:
     head, padding, tail = octets.partition(b"=")
     if padding and tail.strip(b"=\r\n\t "):
         found.defect("base64 with something below it")
-    clean = _NOT_BASE64.sub(b"", head)
+    clean = head.translate(None, _NOT_BASE64)
     if len(clean) % 4 == 1:
         found.defect("base64 broken")
         clean = clean[:-1]

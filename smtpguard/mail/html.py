@@ -39,6 +39,7 @@ _VOID = frozenset(
 )
 _HIDING = re.compile(r"(?:^|[\s\"'])hidden(?=[\s=/]|$)|display\s*+:\s*+none|visibility\s*+:\s*+hidden", re.IGNORECASE)
 _NAME = re.compile(r"/?[a-zA-Z][^\s/>]*")
+_BLANKS = re.compile(" +")
 _SPACE = re.compile(r"[ \t\r\n\f]+")
 
 
@@ -89,7 +90,7 @@ class _Page:
         """Close the line. Blank lines come only from <br>, <p> and preformatted text."""
         text = "".join(self.line)
         if not self.preformatted:
-            text = re.sub(" +", " ", text).strip(" ")
+            text = (_BLANKS.sub(" ", text) if "  " in text else text).strip(" ")
         self.line.clear()
         if text or keep_blank:
             # A text that itself begins with ">" would be read as deeper than it stands; that is what it looks like,
@@ -142,7 +143,9 @@ def _markup(html: str, start: int, page: _Page, closings: dict[str, bool]) -> in
     if name_match is None:
         page.write("<")
         return start + 1
-    end = _tag_end(html, name_match.end(), closings)
+    end = name_match.end()
+    if not html.startswith(">", end):
+        end = _tag_end(html, end, closings)
     if end < 0:
         # No ">" any more: whatever follows is text to most programs, or nothing; text is the careful reading.
         page.write(html[start:])

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import repeat
+from typing import NamedTuple, overload
 
 # 10 MiB of empty lines would be ten million values; a letter of 100,000 lines does not exist. The rest is one line.
 LINES_MAX = 100_000
@@ -28,28 +30,71 @@ class Line(NamedTuple):
         return not self.text or self.text.isspace()
 
 
-def lines_of(text: str) -> list[Line]:
+class Lines(Sequence[Line]):
+    """The lines of a text, each made when it is asked for: most of them nobody asks for.
+
+    `whole` is the text without quote marks, LF between the lines; `depths` has the lines that are quoted.
+    """
+
+    __slots__ = ("_size", "_texts", "depths", "whole")
+
+    def __init__(self, whole: str, depths: Mapping[int, int], texts: list[str] | None = None) -> None:
+        self.whole = whole
+        self.depths = depths
+        self._texts = texts
+        self._size = 0
+
+    def __len__(self) -> int:
+        if not self._size:
+            self._size = min(self.whole.count("\n"), LINES_MAX) + 1
+        return self._size
+
+    @overload
+    def __getitem__(self, at: int) -> Line: ...
+    @overload
+    def __getitem__(self, at: slice) -> list[Line]: ...
+    def __getitem__(self, at: int | slice) -> Line | list[Line]:
+        if isinstance(at, slice):
+            return [self[each] for each in range(*at.indices(len(self)))]
+        return Line(self.depths.get(at, 0), self.texts[at])
+
+    def __iter__(self) -> Iterator[Line]:
+        return map(Line, map(self.depths.get, range(len(self)), repeat(0)), self.texts)
+
+    @property
+    def texts(self) -> list[str]:
+        """The texts of all lines."""
+        if self._texts is None:
+            self._texts = self.whole.split("\n", LINES_MAX)
+        return self._texts
+
+    def between(self, start: int, end: int) -> str:
+        """The text of the lines start..end (end not included)."""
+        return "\n".join(self.texts[start:end])
+
+
+def lines_of(text: str) -> Lines:
     """Split `text` at LF and count quote marks. No-break spaces become spaces, invisible characters go. Linear."""
     if not text.isascii():
         text = text.replace("\xa0", " ")
         if _INVISIBLE_CLASS.search(text):
             text = text.translate(_INVISIBLE)
-    raw = text.replace("\r", "").split("\n", LINES_MAX)
-    lines: list[Line] = []
-    before = 0
-    for each in raw:
-        depth = 0
+    if "\r" in text:
+        text = text.replace("\r", "")
+    if ">" not in text or not (text.startswith((">", " >")) or "\n>" in text or "\n >" in text):
+        return Lines(text, {})
+    texts = text.split("\n", LINES_MAX)
+    depths: dict[int, int] = {}
+    for at, each in enumerate(texts):
         if each[:2].lstrip(" ")[:1] == ">":
             match = _QUOTE.match(each)
             # ">From" is how mailbox files keep a line that begins with "From "; it is no quote of its own.
-            if match is not None and (before or not each.startswith(">From ")):
-                depth = match[1].count(">")
-                each = each[match.end() :]
+            if match is not None and (at - 1 in depths or not each.startswith(">From ")):
+                depths[at] = match[1].count(">")
+                texts[at] = each[match.end() :]
             elif match is not None:
-                each = each[1:]
-        lines.append(Line(depth, each))
-        before = depth
-    return lines
+                texts[at] = each[1:]
+    return Lines("\n".join(texts), depths, texts)
 
 
 def unflowed(text: str, delsp: bool) -> str:

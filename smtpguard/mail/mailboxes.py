@@ -38,6 +38,15 @@ _ADDRESS = r"[^\s\"()\\:;<>,@\[\]]++@[^\s\"()\\:;<>,@\[\]]++"
 _NAMED = rf"(?:{_WORD}(?:\"[^\"\\@<>]*+\"{_WORD})*|[ \t]*+\"[^\"\\@<>]*+[@<>][^\"\\]*+\"[ \t]*+)<{_ADDRESS}>"
 _MAILBOX = rf"(?:{_NAMED}|\s*+{_ADDRESS})\s*+"
 _PLAIN = re.compile(rf"{_MAILBOX}(?:,{_MAILBOX})*")
+# Of these, what nearly every mail has: words or one quoted text, then the address. The email package reads the same a
+# letter at a time.
+_SIMPLE_WORDS = r"[^\x00-\x20\x7f-\xa0()\\:;\"@<>,\[\]\s][^\x00-\x08\x0a-\x1f\x7f-\xa0()\\:;\"@<>,\[\]]*+"
+_SIMPLE_ADDRESS = r"[\w+=-]++(?:\.[\w+=-]++)*@[a-zA-Z0-9-]++(?:\.[a-zA-Z0-9-]++)*"
+_SIMPLE_NAME = rf"(?:\"([^\x00-\x1f\"\\@<>]*+)\"|({_SIMPLE_WORDS}))"
+_SIMPLE = re.compile(
+    rf"[ \t]*+(?:{_SIMPLE_NAME}?[ \t]*+<({_SIMPLE_ADDRESS})>|({_SIMPLE_ADDRESS}))[ \t]*+(,|\Z)", re.ASCII
+)
+_BLANKS = re.compile(r"[ \t]+")
 _ADDRESS_ENDS = re.compile(r"[\s<>()\[\]\"',;|*]+")
 _COMMENTS_AND_QUOTES = re.compile(r"\([^()]*+\)|[\"\\]")
 _SEARCH_ENDS = re.compile(r"[\s<>()\[\]',:;|*]+")
@@ -77,7 +86,7 @@ class MailboxReader:
             return
         if len(value) <= self._plain_left and _PLAIN.fullmatch(value) is not None:
             self._plain_left -= len(value)
-            yield from _lenient(value)
+            yield from _simply(value) or _lenient(value)
             return
         both = self._leniently_torn(value), self._by_grammar(value)
         for each in both:
@@ -114,6 +123,19 @@ class MailboxReader:
         for token in _SEARCH_ENDS.split(_COMMENTS_AND_QUOTES.sub("", value)):
             if "@" in token:
                 yield "", token
+
+
+def _simply(value: str) -> list[tuple[str, str]]:
+    """What `_lenient` gives for the fields of most mails; [] for any other field."""
+    found: list[tuple[str, str]] = []
+    position = 0
+    while (match := _SIMPLE.match(value, position)) is not None:
+        quoted, words, named, bare, comma = match.groups()
+        found.append((quoted or _BLANKS.sub(" ", (words or "").rstrip(" \t")), named or bare))
+        if not comma:
+            return found
+        position = match.end()
+    return []
 
 
 def _lenient(value: str) -> list[tuple[str, str]]:

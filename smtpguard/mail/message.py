@@ -51,6 +51,10 @@ class Passage:
         """Number of words, as white space separates them."""
         return len(self.text.split())
 
+    def words_up_to(self, most: int) -> int:
+        """Number of words, but at most `most`: a large text is not taken apart to learn that it is long."""
+        return min(len(self.text.split(None, most)), most)
+
 
 class Automatic(Enum):
     """Why a message counts as automatic (SEMANTICS 90-01)."""
@@ -113,6 +117,10 @@ class Account:
         if self.mailbox is not None and other.mailbox is not None:
             return self.mailbox == other.mailbox
         return self.mailbox is None and other.mailbox is None and self.login == other.login
+
+
+UNASKABLE = Account(login="")
+"""Whoever sends from a trusted network without a login (90-06): judged like a member, and nobody can be asked."""
 
 
 @dataclass(frozen=True, slots=True)

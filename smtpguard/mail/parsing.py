@@ -7,14 +7,14 @@ our own, never of the mail). The octets themselves go on unchanged, whatever is 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from html import unescape
 from itertools import chain
 from typing import NamedTuple
 
 from smtpguard.mail.address import Address
 from smtpguard.mail.bodies import AttachedMail, Body, Walk, walk
-from smtpguard.mail.header import Header, content_type, decoded, header_text, message_ids, read_header
+from smtpguard.mail.header import Header, decoded, header_text, message_ids, read_header
 from smtpguard.mail.html import HTML_CHARACTERS_MAX, hides_text, html_text
 from smtpguard.mail.lines import lines_of, unflowed
 from smtpguard.mail.mailboxes import MailboxReader
@@ -26,8 +26,11 @@ _STUB_WORDS_MAX = 12
 _PAGE_WORDS_MIN = 40
 # Looking for codes costs 0.1 us a character, undoing encoded words up to 1 us.
 HEADERS_CHARACTERS_MAX = 128 * 1024
+# Attached files come first, and all of them are far less (ATTACHMENTS_OCTETS_MAX).
 HIDDEN_CHARACTERS_MAX = 4 * 1024 * 1024
 
+# Line ends as str.splitlines() knows them; all are white space.
+_LINE_WITH_WORDS = re.compile(r"\S[^\n\r\v\f\x1c-\x1e\x85\u2028\u2029]*")
 _COMMENT = re.compile(r"\([^()]*\)")
 _BULK = frozenset(("bulk", "junk", "list"))
 # Marks that vacation programs and forms set (RFC 3834 names Auto-Submitted only; these are older or ignore it):
@@ -42,14 +45,36 @@ _AUTO_REPLY_FIELDS = frozenset(
 )  # fmt: skip
 
 
+class Opened(NamedTuple):
+    """A message of which the parts have been found. `left` is how many octets of it are still to be read closely."""
+
+    header: Header
+    found: Walk
+    left: int
+
+
+def open_message(octets: bytes, wanted: Callable[[bytes], bool] = lambda _: True) -> Opened:
+    """Find the parts of `octets`, a message (RFC 5322) with CRLF or LF lines and no dot-stuffing. Never raises.
+
+    `wanted` is asked of the beginning of each attached file, as octets, whether it shall be among the hidden texts.
+    """
+    header, start = read_header(octets)
+    found = walk(octets, header, start, wanted)
+    return Opened(header, found, len(octets) - found.skipped)
+
+
 def parse_message(octets: bytes) -> Message:
-    """Read `octets`, a message (RFC 5322) with CRLF or LF lines and no dot-stuffing. Never raises.
+    """Open and read `octets`, with all attached files among the hidden texts. Never raises."""
+    return read_message(open_message(octets))
+
+
+def read_message(opened: Opened) -> Message:
+    """Read a message, once. Never raises.
 
     Bounds: HEADER_OCTETS_MAX of header, TEXT_OCTETS_MAX of text, PARTS_MAX parts, DEPTH_MAX levels; each that was met
     is a defect.
     """
-    header, start = read_header(octets)
-    found = walk(octets, header, start)
+    header, found, _ = opened
     reader = MailboxReader()
     authors = reader.mailboxes(header.every("from"))
     resent = any(header.every("resent-to", "resent-cc", "resent-bcc"))
@@ -58,7 +83,6 @@ def parse_message(octets: bytes) -> Message:
     references = message_ids(*header.every("in-reply-to"), *header.every("references"))
     subject = decoded(header.first("subject"))
     heading = Heading(subject, bool(references), frozenset(address for _, address in destinations))
-    kind = content_type(header).type
     readings = [_reading(body, heading, found.defects) for body in found.bodies]
     attached = tuple(_attached(each, reader) for each in found.mails)
     if not reader.complete:
@@ -73,7 +97,7 @@ def parse_message(octets: bytes) -> Message:
         references=references,
         resent=resent,
         automatic=_automatic(header),
-        report=kind in ("multipart/report", "message/disposition-notification", "message/delivery-status"),
+        report=found.kind.type in ("multipart/report", "message/disposition-notification", "message/delivery-status"),
         passages=tuple(each for reading in readings for each in reading.passages) + attached,
         opening=next(filter(None, (_opening(reading.shown) for reading in readings)), ""),
         hidden_texts=tuple(filter(None, _hidden_texts(header, found, readings))),
@@ -135,8 +159,9 @@ def _reading(body: Body, heading: Heading, defects: dict[str, None]) -> _Reading
     passages = passages_of(_readable(body, defects), heading)
     if body.shadow and not any(each.voice is Voice.FORWARDED for each in passages):
         page = _page_reading(body.shadow, heading, defects)
-        words = sum(each.words for each in passages)
-        if words <= _STUB_WORDS_MAX and sum(each.words for each in page.passages) >= _PAGE_WORDS_MIN:
+        words = sum(each.words_up_to(_STUB_WORDS_MAX + 1) for each in passages)
+        page_words = sum(each.words_up_to(_PAGE_WORDS_MIN) for each in page.passages)
+        if words <= _STUB_WORDS_MAX and page_words >= _PAGE_WORDS_MIN:
             return page
         forwards = tuple(each for each in page.passages if each.voice is Voice.FORWARDED)
         return _Reading(passages + forwards, passages, page.page)
@@ -152,8 +177,8 @@ def _page_reading(html: str, heading: Heading, defects: dict[str, None]) -> _Rea
 
 def _opening(passages: Iterable[Passage]) -> str:
     """The first line with words in the sender's own voice, '' if there is none."""
-    lines = (line.strip() for each in passages if each.voice is Voice.OWN for line in each.text.splitlines())
-    return next(filter(None, lines), "")
+    lines = (_LINE_WITH_WORDS.search(each.text) for each in passages if each.voice is Voice.OWN)
+    return next((found[0].strip() for found in lines if found is not None), "")
 
 
 def _readable(body: Body, defects: dict[str, None]) -> str:
@@ -179,8 +204,11 @@ def _hidden_texts(header: Header, found: Walk, readings: list[_Reading]) -> Iter
         left -= sum(len(value) + 1 for _, value in each.fields)
         if left <= 0:
             break
-    left = HIDDEN_CHARACTERS_MAX
-    for text in chain(found.attachments, _pages(found, readings)):
+    left = HIDDEN_CHARACTERS_MAX - found.unwanted
+    for octets in found.attachments:
+        yield unescape(octets.decode("latin-1"))
+        left -= len(octets)
+    for text in _pages(found, readings):
         yield unescape(text[:left])
         left -= len(text)
         if left <= 0:
@@ -202,7 +230,7 @@ def _attached(mail: AttachedMail, reader: MailboxReader) -> Passage:
     header = mail.header
     authors = reader.mailboxes(header.every("from"))
     recipients = reader.mailboxes(header.every("to", "cc"))
-    texts = [line.text for body in mail.bodies for line in lines_of(_readable(body, {}))]
+    texts = [lines_of(_readable(body, {})).whole for body in mail.bodies]
     return Passage(
         Voice.FORWARDED,
         "\n".join(texts).strip("\n"),

@@ -9,14 +9,15 @@ Within forwarded text each further block is a passage of its own. Lines with ">"
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
 from smtpguard.mail.address import Address
 from smtpguard.mail.attributions import Attribution, find_attribution
 from smtpguard.mail.blocks import Block, could_begin, find_block, is_end
-from smtpguard.mail.labels import LANGUAGES
-from smtpguard.mail.lines import Line, lines_of
+from smtpguard.mail.landmarks import DEVICE_LINES, landmarks
+from smtpguard.mail.lines import Line, Lines, lines_of
 from smtpguard.mail.message import ForwardKind, Passage, Voice
 from smtpguard.mail.subjects import SubjectKind, subject_kind
 
@@ -26,9 +27,12 @@ SIGNATURE_LINES_MAX = 20
 SPEAKERS_MAX = 2000
 # What mailing lists and mail programs add is short.
 FOOTER_CHARACTERS_MAX = 100
+# Where one line in so many is a landmark, lines are made once and not each time they are asked for.
+DENSE = 20
+# How many lines above its own a block may take back: a name and a date that Notes prints, or a rule.
+TAKEN_BACK_MAX = 4
 
 _GREETING = re.compile(r"(?:hello|hi|dear|hallo|guten tag|liebe[rs]?) ?[^,.:!?\n]{0,60}[,!]", re.IGNORECASE)
-_DEVICE = tuple(word for words in LANGUAGES.values() for word in words.get("device", "").split("|") if word)
 _LIST_FOOTER = ("mailing list", "mailingliste", "mailing-liste")
 
 
@@ -73,8 +77,15 @@ class _Reader:
     `frame` is the speaker at depth `floor`; what is quoted deeper has a speaker by depth.
     """
 
-    def __init__(self, lines: list[Line], heading: Heading) -> None:
-        self.lines = lines
+    def __init__(self, lines: Lines, heading: Heading) -> None:
+        self._source = lines
+        found, attributions = landmarks(lines.whole)
+        # The lines to be read with care, the next one last; None if that is every line.
+        self.landmarks: list[int] | None = sorted(found.union(_steps(lines.depths)), reverse=True)
+        self.attributions = attributions
+        # A line near a landmark is looked at many times.
+        dense = len(self.landmarks) * DENSE > len(lines) if self.landmarks else False
+        self.lines: Sequence[Line] = list(lines) if dense else lines
         self.heading = heading
         self.kind = heading.kind
         self.done: list[Passage] = []
@@ -89,10 +100,38 @@ class _Reader:
         self.supercited = False
 
     def read(self) -> None:
+        if self.landmarks:
+            self._read_lines()
+        else:
+            self.texts.append(self._source.whole)
+        self._turn(None)
+
+    def _read_lines(self) -> None:
         at = 0
         while at < len(self.lines):
-            at = self._step(at)
-        self._turn(None)
+            beyond = self._beyond_ordinary(at)
+            if beyond > at:
+                # One speaker goes on all the way: taking these lines one by one would do no more than this.
+                self.texts.append(self._source.between(at, beyond))
+                at = beyond
+            else:
+                at = self._step(at)
+
+    def _beyond_ordinary(self, at: int) -> int:
+        """Where the ordinary lines end that begin at `at`, in which nobody else can begin to speak."""
+        if self.landmarks is None:
+            return at
+        while self.landmarks and self.landmarks[-1] < at:
+            self.landmarks.pop()
+        # A landmark is also where the depth changes, so all lines up to the next one are as deep as this one.
+        end = self.landmarks[-1] - TAKEN_BACK_MAX if self.landmarks else len(self.lines)
+        if end <= at:
+            return at
+        depth = self._source.depths.get(at, 0)
+        if depth < self.floor or (self.by_depth and max(self.by_depth) > depth):
+            return at
+        quoted = depth > self.floor and self.frame.voice is not Voice.FORWARDED
+        return end if self.speaker is (self._quoted_at(depth) if quoted else self.frame) else at
 
     def _step(self, at: int) -> int:
         """Read what begins at line `at`; returns where to go on."""
@@ -104,7 +143,8 @@ class _Reader:
             if block is not None:
                 return self._take_block(at, block)
         if self.frame.voice is not Voice.FORWARDED and self.speakers_left:
-            attribution = find_attribution(self.lines, at)
+            could_be = self.landmarks is None or at in self.attributions
+            attribution = find_attribution(self.lines, at) if could_be else None
             if attribution is not None:
                 return self._take_attribution(at, attribution)
         elif self.frame.voice is Voice.FORWARDED and is_end(line):
@@ -190,11 +230,14 @@ class _Reader:
 
     def _mark_quotes(self, attribution: Attribution) -> None:
         """Lines that begin with the attribution's own mark are quoted, as if they began with ">"."""
-        for at in range(attribution.end, len(self.lines)):
-            depth, text = self.lines[at]
+        lines = list(self.lines)
+        for at in range(attribution.end, len(lines)):
+            depth, text = lines[at]
             words = text.lstrip()
             if words.startswith(attribution.mark):
-                self.lines[at] = Line(depth + 1, words.removeprefix(attribution.mark).removeprefix(" "))
+                lines[at] = Line(depth + 1, words.removeprefix(attribution.mark).removeprefix(" "))
+        # These are no longer the lines that the landmarks were found in.
+        self.lines, self.landmarks = lines, None
 
     def _take_line(self, at: int, line: Line) -> None:
         text = line.text
@@ -245,12 +288,21 @@ class _Reader:
         text = "\n".join(self.texts).strip("\n")
         self.texts = []
         before, self.speaker = self.speaker, speaker or self.frame
-        words = bool(text.strip())
+        words = bool(text) and not text.isspace()
         if words or before.voice is Voice.FORWARDED or before.author is not None:
             self.done.append(replace(before, text=text))
             self.own_words = self.own_words or (words and before.voice is Voice.OWN)
 
 
+def _steps(depths: Mapping[int, int]) -> Iterator[int]:
+    """Lines that are quoted deeper or less deep than the line before."""
+    for at, depth in depths.items():
+        if depths.get(at - 1, 0) != depth:
+            yield at
+        if at + 1 not in depths:
+            yield at + 1
+
+
 def _is_footer(text: str) -> bool:
     """ "Sent from my telephone" and its kin."""
-    return len(text) <= FOOTER_CHARACTERS_MAX and text.strip().lower().startswith(_DEVICE)
+    return len(text) <= FOOTER_CHARACTERS_MAX and text.strip().lower().startswith(DEVICE_LINES)

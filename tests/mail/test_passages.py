@@ -180,3 +180,8 @@ def test_invisible_characters_do_not_hide_a_block() -> None:
     assert voices(
         "\ufeffF\u200brom: Carl <carl@example.net>\nSent:\xa0Monday\nTo: a@example.org\nSubject: x\n\nWords."
     ) == ["forwarded"]
+
+
+def test_a_line_of_blanks_that_are_no_spaces_is_read_as_any_other() -> None:
+    text = "\x0b" * 50 + "<words 1"
+    assert [each.voice for each in passages_of(text, Heading())] == [Voice.OWN]
