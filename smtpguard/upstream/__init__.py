@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -48,6 +48,26 @@ class Outcome:
     sent: bool
 
 
+class BrokenOffError(Exception):
+    """Content that is still on its way in will not come to its end. `reply` is what its client gets, None if it is
+    gone."""
+
+    def __init__(self, reply: Reply | None) -> None:
+        super().__init__("content broken off")
+        self.reply = reply
+
+
+class Arriving(Protocol):
+    """Content that is still on its way in."""
+
+    @property
+    def size(self) -> int:
+        """Octets that have come so far, in wire form."""
+
+    def pieces(self) -> AsyncIterator[bytes]:
+        """The wire form as it comes, to be read once. Raises BrokenOffError."""
+
+
 class Carrier(Protocol):
     """An open connection, ready for MAIL, that carries one mail."""
 
@@ -70,6 +90,10 @@ class Carrier(Protocol):
 class Outbox(Protocol):
     """The guard's own way to the mail server: for notices and results, and for releases."""
 
+    @property
+    def can_require_tls(self) -> bool:
+        """True if the last connection had checked TLS, and REQUIRETLS was offered in it; False if there was none."""
+
     async def open(self, login: str | None = None) -> Carrier:
         """Connect; `login` is the account a release is sent for, None for the guard's own mail.
 
@@ -89,6 +113,12 @@ class Upstream(Protocol):
         Raises UpstreamError if the line breaks before the reply.
         """
 
+    async def deliver_arriving(self, pieces: AsyncIterator[bytes]) -> Reply:
+        """The same for content that is still on its way in; the final dot is sent when `pieces` have come to their end.
+
+        Raises UpstreamError, and BrokenOffError, which leaves the upstream without a message and closes the line to it.
+        """
+
     def carrier(self) -> Carrier:
         """This member's own authenticated session as a way out for a release (`release: session`)."""
 
@@ -97,4 +127,4 @@ class Upstream(Protocol):
         """Keywords of the upstream's last EHLO answer, upper-case."""
 
 
-__all__ = ["Carrier", "Outbox", "Outcome", "Transmission", "Upstream", "UpstreamError"]
+__all__ = ["Arriving", "BrokenOffError", "Carrier", "Outbox", "Outcome", "Transmission", "Upstream", "UpstreamError"]

@@ -8,13 +8,19 @@ UpstreamError; a refusal by the mail server is a value, the Reply.
 from __future__ import annotations
 
 import asyncio
+import re
 import ssl
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+from functools import partial
 
 from smtpguard.mail.content import END_OF_DATA
 from smtpguard.mail.reply import Reply
+from smtpguard.pace import Pace
+from smtpguard.tls_context import in_force
 from smtpguard.upstream import UpstreamError
+from smtpguard.upstream.introduction import Introduction, send_header, to_be_named
+from smtpguard.upstream.origin import Origin
+from smtpguard.upstream.target import Target
 from smtpguard.upstream.wire import Wire
 
 # How long QUIT may wait for its 221: courtesy only, nothing depends on it.
@@ -24,78 +30,64 @@ SLICE_OCTETS = 64 * 1024
 # A peer that reads fast never pauses us, and then nobody else on the loop is served: step aside after so much.
 TURN_OCTETS = 256 * 1024
 
-_FORBIDDEN = (b"\r", b"\n", b"\0")
-
-
-@dataclass(frozen=True, slots=True)
-class Timeouts:
-    """Seconds. RFC 5321, 4.5.3.2 asks for 5 minutes a command and 10 for the final dot; TCP and TLS together: 30 s."""
-
-    connect: float = 30
-    reply: float = 300
-    final: float = 600
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """Where the mail server is and how it is spoken to. `tls` is none, starttls or implicit (RFC 8314); `host` is a
-    name or an IP address (IPv6 without brackets) and is also the name that the certificate must bear."""
-
-    host: str
-    port: int
-    tls: str = "none"
-    context: ssl.SSLContext | None = field(default=None, repr=False)
-    timeouts: Timeouts = Timeouts()
-
-    def __post_init__(self) -> None:
-        if self.tls not in ("none", "starttls", "implicit"):
-            raise ValueError(f"tls is none, starttls or implicit, not {self.tls!r}")
-        if self.tls != "none" and self.context is None:
-            raise ValueError("TLS needs a context")
+_FORBIDDEN = re.compile(rb"[\r\n\0]")
 
 
 class Connection:
     """Made by `open`. Not to be used by two tasks at once."""
 
-    def __init__(self, target: Target, wire: Wire, greeting: Reply) -> None:
+    def __init__(self, target: Target, wire: Wire, greeting: Reply, origin: Origin | None = None) -> None:
         self.target = target
         self.greeting = greeting
+        named = to_be_named(wire, origin) if origin is not None and target.client_address == "xclient" else None
+        self.introduction = None if named is None else Introduction(named)
         self.hello_reply: Reply | None = None
         self.extensions: Mapping[str, str] = {}
         self.secure = target.tls == "implicit"
         self._wire = wire
+        self.pace = Pace()
+        """Shared with others by whoever sends large content beside them."""
 
     @classmethod
-    async def open(cls, target: Target) -> Connection:
+    async def open(cls, target: Target, *, seconds: float | None = None, origin: Origin | None = None) -> Connection:
         """Connect, with TLS at once if it is implicit, and read the greeting.
 
-        Addresses of the host are tried one after the other within `timeouts.connect`. Raises UpstreamError if that
-        fails or the greeting is no 220; its `reply` is then the greeting.
+        Addresses of the host are tried one after the other within `seconds`, by default `timeouts.connect`. Raises
+        UpstreamError if that fails or the greeting is no 220; its `reply` is then the greeting. `origin` is where the
+        member's connection comes from, None for a connection of the guard's own.
         """
+        if target.locator is not None:
+            return await target.locator.connect(target, partial(cls.open, origin=origin))
         loop = asyncio.get_running_loop()
-        implicit = target.tls == "implicit"
+        with_header = target.client_address == "proxy"
+        implicit = target.tls == "implicit" and not with_header
         wire = Wire()
         wire.expect()
         try:
-            async with asyncio.timeout(target.timeouts.connect):
+            async with asyncio.timeout(target.timeouts.connect if seconds is None else seconds):
                 await loop.create_connection(
                     lambda: wire,
-                    target.host,
+                    target.address or target.host,
                     target.port,
-                    ssl=target.context if implicit else None,
+                    ssl=in_force(target.context) if implicit else None,
                     server_hostname=target.host if implicit else None,
                 )
+                if with_header:
+                    context = in_force(target.context) if target.tls == "implicit" else None
+                    await send_header(wire, origin, target.host, context)
         except TimeoutError:
             wire.end("no connection")
             raise UpstreamError("the mail server could not be reached in time") from None
         except (OSError, UnicodeError) as error:  # UnicodeError: a host name that is none
             wire.end("no connection")
             raise UpstreamError(f"the mail server could not be reached: {_reason(error)}") from error
+        if target.tls == "implicit":
+            _prove(target, wire)
         greeting = await wire.reply(target.timeouts.reply)
         if greeting.code != 220:
             wire.end("refused at the greeting")
             raise UpstreamError("the mail server refused the connection", reply=greeting)
-        return cls(target, wire, greeting)
+        return cls(target, wire, greeting, origin)
 
     @property
     def alive(self) -> bool:
@@ -118,7 +110,7 @@ class Connection:
         return await self._exchange(line, timeout)
 
     async def _exchange(self, line: bytes, seconds: float | None = None) -> Reply:
-        if any(octet in line for octet in _FORBIDDEN):
+        if _FORBIDDEN.search(line) is not None:
             raise ValueError("a command is one line")
         self._wire.expect()
         self._wire.transport.write(line + b"\r\n")
@@ -135,12 +127,26 @@ class Connection:
             if not reply.ok:
                 return reply
             await self._start_tls()
+        if self.introduction is not None and self.introduction.is_due:
+            last = await self._introduce(self.introduction, name, verb.upper())
+            if last is not None:
+                return last
         return await self._greet(name, verb)
+
+    async def _introduce(self, introduction: Introduction, name: bytes, verb: bytes) -> Reply | None:
+        """The reply that stands for EHLO or HELO, None if it is still to be said. Only EHLO shows what is offered."""
+        reply = await self._greet(name, b"EHLO")
+        if not reply.ok:
+            return reply if verb == b"EHLO" or reply.code == 421 else None
+        command = introduction.command(self.extensions)
+        if command is None:
+            return reply if verb == b"EHLO" else None
+        return introduction.refusal(await self._exchange(command))
 
     async def _greet(self, name: bytes, verb: bytes) -> Reply:
         reply = await self._exchange(b"%s %s" % (verb, name) if name else verb)
         self.hello_reply = reply
-        self.extensions = extensions_of(reply) if reply.ok and verb.upper() == b"EHLO" else {}
+        self.extensions = extensions_of(reply, secure=self.secure) if reply.ok and verb.upper() == b"EHLO" else {}
         return reply
 
     async def _start_tls(self) -> None:
@@ -158,9 +164,7 @@ class Connection:
             raise UpstreamError("the mail server sent plain text behind its reply to STARTTLS")
         plain = wire.transport
         loop = asyncio.get_running_loop()
-        context = self.target.context
-        if context is None:
-            raise ValueError("TLS needs a context")
+        context = in_force(self.target.context)
         try:
             async with asyncio.timeout(self.target.timeouts.connect):
                 secured = await loop.start_tls(plain, wire, context, server_hostname=self.target.host)
@@ -177,6 +181,7 @@ class Connection:
             wire.end("TLS handshake")
             raise UpstreamError("the TLS handshake with the mail server failed")
         wire.secured(secured)
+        _prove(self.target, wire)
         self.secure = True
 
     async def content(self, pieces: Iterable[bytes], before_end: Callable[[], Awaitable[bool]] | None = None) -> Reply:
@@ -187,11 +192,21 @@ class Connection:
         connection is dropped. Raises UpstreamError if there is no verdict; its `after_end` tells whether the dot had
         been written.
         """
+        return await self._content(lambda: self._send(pieces, hold_back=before_end is None), before_end)
+
+    async def arriving_content(self, pieces: AsyncIterator[bytes]) -> Reply:
+        """Like `content`, for pieces that are still on their way; an exception of theirs drops the connection, too."""
+        return await self._content(lambda: self._send_arriving(pieces), None)
+
+    async def _content(
+        self, send: Callable[[], Awaitable[bytes]], before_end: Callable[[], Awaitable[bool]] | None
+    ) -> Reply:
         wire = self._wire
         wire.expect()
         ended = False
+        wire.carrying = True
         try:
-            rest = await self._send(pieces, hold_back=before_end is None)
+            rest = await send()
             if before_end is not None and not wire.answered and not await before_end():
                 raise UpstreamError("stopped before the end of the content")
             if wire.answered:
@@ -208,6 +223,8 @@ class Connection:
         except BaseException:
             wire.end("content broken off")
             raise
+        finally:
+            wire.carrying = False
         return reply
 
     async def _send(self, pieces: Iterable[bytes], *, hold_back: bool) -> bytes:
@@ -221,8 +238,8 @@ class Connection:
                 turn += len(rest)
                 await wire.drained(seconds)
             if turn >= TURN_OCTETS:
+                await asyncio.sleep(self.pace.rest(turn, asyncio.get_running_loop().time()))
                 turn = 0
-                await asyncio.sleep(0)
             if wire.answered:
                 return b""
             rest, last = part, (last + part)[-2:]
@@ -233,6 +250,21 @@ class Connection:
             await wire.drained(seconds)
             rest = b""
         return rest
+
+    async def _send_arriving(self, pieces: AsyncIterator[bytes]) -> bytes:
+        """Write `pieces` as they come, no faster than the mail server takes them."""
+        wire = self._wire
+        seconds = self.target.timeouts.reply
+        last = b"\r\n"
+        async for piece in pieces:
+            if wire.answered:
+                return b""
+            wire.transport.write(piece)
+            await wire.drained(seconds)
+            last = (last + piece[-2:])[-2:]
+        if last != b"\r\n":
+            raise ValueError("content must end in CRLF")
+        return b""
 
     async def _early_verdict(self) -> Reply:
         """The reply that came in mid-content: a refusal counts; nobody stands behind an early 2xx."""
@@ -245,9 +277,12 @@ class Connection:
     async def reset(self) -> Reply | None:
         """RSET, to give up the open transaction; None if the connection is or goes dead. Never raises UpstreamError."""
         try:
-            return await self._exchange(b"RSET")
+            reply = await self._exchange(b"RSET")
         except UpstreamError:
             return None
+        if not reply.ok:  # RFC 5321, 4.1.1.5 knows no refusal: what is still open there, nobody can say
+            self._wire.end("RSET refused")
+        return reply
 
     async def quit(self) -> None:
         """Say QUIT, give the mail server a moment to answer, and close. Never raises UpstreamError."""
@@ -257,15 +292,31 @@ class Connection:
             pass
         self._wire.close("QUIT")
 
+    def leave(self, gone: Callable[[], None]) -> None:
+        """The same without waiting; `gone` is called when the connection is no more."""
+        self._wire.leave(b"QUIT\r\n", QUIT_SECONDS, gone)
+
     def abort(self) -> None:
         """Close at once. In mid-content the mail server then has no message."""
         self._wire.end("closed by us")
 
 
-def extensions_of(reply: Reply) -> dict[str, str]:
+def _prove(target: Target, wire: Wire) -> None:
+    """Nothing is said inside TLS before the target's `proof` is content. Raises UpstreamError."""
+    if target.proof is None:
+        return
+    try:
+        target.proof(wire.transport.get_extra_info("ssl_object"))
+    except BaseException:
+        wire.end("certificate")
+        raise
+
+
+def extensions_of(reply: Reply, *, secure: bool = True) -> dict[str, str]:
     """The extensions of an EHLO answer: keyword in upper case -> parameters as typed (RFC 5321, 4.1.1.1).
 
-    `AUTH=LOGIN`, which servers send for very old clients, counts as AUTH.
+    `AUTH=LOGIN`, which servers send for very old clients, counts as AUTH. Unless the connection is `secure`, which is
+    TLS with a checked certificate, REQUIRETLS counts as not offered (RFC 8689, 2).
     """
     found: dict[str, str] = {}
     for line in reply.lines[1:]:
@@ -275,6 +326,8 @@ def extensions_of(reply: Reply) -> dict[str, str]:
             keyword, parameters = "AUTH", f"{keyword[5:]} {parameters}"
         if keyword:
             found.setdefault(keyword, parameters.strip())
+    if not secure:
+        found.pop("REQUIRETLS", None)
     return found
 
 

@@ -9,7 +9,8 @@ from enum import Enum
 
 from smtpguard.mail.reply import Reply
 from smtpguard.upstream import Carrier, Outcome, Transmission, UpstreamError
-from smtpguard.upstream.connection import Connection, Target
+from smtpguard.upstream.connection import Connection
+from smtpguard.upstream.target import Target
 from smtpguard.upstream.transaction import transmit
 
 # RFC 5321, 4.5.3.1.4: a command line has 512 octets; AUTH lines are longer (RFC 4954, 4: 12,288). Ours stay below.
@@ -73,6 +74,12 @@ class SubmissionOutbox:
         self._login = login
         self._hello_name = hello_name.encode("ascii")
         self._credentials = credentials or Credentials("")
+        self._can_require_tls = False
+
+    @property
+    def can_require_tls(self) -> bool:
+        """True if the last connection had checked TLS, and REQUIRETLS was offered in it; False if there was none."""
+        return self._can_require_tls
 
     async def open(self, login: str | None = None) -> Carrier:
         """A connection ready for MAIL, for the account `login`, or for the guard's own mail if None.
@@ -90,6 +97,7 @@ class SubmissionOutbox:
         except BaseException:
             connection.abort()
             raise
+        self._can_require_tls = "REQUIRETLS" in connection.extensions
         return ConnectionCarrier(connection)
 
     async def _hello(self, connection: Connection) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from smtpguard.upstream import UpstreamError
-from smtpguard.upstream.connection import Connection, Target
+from smtpguard.upstream.connection import Connection
+from smtpguard.upstream.target import Target
 
 # RFC 2606, 2: nothing is ever delivered to `invalid.`; only a server that would relay takes it.
 PROBE = b"TO:<smtpguard-relay-probe@probe.invalid>"

@@ -10,8 +10,8 @@ from collections.abc import Collection
 
 from smtpguard.mail.envelope import Path
 
-# RFC 3461 (DSN), RFC 6152 (BODY), RFC 6531 (SMTPUTF8): part of what the member sent, whatever is offered now.
-_AS_TYPED = frozenset({"RET", "ENVID", "BODY", "SMTPUTF8", "NOTIFY", "ORCPT"})
+# RFC 3461 (DSN), RFC 6152 (BODY), RFC 6531 (SMTPUTF8), RFC 8689: part of what the member sent, whatever is offered now.
+_AS_TYPED = frozenset({"RET", "ENVID", "BODY", "SMTPUTF8", "REQUIRETLS", "NOTIFY", "ORCPT"})
 _LEFT_OUT = frozenset({"SIZE", "AUTH"})
 # Parameters whose extension bears another name: RFC 2852, RFC 4865, RFC 4141.
 _EXTENSION_OF = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 
 from smtpguard.mail.reply import Reply
 from smtpguard.upstream import Outcome, Transmission, UpstreamError
@@ -44,9 +44,19 @@ async def deliver(connection: Connection, pieces: Iterable[bytes], before_end: B
     After a refused DATA the server's transaction is still open, so RSET follows: else the next MAIL would be "nested".
     Raises UpstreamError if there is no reply.
     """
+    return await _refusal(connection) or await connection.content(pieces, before_end)
+
+
+async def deliver_arriving(connection: Connection, pieces: AsyncIterator[bytes]) -> Reply:
+    """The same for content that is still on its way in. What `pieces` raise comes out, and the connection is closed."""
+    return await _refusal(connection) or await connection.arriving_content(pieces)
+
+
+async def _refusal(connection: Connection) -> Reply | None:
+    """Say DATA; the reply if it is a refusal."""
     reply = await connection.command(b"DATA")
     if reply.code == 354:
-        return await connection.content(pieces, before_end)
+        return None
     if reply.code < 400:
         connection.abort()
         raise UpstreamError("the mail server answered DATA out of order")

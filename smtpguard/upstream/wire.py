@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import struct
+from collections.abc import Callable
 from typing import cast
 
 from smtpguard.mail.reply import Reply, ReplyError, ReplyParser
+from smtpguard.patience import Patience
 from smtpguard.upstream import UpstreamError
 
 
@@ -25,8 +28,14 @@ class Wire(asyncio.Protocol):
         self._parser = ReplyParser()
         self._expecting = False
         self._reply: Reply | None = None
+        self.carrying = False
+        """True while content is on its way: an end then takes back what the mail server has not got yet."""
         self._paused = False
         self._waker: asyncio.Future[None] | None = None
+        self._leaving = False
+        self._gone: Callable[[], None] | None = None
+        self._loop = asyncio.get_running_loop()
+        self._patience = Patience(self._loop, self._out_of_patience)
 
     @property
     def transport(self) -> asyncio.Transport:
@@ -56,6 +65,8 @@ class Wire(asyncio.Protocol):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def data_received(self, data: bytes) -> None:
+        if self._leaving:
+            self.end("QUIT")
         if self.ended is not None:
             return
         try:
@@ -86,6 +97,8 @@ class Wire(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.end("the connection to the mail server broke" if exc else "the mail server closed the connection")
+        if self._gone is not None:
+            self._gone()
 
     def pause_writing(self) -> None:
         self._paused = True
@@ -100,9 +113,23 @@ class Wire(asyncio.Protocol):
         """Drop the connection; only the first reason is kept."""
         if self.ended is None:
             self.ended = why
+            if self.carrying:
+                self._take_back()
+        self._patience.stop()
         if self._transport is not None:
             self._transport.abort()
         self._wake()
+
+    def _take_back(self) -> None:
+        """Close with RST instead of FIN, so that nothing goes out any more.
+
+        Content in the system's buffers would be delivered for minutes after we have given up, its final dot with it,
+        and the client's next try would be a second copy.
+        """
+        connection = self.transport.get_extra_info("socket")
+        # A transport of uvloop that closes has given back its descriptor: it may be another connection's by now.
+        if connection is not None and not self.transport.is_closing():
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
     def close(self, why: str) -> None:
         """End in an orderly way: what was written still goes out, and TLS says goodbye."""
@@ -110,6 +137,19 @@ class Wire(asyncio.Protocol):
             self.ended = why
             self.transport.close()
             self._wake()
+
+    def leave(self, line: bytes, seconds: float, gone: Callable[[], None]) -> None:
+        """Write `line`, the last one, and close when the mail server has said something or `seconds` are over.
+
+        Nobody has to wait for that: `gone` is called when the connection is no more, at once if it is none already.
+        """
+        if self.ended is not None or self._expecting:
+            self.end("the session is over")
+            gone()
+            return
+        self._leaving, self._gone = True, gone
+        self._patience.start(seconds)
+        self.transport.write(line)
 
     def expect(self) -> None:
         """From now on the next reply is one that was asked for. Raises UpstreamError if the connection has ended."""
@@ -139,24 +179,24 @@ class Wire(asyncio.Protocol):
     async def drained(self, seconds: float) -> None:
         """Wait until more may be written, or a reply has come, or the connection has ended.
 
-        Raises UpstreamError if the mail server takes nothing for `seconds`.
+        A mail server that takes nothing for `seconds` is dropped; that is an end, too.
         """
         if self._paused and not self.answered:
             await self._wait(seconds, writing=True)
 
     async def _wait(self, seconds: float, *, writing: bool = False) -> None:
-        loop = asyncio.get_running_loop()
+        # One timer for the whole connection: to arm one at each command costs more than the command.
+        self._patience.start(seconds)
         try:
-            # asyncio.timeout, never wait_for: in Python 3.11 that one can swallow a cancellation.
-            async with asyncio.timeout(seconds):
-                while not self.answered and (self._paused or not writing):
-                    self._waker = loop.create_future()
-                    await self._waker
-        except TimeoutError:
-            self.end("the mail server did not answer in time")
-            raise UpstreamError("the mail server did not answer in time", reply=self.farewell) from None
+            while not self.answered and (self._paused or not writing):
+                self._waker = self._loop.create_future()
+                await self._waker
         finally:
             self._waker = None
+            self._patience.suspend()
+
+    def _out_of_patience(self) -> None:
+        self.end("the mail server did not answer in time")
 
     def _wake(self) -> None:
         if self._waker is not None and not self._waker.done():

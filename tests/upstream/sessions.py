@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from smtpguard.upstream.connection import Connection, Target, Timeouts
+from smtpguard.upstream.connection import Connection
+from smtpguard.upstream.target import Target, Timeouts
 from tests.loopback.fake_upstream import FakeUpstream
 
 SHORT = Timeouts(connect=5, reply=0.4, final=0.4)

@@ -12,7 +12,8 @@ import pytest
 
 from smtpguard.mail.reply import Reply
 from smtpguard.upstream import UpstreamError
-from smtpguard.upstream.connection import Connection, Target, Timeouts, extensions_of
+from smtpguard.upstream.connection import Connection, extensions_of
+from smtpguard.upstream.target import Target, Timeouts
 from tests.loopback.fake_upstream import FakeUpstream
 from tests.upstream.sessions import PATIENT, SHORT, session, target, transaction
 

@@ -7,8 +7,8 @@ import base64
 import pytest
 
 from smtpguard.upstream import Transmission, UpstreamError
-from smtpguard.upstream.connection import Target, Timeouts
 from smtpguard.upstream.outbox import Credentials, OutboxLogin, SubmissionOutbox, xtext
+from smtpguard.upstream.target import Target, Timeouts
 from smtpguard.upstream.tls import client_context
 from tests.loopback.certificates import Authority
 from tests.loopback.fake_upstream import FakeUpstream

@@ -6,8 +6,8 @@ import socket
 
 import pytest
 
-from smtpguard.upstream.connection import Target, Timeouts
 from smtpguard.upstream.relay_probe import relays_without_login
+from smtpguard.upstream.target import Target, Timeouts
 from tests.loopback.fake_upstream import FakeUpstream
 
 TIMEOUTS = Timeouts(connect=5, reply=5, final=5)

@@ -33,6 +33,10 @@ def test_what_the_member_asked_for_is_kept_as_typed() -> None:
     )
 
 
+def test_requiretls_is_never_dropped_in_silence() -> None:
+    assert mail_argument(path("FROM:<a@b.test> RequireTLS"), ()) == "FROM:<a@b.test> RequireTLS"
+
+
 def test_size_is_made_anew_and_only_where_it_is_offered() -> None:
     held = path("FROM:<a@b.test> size=99 BODY=7BIT")
 
@@ -49,7 +53,6 @@ def test_the_old_sessions_auth_is_left_out() -> None:
     ("parameter", "extension"),
     [
         ("MT-PRIORITY=3", "MT-PRIORITY"),
-        ("REQUIRETLS", "REQUIRETLS"),
         ("BY=120;R", "DELIVERBY"),
         ("HOLDFOR=60", "FUTURERELEASE"),
         ("x-odd=1", "X-ODD"),

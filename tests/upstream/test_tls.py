@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from smtpguard.upstream import UpstreamError
-from smtpguard.upstream.connection import Connection, Target, Timeouts
+from smtpguard.upstream.connection import Connection
+from smtpguard.upstream.target import Target, Timeouts
 from smtpguard.upstream.tls import client_context
 from tests.loopback.certificates import Authority
 from tests.loopback.fake_upstream import FakeUpstream

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from smtpguard.listener.patience import Patience
+from smtpguard.patience import Patience
 
 
 async def expiry(seconds: float) -> tuple[Patience, asyncio.Future[float]]:

@@ -1,7 +1,7 @@
-"""One lazy timer for one client: how long we wait for its next octets.
+"""One lazy timer for one connection: how long we wait for the other side's next octets.
 
 Re-arming a timer of the event loop at every command costs more than the command. So one timer runs on, and when it goes
-off it looks whether anybody still waits. While the guard thinks or the mail server is asked, nobody does.
+off it looks whether anybody still waits. While the guard itself is busy, nobody does.
 """
 
 from __future__ import annotations
