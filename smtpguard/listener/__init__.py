@@ -7,7 +7,7 @@ from typing import Protocol
 from smtpguard.mail.address import Address
 from smtpguard.mail.arrival import Arrival
 from smtpguard.mail.reply import Reply
-from smtpguard.upstream import Upstream
+from smtpguard.upstream import Arriving, Upstream
 
 
 class MailFlow(Protocol):
@@ -24,6 +24,15 @@ class MailFlow(Protocol):
 
         `address` is None where none could be read. A guard that judges nothing reads everything.
         """
+
+    def can_require_tls(self) -> bool:
+        """True if whatever the flow sends of a member's mail by itself can go by REQUIRETLS (RFC 8689)."""
+
+    def judges(self) -> bool:
+        """False for a pure relay: content may go up by `relay` while it still comes in."""
+
+    async def relay(self, mail_id: str, content: Arriving, upstream: Upstream) -> Reply:
+        """Content that nobody looks at, its MAIL and RCPTs already at the upstream. Raises BrokenOffError."""
 
     async def submit(self, arrival: Arrival, upstream: Upstream) -> Reply:
         """A member's mail, its MAIL and accepted RCPTs already at the upstream: judge it, pass, hold or refuse it."""

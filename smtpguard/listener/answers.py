@@ -16,7 +16,7 @@ from typing import ClassVar
 from smtpguard import maillog, replies
 from smtpguard.listener import MailFlow
 from smtpguard.listener.connection import ClientConnection
-from smtpguard.listener.options import ListenerOptions, Network
+from smtpguard.listener.options import ListenerOptions
 from smtpguard.listener.roll import Roll
 from smtpguard.mail.address import Address
 from smtpguard.mail.arrival import Arrival
@@ -54,15 +54,15 @@ class AnswersConnection(ClientConnection):
 
     async def greet(self) -> bool:
         """Only those named in `trust` are let in."""
-        if not self.comes_from(self.options.trust):
+        if not self.client.comes_from(self.options.trust):
             self.say(replies.STRANGER)
             return False
         self.say(Reply.of(220, f"{self.options.hostname} ESMTP smtpguard"))
         return True
 
-    def counted_as(self) -> Network | None:
+    def counted_as(self) -> str | None:
         """The mail server may open as many connections as it likes; strangers are counted until they are gone."""
-        return None if self.comes_from(self.options.trust) else super().counted_as()
+        return None if self.client.comes_from(self.options.trust) else super().counted_as()
 
     def forget(self) -> None:
         """Nothing said so far counts."""
@@ -124,7 +124,7 @@ class AnswersConnection(ClientConnection):
         elif (sort := self._sort(path)) is None:
             self.refuse(replies.NO_SUCH_ADDRESS)
         elif len(self._recipients) >= RECIPIENTS_MAX:
-            self.say(replies.TOO_MANY_RECIPIENTS)
+            self.put_off_recipient()
         elif not self.takes_beside(sort, path):
             self.say(replies.OTHER_SORT_LATER)
         else:

@@ -9,24 +9,28 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import closing
 from typing import ClassVar
 
 from smtpguard import maillog, replies
+from smtpguard.listener.allowance import Allowance
 from smtpguard.listener.line import Line
-from smtpguard.listener.options import ListenerOptions, Network, client_network
+from smtpguard.listener.options import ListenerOptions
 from smtpguard.listener.receipt import Receipt
-from smtpguard.listener.roll import Roll
+from smtpguard.listener.reception import Reception
+from smtpguard.listener.roll import Roll, Visitor
 from smtpguard.mail.content import Content
 from smtpguard.mail.reply import Reply
 
-# 25 MiB over a line of 32 kbit/s take less than two hours; who is slower than that does not want to be done.
-CONTENT_SECONDS_MAX = 2 * 3600.0
-# Postfix gives up after 300 s of silence and calls the 110th NOOP junk: every 100 s is early enough and seldom enough.
-KEEP_AWAKE_SECONDS = 100.0
+# RFC 5321, 4.5.3.1.10: whoever is put off is no error of the client's. Who does not stop asking is one (Postfix:
+# smtpd_recipient_overshoot_limit).
+RECIPIENTS_PUT_OFF_MAX = 1_000
 
 # Browsers made to speak to a mail port begin with these, and their body would be read as commands. What follows BDAT
 # (RFC 3030) is content; it is not offered, so whoever sends it is out of step.
-_OUT_OF_STEP = frozenset(b"GET POST PUT HEAD OPTIONS CONNECT DELETE PATCH BDAT".split())
+_OUT_OF_STEP = frozenset(b"GET POST PUT HEAD OPTIONS CONNECT DELETE PATCH BDAT PROXY".split())
+# What brings no mail on. Refused commands count as errors, MAIL as a message; the rest cannot be said without end.
+_TALK = frozenset(b"NOOP RSET VRFY HELP EHLO HELO LHLO".split())
 _NOT_CARRIED = frozenset(b"BURL ETRN ATRN TURN SEND SOML SAML XCLIENT XFORWARD EXPN AUTH".split())
 
 
@@ -36,13 +40,17 @@ class ClientConnection(Line):
     VERBS: ClassVar[frozenset[bytes]] = frozenset(b"EHLO HELO STARTTLS MAIL RCPT DATA RSET NOOP QUIT VRFY HELP".split())
 
     def __init__(self, options: ListenerOptions, roll: Roll, loop: asyncio.AbstractEventLoop) -> None:
-        super().__init__(options, loop)
+        super().__init__(options, roll.pace, loop)
         self.line = b""
         """The command being obeyed, as typed."""
         self._roll = roll
         self._turned_away: Reply | None = None
+        self.instead_of: Visitor | None = None
+        """The entrance, which has held this client's place so far."""
         self._errors = 0
         self._messages = 0
+        self._allowance = Allowance()
+        self._put_off = 0
 
     # ------------------------------------------------------------ what a door says
 
@@ -50,9 +58,9 @@ class ClientConnection(Line):
         """Say the first word; False if it was a refusal."""
         raise NotImplementedError
 
-    def counted_as(self) -> Network | None:
+    def counted_as(self) -> str | None:
         """The client that this session counts for (`connections_per_address`); None if it has no such bound."""
-        return client_network(self._peer)
+        return self.client.counts_as
 
     async def admit(self, verb: bytes) -> bool:
         """Called before every command but QUIT; False if it has been answered already."""
@@ -75,7 +83,10 @@ class ClientConnection(Line):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin."""
         super().connection_made(transport)
-        self._turned_away = self._roll.enter(self, self.counted_as(), self.options)
+        self._turned_away = self._roll.enter(self, self.counted_as(), self.options, self.instead_of)
+        self.instead_of = None
+        if self._turned_away is not None:
+            self._roll.complain_of(self._turned_away)
         if self._roll.closing:
             self.leave()
 
@@ -100,7 +111,11 @@ class ClientConnection(Line):
         if verb in _OUT_OF_STEP:
             self.last_word(replies.NOT_IMPLEMENTED, linger=True)
             return
+        if verb in _TALK and not self._allowance.spend(self.loop.time()):
+            self.last_word(replies.TOO_MUCH_TALK, linger=True)
+            return
         self.line = line
+        self._pace.command(self.loop.time())
         try:
             if verb != b"QUIT" and not await self.admit(verb):
                 return
@@ -140,38 +155,57 @@ class ClientConnection(Line):
     def count_message(self) -> None:
         """MAIL was accepted."""
         self._messages += 1
+        self._allowance.renew()
+        self._put_off = 0
+
+    def put_off_recipient(self) -> None:
+        """A recipient beyond the bound: 452, so that the client sends to him later."""
+        self._put_off += 1
+        if self._put_off > RECIPIENTS_PUT_OFF_MAX:
+            self.refuse(replies.TOO_MANY_RECIPIENTS)
+        else:
+            self.say(replies.TOO_MANY_RECIPIENTS)
 
     # ------------------------------------------------------------ content
 
-    async def receive_content(
-        self, octets_max: int, keep_awake: Callable[[], Awaitable[None]] | None = None
-    ) -> Content | Reply | None:
+    async def receive(
+        self, octets_max: int, keep_awake: Callable[[], Awaitable[None]] | None = None, *, live: bool = False
+    ) -> Reception | None:
         """Say 354 and take the content up to its end. Nothing may wait behind DATA.
 
-        Gives the content, or the reply that refuses it; None if the client is gone or was too slow (it has its 421
-        then). `keep_awake` is awaited now and then while the content comes in.
+        None if the client is gone or was too slow (it has its 421 then). `keep_awake` is awaited now and then while the
+        content comes in. With `live` large content is given while it still comes in. What is given has to be closed.
         """
-        receipt = Receipt(self.options.spool, octets_max, self.options.received_fields)
-        framing = self._framing.begin_content(receipt.take)
-        latest = self.loop.time() + CONTENT_SECONDS_MAX
+
+        def receipt(arrived: Callable[[], None] | None) -> Receipt:
+            return Receipt(self.options.spool, octets_max, self.options.received_fields, arrived)
+
+        reception = Reception(self, receipt, keep_awake, live=live)
+        collected = False
         try:
             self.say(replies.GO_AHEAD)
             await self.flush()
-            while not framing.ended:
-                if self._eof:
-                    return None
-                if self._timed_out or self.loop.time() > latest:
-                    self.last_word(replies.IDLE)
-                    return None
-                try:
-                    async with asyncio.timeout(KEEP_AWAKE_SECONDS):
-                        await self._wait(self.options.data_idle)
-                except TimeoutError:
-                    if keep_awake is not None:
-                        await keep_awake()
-            return receipt.finish(bad=framing.bad)
+            collected = await reception.collect()
         finally:
-            receipt.close()
+            if not collected:
+                reception.close()
+        return reception if collected else None
+
+    async def receive_content(self, octets_max: int) -> Content | Reply | None:
+        """The same for content that is wanted as a whole: the content, or the reply that refuses it."""
+        reception = await self.receive(octets_max)
+        if reception is None:
+            return None
+        with closing(reception):
+            return reception.finish()
+
+    async def wait_for_content(self) -> bool:
+        """Until something happens on the line; False if no more content will come. Who is too slow gets a 421."""
+        if not self._eof and not self._timed_out:
+            await self._wait(self.options.data_idle)
+        if self._timed_out:
+            self.last_word(replies.IDLE)
+        return not self._eof and not self._timed_out
 
     # ------------------------------------------------------------ commands
 

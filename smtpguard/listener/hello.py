@@ -33,11 +33,12 @@ def size_limit(reply: Reply, ours: int) -> int:
     return ours
 
 
-def offer(reply: Reply, *, size: int, auth: tuple[str, ...], starttls: bool) -> Reply:
+def offer(reply: Reply, *, size: int, auth: tuple[str, ...], starttls: bool, more: tuple[str, ...] = ()) -> Reply:
     """What the client reads of the mail server's EHLO answer `reply`.
 
     The first line stays as it is. PIPELINING is offered always: we take a whole group, send it up one by one and answer
     in order (RFC 2920), whatever the mail server can do. SIZE only if it is offered there, for its parameter goes up.
+    `more` are further lines, as they are.
     """
     lines = [reply.lines[0] if reply.lines else "", "PIPELINING"]
     for line in reply.lines[1:]:
@@ -50,4 +51,5 @@ def offer(reply: Reply, *, size: int, auth: tuple[str, ...], starttls: bool) -> 
         lines.append("AUTH " + " ".join(auth))
     if starttls:
         lines.append("STARTTLS")
+    lines += more
     return Reply.of(reply.code, *dict.fromkeys(lines))

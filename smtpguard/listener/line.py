@@ -10,15 +10,18 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+from collections.abc import Callable
 from typing import cast
 
 from aiosmtpd.smtp import SMTP, Session
 
 from smtpguard import replies
-from smtpguard.listener.framing import BadCommand, Flaw, Framing
-from smtpguard.listener.options import LOOPBACK, AuthWithoutTls, ListenerOptions, Network, Tls, is_within
-from smtpguard.listener.patience import Patience
+from smtpguard.listener.client import Client
+from smtpguard.listener.framing import BadCommand, ContentFraming, Flaw, Framing
+from smtpguard.listener.options import AuthWithoutTls, ListenerOptions, Tls
 from smtpguard.mail.reply import Reply
+from smtpguard.pace import Pace
+from smtpguard.patience import Patience
 
 # aiosmtpd logs addresses, commands and content at its own levels. None of that may be written, whatever is configured.
 _MAIL_LOG = logging.getLogger("mail.log")
@@ -26,7 +29,7 @@ _MAIL_LOG.addHandler(logging.NullHandler())
 _MAIL_LOG.propagate = False
 _MAIL_LOG.disabled = True
 
-# Octets of commands that may wait for us: many pipelined groups. Above it we stop reading.
+# Octets that may wait for us: many pipelined groups of commands. Above it we stop reading.
 BACKLOG_OCTETS = 64 * 1024
 # Replies are written at the latest when so many octets have come together.
 UNSENT_OCTETS = 16 * 1024
@@ -45,7 +48,7 @@ class Line(SMTP):
 
     _wire: asyncio.Transport
 
-    def __init__(self, options: ListenerOptions, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, options: ListenerOptions, pace: Pace, loop: asyncio.AbstractEventLoop) -> None:
         # Not aiosmtpd's own constructor: it inspects itself for 0.1 ms at every connection, and nothing of what it
         # prepares is used here.
         self._reader = asyncio.StreamReader(loop=loop)
@@ -55,18 +58,22 @@ class Line(SMTP):
         self.hostname = options.hostname
         self.session: Session | None = None
         self.transport: asyncio.BaseTransport | None = None
-        self._peer = ""
+        self.client = Client()
         self._framing = Framing()
         self._patience = Patience(loop, self._out_of_patience)
         self._handler_coroutine: asyncio.Task[None] | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._unsent: list[bytes] = []
         self._unsent_octets = 0
+        self._queued = 0
+        self._pace = pace
+        self._resting = False
         self._reading_paused = False
         self._writing_paused = False
         self._switching = False
         self._secure = options.tls is Tls.IMPLICIT
         self._eof = False
+        self._committed = False
         self._timed_out = False
         self._leaving = False
         self._hanging_up = False
@@ -81,8 +88,8 @@ class Line(SMTP):
         # uvloop's transports are stream transports, but no subclasses of asyncio.Transport.
         self.transport = self._wire = cast(asyncio.Transport, transport)
         self.session = Session(self.loop)
-        peer = self.session.peer = transport.get_extra_info("peername")
-        self._peer = str(peer[0]) if peer else ""
+        self.session.peer = transport.get_extra_info("peername")
+        self.client.meet(transport)
         connection = transport.get_extra_info("socket")
         if connection is not None and connection.family in (socket.AF_INET, socket.AF_INET6):
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -97,6 +104,14 @@ class Line(SMTP):
         if not self._framing.receiving:
             self._wake()
             self._hold_back()
+        elif rest := self._pace.rest(len(data), self.loop.time()):
+            self._resting = True
+            self._hold_back()
+            self.loop.call_later(rest, self._rested)
+
+    def _rested(self) -> None:
+        self._resting = False
+        self._hold_back()
 
     def eof_received(self) -> bool:
         """The client sends no more. Whole commands that came before still get their answers."""
@@ -115,10 +130,13 @@ class Line(SMTP):
         self._wake()
 
     def connection_lost(self, error: Exception | None) -> None:
-        """The line is dead; a task begun for this client goes on by itself."""
+        """The line is dead. What has been begun for this client is done to its end (`_committed`)."""
         self._eof = True
         super(SMTP, self).connection_lost(error)
-        self.abort()
+        if self._committed:
+            self._wake()
+        else:
+            self.abort()
 
     def _gone(self, task: asyncio.Task[None]) -> None:
         """The session's task has ended for whatever reason, perhaps before it began."""
@@ -140,8 +158,10 @@ class Line(SMTP):
         return False
 
     def leave(self) -> None:
-        """SIGTERM: 421 as soon as no transaction is open."""
+        """SIGTERM: 421 as soon as no transaction is open. In mid-handshake there is nothing to say it with."""
         self._leaving = True
+        if self._switching:
+            self.abort()
         self._wake()
 
     def abort(self) -> None:
@@ -192,6 +212,19 @@ class Line(SMTP):
             self._waiter = None
             self._patience.suspend()
 
+    def begin_content(self, take: Callable[[bytes], None]) -> ContentFraming:
+        """From now on octets are content, whose pieces go to `take`. Raises ValueError if octets wait already."""
+        return self._framing.begin_content(take)
+
+    def queued(self, octets: int) -> None:
+        """So many octets of content wait to be taken away; the line stops reading while they are many."""
+        self._queued = octets
+        self._hold_back()
+
+    def wake(self) -> None:
+        """Whatever the session waits for, it shall look."""
+        self._wake()
+
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
@@ -214,10 +247,11 @@ class Line(SMTP):
         """Stop reading while too much waits, go on when it is less."""
         if self._switching:
             return
-        if not self._reading_paused and self._framing.waiting > BACKLOG_OCTETS:
+        waiting = self._framing.waiting + self._queued
+        if not self._reading_paused and (self._resting or waiting > BACKLOG_OCTETS):
             self._reading_paused = True
             self._wire.pause_reading()
-        elif self._reading_paused and self._framing.waiting <= BACKLOG_OCTETS // 2:
+        elif self._reading_paused and not self._resting and waiting <= BACKLOG_OCTETS // 2:
             self._reading_paused = False
             if not self._wire.is_closing():
                 self._wire.resume_reading()
@@ -300,12 +334,13 @@ class Line(SMTP):
     def may_log_in(self) -> bool:
         """True if AUTH may be used on this line as it is now (`auth_without_tls`)."""
         policy = self.options.auth_without_tls
-        local = policy is AuthWithoutTls.LOOPBACK and self.comes_from(LOOPBACK)
+        local = policy is AuthWithoutTls.LOOPBACK and self.client.is_local
         return self._secure or policy is AuthWithoutTls.ALWAYS or local
 
-    def comes_from(self, networks: tuple[Network, ...]) -> bool:
-        """True if the client's address lies in one of `networks`."""
-        return is_within(self._peer, networks)
+    @property
+    def begun(self) -> bool:
+        """True once the client is being spoken with."""
+        return self._handler_coroutine is not None
 
     def forget(self) -> None:
         """Forget all that the client has said (RFC 3207, 4.2)."""
@@ -316,8 +351,6 @@ class Line(SMTP):
         The client's first command inside TLS may come before start_tls returns (TLS 1.3 sends it along), so everything
         is made ready before the handshake, and nothing is cleared after it.
         """
-        if self.options.context is None:
-            raise ValueError("TLS needs a certificate")
         self._switching = True
         self._wire.pause_reading()
         self.forget()
@@ -327,7 +360,7 @@ class Line(SMTP):
         await self.flush()
         try:
             wire = await self.loop.start_tls(
-                self._wire, self, self.options.context, server_side=True, ssl_handshake_timeout=HANDSHAKE_SECONDS
+                self._wire, self, self.options.tls_context, server_side=True, ssl_handshake_timeout=HANDSHAKE_SECONDS
             )
         except OSError as error:  # ssl.SSLError is one, and so is the handshake's timeout
             raise ConnectionAbortedError("TLS handshake") from error

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 
 from smtpguard.mail.reply import Reply
 from smtpguard.upstream import Carrier, UpstreamError
 from smtpguard.upstream.connection import Connection
 from smtpguard.upstream.outbox import ConnectionCarrier
-from smtpguard.upstream.transaction import deliver
+from smtpguard.upstream.transaction import deliver, deliver_arriving
 
 
 class MemberUpstream:
     """The upstream side of one session.
 
-    `is_open` is true while a transaction is open there: MAIL was accepted, and neither RSET nor content went up since.
+    `is_open` is true while a transaction may be open there: MAIL went up, and neither RSET nor content since.
     """
 
     def __init__(self, connection: Connection) -> None:
@@ -38,6 +38,13 @@ class MemberUpstream:
             raise UpstreamError("no transaction is open")
         self.is_open = False
         return await deliver(self._connection, pieces())
+
+    async def deliver_arriving(self, pieces: AsyncIterator[bytes]) -> Reply:
+        """The same for content that is still on its way in. Raises UpstreamError and BrokenOffError."""
+        if not self.is_open:
+            raise UpstreamError("no transaction is open")
+        self.is_open = False
+        return await deliver_arriving(self._connection, pieces)
 
     def carrier(self) -> Carrier:
         """This session as a way out for a release; the open transaction must have been given up."""

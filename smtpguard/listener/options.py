@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from smtpguard.upstream.connection import Target
+from smtpguard.tls_context import Context, in_force
+from smtpguard.upstream.target import Target
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -29,8 +30,6 @@ MESSAGES_PER_SESSION_MAX = 1_000
 ERRORS_PER_SESSION_MAX = 20
 # RFC 5321, 6.3: a loop is known by its Received fields; a bound "normally at least 100" meets no honest mail.
 RECEIVED_FIELDS_MAX = 100
-# Whoever has one IPv6 address has its whole /64 (RFC 4291, 2.5.4; RFC 6177).
-IPV6_CLIENT_PREFIX = 64
 LOOPBACK: tuple[Network, ...] = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128"))
 
 
@@ -38,6 +37,7 @@ class Kind(Enum):
     """What a door is for."""
 
     SUBMISSION = "submission"
+    FILTER = "filter"
     ANSWERS = "answers"
 
 
@@ -68,10 +68,14 @@ class AuthWithoutTls(Enum):
 class ListenerOptions:
     """One door. Times in seconds, sizes in octets.
 
-    `port` 0 takes a free one. `target` is the mail server behind a submission door; `context` is needed with TLS;
-    `spool` is the folder of temporary files, None for the system's own place; `trust` are the networks that an answers
-    door lets in; `hostname` is the name it greets with (a submission door greets as its mail server does).
-    `connections` and `connections_per_address` are counted over all doors.
+    `port` 0 takes a free one. `target` is the mail server behind a submission or filter door; `context` is needed with
+    TLS; `spool` is the folder of temporary files, None for the system's own place; `trust` are the networks that an
+    answers or filter door lets in; `trusted_networks` may send by a submission door without a login (90-06);
+    `received_by` is the front whose Received field names the account, None where it says so by XCLIENT; `hostname` is
+    the name that an answers door greets with (the others greet as their mail server does);
+    `proxy_protocol` are the networks of balancers, whose connections begin with a PROXY header.
+    `connections` and `connections_per_address` are counted over all doors. With `reuse_port` several processes of one
+    user may listen at the same address (SO_REUSEPORT); the kernel deals clients out among them.
     """
 
     host: str
@@ -79,7 +83,7 @@ class ListenerOptions:
     kind: Kind = Kind.SUBMISSION
     target: Target | None = None
     tls: Tls = Tls.NONE
-    context: ssl.SSLContext | None = None
+    context: Context | None = None
     auth_required: bool = True
     auth_without_tls: AuthWithoutTls = AuthWithoutTls.LOOPBACK
     message_size: int = 25 * MIB
@@ -95,26 +99,27 @@ class ListenerOptions:
     messages_per_session: int = MESSAGES_PER_SESSION_MAX
     errors_per_session: int = ERRORS_PER_SESSION_MAX
     received_fields: int = RECEIVED_FIELDS_MAX
+    proxy_protocol: tuple[Network, ...] = ()
+    reuse_port: bool = False
+    trusted_networks: tuple[Network, ...] = ()
+    received_by: str | None = None
 
     def __post_init__(self) -> None:
-        if self.kind is Kind.SUBMISSION and self.target is None:
-            raise ValueError("a submission door needs a mail server behind it")
+        if self.kind is not Kind.ANSWERS and self.target is None:
+            raise ValueError("a door for sending needs a mail server behind it")
         if self.tls is not Tls.NONE and self.context is None:
             raise ValueError("TLS needs a certificate")
+
+    @property
+    def tls_context(self) -> ssl.SSLContext:
+        """For a handshake that begins now. Raises ValueError if there is none."""
+        return in_force(self.context)
 
 
 def is_within(host: str, networks: tuple[Network, ...]) -> bool:
     """True if the peer address `host` lies in one of `networks`; an IPv4 address mapped into IPv6 counts as IPv4."""
     address = _address(host)
     return address is not None and any(address in network for network in networks)
-
-
-def client_network(host: str) -> Network | None:
-    """What one client may come from: an IPv4 address, or the /64 of an IPv6 address. None for what is no IP address."""
-    address = _address(host)
-    if isinstance(address, ipaddress.IPv6Address):
-        return ipaddress.IPv6Network((address.packed, IPV6_CLIENT_PREFIX), strict=False)
-    return None if address is None else ipaddress.IPv4Network(address)
 
 
 def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

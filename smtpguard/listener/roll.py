@@ -8,12 +8,17 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, Protocol, TypeVar
 
 from smtpguard import maillog, replies
-from smtpguard.listener.options import ListenerOptions, Network
+from smtpguard.listener.complaints import Complaints
+from smtpguard.listener.options import ListenerOptions
 from smtpguard.mail.reply import Reply
+from smtpguard.pace import Pace
+
+# Telling a client that it is turned away may cost a TLS handshake, and its end of that may take a minute.
+TURNED_AWAY_MAX = 100
 
 Result = TypeVar("Result")
 
@@ -34,20 +39,35 @@ class Roll:
     def __init__(self) -> None:
         self._sessions: set[Visitor] = set()
         # Those let in, each with the client it comes from; who is turned away takes nobody's place.
-        self._inside: dict[Visitor, Network | None] = {}
-        self._clients: Counter[Network] = Counter()
+        self._inside: dict[Visitor, str | None] = {}
+        self._clients: Counter[str] = Counter()
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._farewells = 0
         self._quiet = asyncio.Event()
         self._quiet.set()
         self.closing = False
+        self.pace = Pace()
+        self.complaints = Complaints()
 
     @property
     def sessions(self) -> int:
         """How many sessions are open."""
         return len(self._sessions)
 
-    def enter(self, session: Visitor, client: Network | None, options: ListenerOptions) -> Reply | None:
-        """A session has begun; the reply that turns it away, or None. `client` None has no bound of its own."""
+    @property
+    def is_crowded(self) -> bool:
+        """True if so many are being turned away that one more is not even told why."""
+        return len(self._sessions) - len(self._inside) > TURNED_AWAY_MAX
+
+    def enter(
+        self, session: Visitor, client: str | None, options: ListenerOptions, instead_of: Visitor | None = None
+    ) -> Reply | None:
+        """A session has begun; the reply that turns it away, or None. `client` None has no bound of its own.
+
+        `instead_of` leaves at the same moment, and its place is free.
+        """
+        if instead_of is not None:
+            self._strike_out(instead_of)
         self._sessions.add(session)
         self._quiet.clear()
         if len(self._inside) >= options.connections:
@@ -61,13 +81,21 @@ class Roll:
 
     def leave(self, session: Visitor) -> None:
         """A session is over."""
+        self._strike_out(session)
+        self._look()
+
+    def complain_of(self, refusal: Reply) -> None:
+        """Log that clients are turned away; whose they are is not said."""
+        bound = "connections" if refusal is replies.TOO_MANY_CONNECTIONS else "connections_per_address"
+        self.complaints.note(f"clients are turned away: limits.{bound} is reached")
+
+    def _strike_out(self, session: Visitor) -> None:
         self._sessions.discard(session)
         client = self._inside.pop(session, None)
         if client is not None:
             self._clients[client] -= 1
             if not self._clients[client]:
                 del self._clients[client]
-        self._look()
 
     def run(self, work: Coroutine[Any, Any, Result]) -> asyncio.Task[Result]:
         """Run `work` as a task of its own; it is waited for at the end."""
@@ -77,9 +105,20 @@ class Roll:
         task.add_done_callback(self._done)
         return task
 
+    def farewell(self) -> Callable[[], None]:
+        """Something leaves by itself, within a bound of its own; to be called when it has. The end waits for it."""
+        self._farewells += 1
+        self._quiet.clear()
+        return self._farewell_said
+
+    def _farewell_said(self) -> None:
+        self._farewells -= 1
+        self._look()
+
     async def close(self, seconds: float) -> bool:
         """Ask all to leave and wait until they have; after `seconds` end the rest. True if nobody had to be ended."""
         self.closing = True
+        self.complaints.close()
         for session in list(self._sessions):
             session.leave()
         try:
@@ -103,5 +142,5 @@ class Roll:
         self._look()
 
     def _look(self) -> None:
-        if not self._sessions and not self._tasks:
+        if not self._sessions and not self._tasks and not self._farewells:
             self._quiet.set()

@@ -13,7 +13,8 @@ from smtpguard import maillog
 from smtpguard.listener import MailFlow
 from smtpguard.listener.answers import AnswersConnection, LmtpAnswersConnection
 from smtpguard.listener.connection import ClientConnection
-from smtpguard.listener.line import HANDSHAKE_SECONDS
+from smtpguard.listener.entrance import Entrance
+from smtpguard.listener.filter import FilterConnection
 from smtpguard.listener.options import Kind, ListenerOptions, Protocol, Tls
 from smtpguard.listener.roll import Roll
 from smtpguard.listener.submission import SubmissionConnection
@@ -54,17 +55,19 @@ class Server:
 
     async def _open(self, options: ListenerOptions) -> int:
         loop = asyncio.get_running_loop()
-        implicit = options.tls is Tls.IMPLICIT
         address: dict[str, Any] = {"host": options.host, "port": options.port}
+        if options.reuse_port:
+            address["reuse_port"] = True
         if options.host == "::" and socket.has_dualstack_ipv6():
             # asyncio would take IPv6 alone; who writes [::] means everybody.
-            address = {"sock": socket.create_server(("::", options.port), family=socket.AF_INET6, dualstack_ipv6=True)}
+            everybody = socket.create_server(
+                ("::", options.port), family=socket.AF_INET6, dualstack_ipv6=True, reuse_port=options.reuse_port
+            )
+            address = {"sock": everybody}
         server = await loop.create_server(
             self._door(options, loop),
             **address,
             backlog=BACKLOG,
-            ssl=options.context if implicit else None,
-            ssl_handshake_timeout=HANDSHAKE_SECONDS if implicit else None,
         )
         self._servers.append(server)
         return int(server.sockets[0].getsockname()[1])
@@ -80,10 +83,18 @@ class Server:
         self._servers.clear()
         return in_time
 
-    def _door(self, options: ListenerOptions, loop: asyncio.AbstractEventLoop) -> Callable[[], ClientConnection]:
+    def _door(self, options: ListenerOptions, loop: asyncio.AbstractEventLoop) -> Callable[[], asyncio.BaseProtocol]:
+        session = self._session(options, loop)
+        if options.proxy_protocol or options.tls is Tls.IMPLICIT:
+            return lambda: Entrance(options, self._roll, loop, session)
+        return session
+
+    def _session(self, options: ListenerOptions, loop: asyncio.AbstractEventLoop) -> Callable[[], ClientConnection]:
         flow, roll = self._flow, self._roll
         if options.kind is Kind.SUBMISSION:
             return lambda: SubmissionConnection(options, flow, roll, loop)
+        if options.kind is Kind.FILTER:
+            return lambda: FilterConnection(options, flow, roll, loop)
         if options.protocol is Protocol.LMTP:
             return lambda: LmtpAnswersConnection(options, flow, roll, loop)
         return lambda: AnswersConnection(options, flow, roll, loop)
@@ -93,7 +104,8 @@ def server_context(certificate: Path, key: Path, minimum: str = "1.2") -> ssl.SS
     """TLS for the doors; `minimum` is 1.2 or 1.3 (RFC 8996). Raises OSError if a file is missing or does not fit."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = _MINIMUM[minimum]
-    context.load_cert_chain(certificate, key)
+    # A key with a passphrase is an error; without this OpenSSL would ask for it on the terminal, and wait.
+    context.load_cert_chain(certificate, key, password="")
     return context
 
 

@@ -1,49 +1,52 @@
 """The door for members' mail programs: everything goes up live but the content, which is judged first.
 
-One connection to the mail server for each client, opened when it connects. What the mail server says reaches the client
-unchanged; what the client says goes up as typed. Between them stands the flow, which gets each mail when it is whole.
+Between client and mail server stands the flow, which gets each mail when it is whole; where it judges nothing, large
+mails go up while they come in.
 """
 
 from __future__ import annotations
 
 import asyncio
-import secrets
+import random
+from contextlib import closing
 from datetime import UTC, datetime
 from typing import ClassVar
 
 from smtpguard import maillog, replies
 from smtpguard.listener import MailFlow
 from smtpguard.listener.auth import Login, authenticate
+from smtpguard.listener.complaints import REMINDER_SECONDS
 from smtpguard.listener.connection import ClientConnection
 from smtpguard.listener.hello import mechanisms, offer, size_limit
-from smtpguard.listener.member import MemberUpstream
+from smtpguard.listener.mirror import MirroredConnection
 from smtpguard.listener.options import ListenerOptions
+from smtpguard.listener.reception import Reception
 from smtpguard.listener.roll import Roll
 from smtpguard.listener.transaction import MemberTransaction
 from smtpguard.mail.arrival import Arrival
 from smtpguard.mail.content import Content
 from smtpguard.mail.envelope import Envelope, parse_path
 from smtpguard.mail.reply import Reply
-from smtpguard.upstream import UpstreamError
-from smtpguard.upstream.connection import Connection
+from smtpguard.upstream import BrokenOffError, UpstreamError
+
+XCLIENT_REMEDY = "name this machine in smtpd_authorized_xclient_hosts (Postfix), or write client_address: none"
 
 
-class SubmissionConnection(ClientConnection):
+class SubmissionConnection(MirroredConnection):
     """One member's session (RFC 6409)."""
 
     VERBS: ClassVar[frozenset[bytes]] = ClientConnection.VERBS | {b"AUTH"}
+    behind_front: ClassVar[bool] = False
 
     def __init__(self, options: ListenerOptions, flow: MailFlow, roll: Roll, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(options, roll, loop)
         self._flow = flow
-        self._upstream: Connection | None = None
-        self._member: MemberUpstream | None = None
-        self._deciding: asyncio.Task[Reply] | None = None
         self._login: Login | None = None
         self._mechanisms: tuple[str, ...] = ()
         self._octets_max = options.message_size
         self._greeted = False
         self._extended = False
+        self._requiretls = False
         self._transaction: MemberTransaction | None = None
 
     @property
@@ -51,97 +54,51 @@ class SubmissionConnection(ClientConnection):
         """True between an accepted MAIL and the reply to its content."""
         return self._transaction is not None
 
-    # ------------------------------------------------------------ the mail server behind
-
-    @property
-    def upstream(self) -> Connection:
-        """The connection to the mail server. Raises UpstreamError if there is none."""
-        if self._upstream is None:
-            raise UpstreamError("not connected")
-        return self._upstream
-
-    @property
-    def member(self) -> MemberUpstream:
-        """The same, as the flow sees it. Raises UpstreamError if there is none."""
-        if self._member is None:
-            raise UpstreamError("not connected")
-        return self._member
-
-    async def greet(self) -> bool:
-        """The mail server's greeting is ours; without one the client goes at once."""
-        if self.options.target is None:
-            raise ValueError("a submission door needs a mail server")
-        try:
-            self._upstream = await Connection.open(self.options.target)
-        except UpstreamError as error:
-            maillog.warning("no session with the mail server", why=str(error))
-            refused = error.reply
-            self.say(refused if refused is not None and refused.code >= 400 else replies.UPSTREAM_AWAY)
-            return False
-        self._member = MemberUpstream(self._upstream)
-        self.say(self._upstream.greeting)
-        return True
-
-    async def ask(self, line: bytes) -> Reply:
-        """Send a line up; the mail server's reply. After a 421 the client is let go, too. Raises UpstreamError."""
-        return self._in_step(await self.upstream.command(line), challenge=True)
-
-    def _in_step(self, reply: Reply, *, challenge: bool = False) -> Reply:
-        """`reply`, unless it asks the client for something nobody has announced. Raises UpstreamError."""
-        if 300 <= reply.code < 400 and not (challenge and reply.code == 334):
-            raise UpstreamError("the mail server answered out of order")
-        if reply.code == 421:
-            self.hang_up()
-        return reply
-
-    async def _mirror(self) -> Reply:
-        """Send the client's command up as typed; the mail server's reply. Raises UpstreamError."""
-        return self._in_step(await self.upstream.command(self.line))
-
-    async def admit(self, verb: bytes) -> bool:
-        """A mail server that has said goodbye in the meantime: its last word answers the next command."""
-        if self.upstream.alive:
-            return True
-        self.last_word(self.upstream.farewell or replies.UPSTREAM_GONE)
-        return False
-
-    def trouble(self, error: Exception) -> None:
-        """The mail server died under a command: 451, or its own last word; the next command gets 421.
-
-        A new connection would not help, for no password is kept to log in with.
-        """
+    def end_transaction(self) -> None:
+        """What was said since MAIL is forgotten."""
         self._transaction = None
-        if self._upstream is not None:
-            self._upstream.abort()
-        if not isinstance(error, UpstreamError):
-            super().trouble(error)
-        elif error.reply is not None and error.reply.code == 421:
-            self.last_word(error.reply)
-        else:
-            maillog.warning("a session with the mail server was lost", why=str(error))
-            self.say(replies.UPSTREAM_LOST)
 
-    def let_go(self) -> None:
-        """QUIT goes up when nothing runs there any more; nobody waits for it."""
-        upstream, self._upstream = self._upstream, None
-        if upstream is not None and upstream.alive:
-            self._roll.run(self._farewell(upstream))
+    # ------------------------------------------------------------ who sends
 
-    async def _farewell(self, upstream: Connection) -> None:
-        if self._deciding is not None:
-            await asyncio.wait({self._deciding})
-        await upstream.quit()
+    @property
+    def from_trusted_network(self) -> bool:
+        """True for a client that may send without a login (90-06): a printer, say."""
+        networks = self.options.trusted_networks
+        return bool(networks) and not self.client.nameless and self.client.comes_from(networks)
+
+    @property
+    def asks_for_login(self) -> bool:
+        """True if nobody may send before AUTH."""
+        return self.options.auth_required and not self.from_trusted_network
+
+    @property
+    def may_answer(self) -> bool:
+        """True if the guard's own address may be a recipient at all."""
+        return self._login is not None
+
+    def sender_of(self, content: Content) -> Login | None:
+        """Who sends this mail, None without a login."""
+        return self._login
+
+    @property
+    def _can_require_tls(self) -> bool:
+        """RFC 8689: the client's line has TLS, the mail server offers it in checked TLS, and so does the outbox."""
+        return self.secure and "REQUIRETLS" in self.upstream.extensions and self._flow.can_require_tls()
+
+    def more_to_offer(self) -> tuple[str, ...]:
+        """Lines of the EHLO answer beside what every door carries."""
+        return ()
+
+    # ------------------------------------------------------------ EHLO and AUTH
 
     def forget(self) -> None:
         """RFC 3207, 4.2: after STARTTLS the client starts with EHLO again."""
-        self._greeted = self._extended = False
+        self._greeted = self._extended = self._requiretls = False
         self._mechanisms = ()
 
     def may_start_tls(self) -> bool:
         """Not after AUTH: the mail server behind us could not forget the login."""
         return self._login is None and not self.in_transaction
-
-    # ------------------------------------------------------------ EHLO and AUTH
 
     async def smtp_EHLO(self, arg: str) -> None:
         """Up under the client's own name; down comes what the guard can carry of the answer."""
@@ -156,6 +113,9 @@ class SubmissionConnection(ClientConnection):
             self.refuse(replies.BAD_ARGUMENT)
             return
         reply = self._in_step(await self.upstream.hello(name.encode("utf-8", "surrogateescape"), verb))
+        introduction = self.upstream.introduction
+        if introduction is not None and introduction.failure is not None:
+            self._roll.complaints.note(introduction.failure, pause=REMINDER_SECONDS, remedy=XCLIENT_REMEDY)
         if reply.ok:
             # RFC 5321, 4.1.4: EHLO in mid-session is RSET, too.
             self._transaction = None
@@ -163,9 +123,11 @@ class SubmissionConnection(ClientConnection):
             self._greeted, self._extended = True, verb == b"EHLO"
             self._octets_max = size_limit(reply, self.options.message_size)
             self._mechanisms = mechanisms(reply) if self._extended and self.may_log_in else ()
+            self._requiretls = self._extended and self._can_require_tls
             if self._extended:
                 starttls = self.offers_tls and self._login is None
-                reply = offer(reply, size=self._octets_max, auth=self._mechanisms, starttls=starttls)
+                more = (*self.more_to_offer(), "REQUIRETLS") if self._requiretls else self.more_to_offer()
+                reply = offer(reply, size=self._octets_max, auth=self._mechanisms, starttls=starttls, more=more)
         self.say(reply)
 
     async def smtp_AUTH(self, arg: str) -> None:
@@ -201,18 +163,22 @@ class SubmissionConnection(ClientConnection):
             self.refuse(replies.HELLO_FIRST)
         elif self.in_transaction:
             self.refuse(replies.NESTED_MAIL)
-        elif self.options.auth_required and self._login is None:
+        elif self._login is None and self.asks_for_login:
             self.refuse(replies.LOGIN_FIRST)
         elif path is None:
             self.refuse(replies.BAD_ARGUMENT)
         elif declared is not None and _exceeds(declared, self.options.message_size):
             self.refuse(replies.CONTENT_TOO_LARGE)
+        elif path.parameters and path.parameter("REQUIRETLS") is not None and not self._requiretls:
+            # The mail server may well take it, but some other leg could not keep the promise.
+            self.refuse(replies.UNKNOWN_PARAMETER)
         elif not self.refuse_more_messages():
             reply = await self._mirror()
+            # Even a refused MAIL leaves something behind: Postfix remembers its SIZE until RSET.
+            self.member.is_open = True
             if reply.ok:
                 self.count_message()
                 self._transaction = MemberTransaction(path)
-                self.member.is_open = True
             self.say(reply)
 
     async def smtp_RCPT(self, arg: str) -> None:
@@ -224,13 +190,13 @@ class SubmissionConnection(ClientConnection):
         elif path is None:
             self.refuse(replies.BAD_ARGUMENT)
         elif path.address is not None and self._flow.takes_answers_at(path.address):
-            self.say(transaction.add_guard(path, authenticated=self._login is not None))
+            self.say(transaction.add_guard(path, authenticated=self.may_answer))
         elif not self._flow.can_read(path.address):
             self.refuse(replies.RECIPIENT_UNREADABLE)
         elif transaction.guards or transaction.mixed:
             self.say(transaction.mix())
         elif len(transaction.recipients) >= self.options.recipients:
-            self.say(replies.TOO_MANY_RECIPIENTS)
+            self.put_off_recipient()
         else:
             reply = await self._mirror()
             if reply.ok:
@@ -238,14 +204,15 @@ class SubmissionConnection(ClientConnection):
             self.say(reply)
 
     async def smtp_RSET(self, arg: str) -> None:
-        """Up only when a transaction is open there: else the mail server counts it as a junk command."""
+        """Up only when a MAIL went up since the last one: else the mail server counts it as a junk command."""
         if arg:
             self.refuse(replies.BAD_ARGUMENT)
             return
         self._transaction = None
         if self.member.is_open:
-            self.member.is_open = False
-            self.say(await self._mirror())
+            reply = await self._mirror()
+            self.member.is_open = not reply.ok
+            self.say(reply)
         else:
             self.say(replies.OK)
 
@@ -268,32 +235,52 @@ class SubmissionConnection(ClientConnection):
             await self._take_mail(transaction)
 
     async def _take_mail(self, transaction: MemberTransaction) -> None:
-        content = await self.receive_content(self._octets_max, self._keep_awake)
+        to_guard = bool(transaction.guards)
+        live = not to_guard and not self._flow.judges()
+        reception = await self.receive(self._octets_max, self._keep_awake, live=live)
+        if reception is None:
+            return
+        with closing(reception):
+            content = reception.finish() if reception.ended else await self._relay(reception)
         if content is None:
             return
         if isinstance(content, Reply):
             await self._end_transaction(content)
-            if content is replies.CONTENT_BAD_OCTETS:
+            if content is replies.CONTENT_BAD_OCTETS or content.code == 421:
                 self.hang_up(linger=True)
             return
-        to_guard = bool(transaction.guards)
         recipients = transaction.guards if to_guard else transaction.recipients
+        sender = self.sender_of(content)
         arrival = Arrival(
-            id=secrets.token_hex(6),
-            login=self._login.identity if self._login is not None else None,
-            authenticated=self._login is not None,
+            id=_mail_id(),
+            login=sender.identity if sender is not None else None,
+            authenticated=sender is not None,
+            from_trusted_network=self.from_trusted_network,
+            behind_front=self.behind_front,
             envelope=Envelope(transaction.reverse_path, tuple(recipients)),
             content=content,
             arrived=datetime.now(UTC),
         )
-        # A task of its own: a client that vanishes now must not cut short what has been begun.
-        self._deciding = self._roll.run(self._decide(arrival, content, to_guard=to_guard))
-        reply = await asyncio.shield(self._deciding)
-        self._deciding = None
+        # A client that vanishes now must not cut short what has been begun.
+        self._committed = True
+        reply = await self._decide(arrival, content, to_guard=to_guard)
+        self._committed = False
         self.say(reply)
         if reply.code == 421:
             self.hang_up()
         self._transaction = None
+
+    async def _relay(self, content: Reception) -> Reply | None:
+        """Hand on what nobody judges while it still comes in; the client's reply, None if the client is gone."""
+        # The mail server must get the final dot and say its word, whatever the client does after its own.
+        self._committed = True
+        try:
+            reply = await self._flow.relay(_mail_id(), content, self.member)
+            return await content.rest(reply)
+        except BrokenOffError as broken:
+            return broken.reply
+        finally:
+            self._committed = False
 
     async def _decide(self, arrival: Arrival, content: Content, *, to_guard: bool) -> Reply:
         member = self.member
@@ -321,6 +308,10 @@ class SubmissionConnection(ClientConnection):
         except UpstreamError:
             # The flow will meet the dead connection at the end of the content, when the client listens.
             pass
+
+
+def _mail_id() -> str:
+    return f"{random.getrandbits(48):012x}"
 
 
 def _exceeds(declared: str, octets_max: int) -> bool:

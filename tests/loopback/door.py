@@ -18,8 +18,8 @@ from smtpguard.listener.server import Server
 from smtpguard.mail.address import Address
 from smtpguard.mail.arrival import Arrival
 from smtpguard.mail.reply import Reply
-from smtpguard.upstream import Upstream, UpstreamError
-from smtpguard.upstream.connection import Target, Timeouts
+from smtpguard.upstream import Arriving, Upstream, UpstreamError
+from smtpguard.upstream.target import Target, Timeouts
 from tests.loopback.fake_upstream import FakeUpstream
 
 PATIENCE_SECONDS = 15.0
@@ -44,6 +44,15 @@ class PassingFlow:
 
     def can_read(self, address: Address | None) -> bool:
         return True
+
+    def can_require_tls(self) -> bool:
+        return True
+
+    def judges(self) -> bool:
+        return True
+
+    async def relay(self, mail_id: str, content: Arriving, upstream: Upstream) -> Reply:
+        raise AssertionError("content is wanted as a whole")
 
     async def submit(self, arrival: Arrival, upstream: Upstream) -> Reply:
         self._note("submit", arrival)
