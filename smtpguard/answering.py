@@ -106,7 +106,8 @@ class Answering:
         async def session() -> Carrier:
             return upstream.carrier()
 
-        answerer = Answerer(account.mailbox, account, session)
+        # Behind a front the session upstream is nobody's own.
+        answerer = Answerer(account.mailbox, account, None if arrival.behind_front else session)
         try:
             known = await self._answer(arrival, answerer)
         except (StoreError, UpstreamError, KeyFolderError, OSError) as error:
@@ -245,7 +246,7 @@ class Answering:
                 language=self._speaks(held),
                 interrupted=claimed.interrupted,
             )
-            reply = await self._correspondence.send(mailbox, letter)
+            reply = await self._correspondence.send(mailbox, letter, requires_tls=held.requires_tls)
             if reply.ok:
                 await claimed.decide(State.DISCARDED)
         if reply.ok:
@@ -300,7 +301,7 @@ class Answering:
 
     def _tell(self, held: HeldMail, letter: bytes) -> None:
         if held.account.mailbox is not None:
-            self._correspondence.send_later(held.account.mailbox, letter)
+            self._correspondence.send_later(held.account.mailbox, letter, requires_tls=held.requires_tls)
 
     def _speaks(self, held: HeldMail) -> str:
         return held.account.language or self._language

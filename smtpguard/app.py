@@ -14,6 +14,7 @@ from smtpguard import __version__, maillog
 from smtpguard.accounts import Directory
 from smtpguard.answering import Answering
 from smtpguard.answers.token import TOKEN_OCTETS, Token
+from smtpguard.certificates import Certificates
 from smtpguard.claims import Claims
 from smtpguard.config.named_files import read_password
 from smtpguard.config.sections import OutboxSettings, SubmissionListener, Timeouts
@@ -31,8 +32,13 @@ from smtpguard.policy import Policy
 from smtpguard.safe import Safe
 from smtpguard.state import LOCK, lock_state
 from smtpguard.store.sqlite import SQLiteStore
+from smtpguard.upstream import UpstreamError
 from smtpguard.upstream.outbox import Credentials, OutboxLogin, SubmissionOutbox
 from smtpguard.upstream.relay_probe import relays_without_login
+
+# What an answer causes at the very end (the result mail) still gets so long, when sessions have used up
+# `timeouts.shutdown`.
+LETTERS_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +58,16 @@ class Charge:
 class Keeper:
     """Everything that exists only where mail can be held: store, keys, outbox, and the flows over them."""
 
-    def __init__(self, charge: Charge, store: SQLiteStore, sweep_seconds: float = SWEEP_SECONDS) -> None:
+    def __init__(
+        self, charge: Charge, store: SQLiteStore, certificates: Certificates, sweep_seconds: float = SWEEP_SECONDS
+    ) -> None:
         settings = charge.settings
         assert settings.address and settings.contact and settings.outbox  # noqa: S101, PT018 - Charge.can_hold
         language = settings.languages[0]
         self._store = store
         keys = KeyFolder(settings.key_folder)
         safe = Safe(keys, secrets.token_bytes)
-        outbox = _outbox(settings.outbox, settings.timeouts, settings.address.domain)
+        outbox = _outbox(settings.outbox, settings.timeouts, settings.address.domain, certificates)
         self.correspondence = Correspondence(outbox, settings.address, lambda: secrets.token_hex(16))
 
         def site() -> Site:
@@ -119,6 +127,8 @@ class Application:
         self._server: Server | None = None
         self._sweeps: asyncio.Task[None] | None = None
         self._lock: int | None = None
+        self._certificates = Certificates()
+        self._reloading = asyncio.Lock()
         self.ports: tuple[int, ...] = ()
 
     async def start(self) -> None:
@@ -133,14 +143,15 @@ class Application:
             self._lock = lock_state(settings.state_dir)
             database, lock = settings.state_dir / "holds.sqlite3", settings.state_dir / LOCK
             store = await SQLiteStore.open(database, lambda: datetime.now(UTC), beside=(lock,))
-            self._keeper = keeper = Keeper(self._charge, store, self._sweep_seconds)
+            self._keeper = keeper = Keeper(self._charge, store, self._certificates, self._sweep_seconds)
             holding, answering = keeper.holding, keeper.answering
             await keeper.housekeeping.start()
             self._sweeps = asyncio.create_task(keeper.housekeeping.run())
         keep_tracebacks_out(asyncio.get_running_loop())
         statutes = Statutes(self._charge.policy, self._charge.directory)
         guard = Guard(lambda: statutes, holding, answering)
-        self._server = Server(guard, doors(settings), shutdown=settings.timeouts.shutdown.total_seconds())
+        opened = doors(settings, self._certificates)
+        self._server = Server(guard, opened, shutdown=settings.timeouts.shutdown.total_seconds())
         await self._server.start()
         self.ports = tuple(self._server.ports)
         _warn_of_open_doors(settings)
@@ -151,8 +162,11 @@ class Application:
         send.
         """
         settings = self._charge.settings
-        assert settings.upstream is not None  # noqa: S101 - missing_to_serve() was empty
-        relays = await relays_without_login(target(settings.upstream, settings.timeouts), own_name(settings))
+        await self._try_outbox()
+        if settings.upstream is None or not any(isinstance(each, SubmissionListener) for each in settings.listeners):
+            return  # a front is asked for logins, and nobody else reaches its re-entry port by us
+        upstream = target(settings.upstream, settings.timeouts, self._certificates)
+        relays = await relays_without_login(upstream, own_name(settings))
         if relays:
             maillog.warning(
                 "OPEN RELAY: the mail server relays for this machine without a login",
@@ -161,14 +175,40 @@ class Application:
         elif relays is None:
             maillog.warning("the mail server could not be tried; mail is put off until it answers")
 
+    async def _try_outbox(self) -> None:
+        """What the outbox offers decides what members are offered (RFC 8689), so it is asked at start if it has TLS."""
+        outbox = self._charge.settings.outbox
+        if self._keeper is None or outbox is None or outbox.tls == "none":
+            return
+        try:
+            await self._keeper.correspondence.try_outbox()
+        except UpstreamError as error:
+            maillog.warning("the outbox could not be tried; no mail can be held until it answers", why=str(error))
+
+    async def reload(self) -> None:
+        """Read certificates, keys and authorities again, for all handshakes from now on; what cannot be used is logged,
+        and the former one stays in force. Sessions go on. Never raises for what is in a file.
+        """
+        async with self._reloading:
+            # In a thread: a file may lie on a disk that does not answer.
+            reread = await asyncio.to_thread(self._certificates.reread, self._charge.settings, datetime.now(UTC))
+        for each in reread.kept:
+            maillog.certificate_kept(each)
+        for each in reread.doubtful:
+            maillog.warning(each)
+        maillog.reloaded(reread.renewed)
+
     async def stop(self) -> None:
         """Take nothing new, let open transactions finish within timeouts.shutdown, close everything."""
+        seconds = self._charge.settings.timeouts.shutdown.total_seconds()
+        loop = asyncio.get_running_loop()
+        latest = loop.time() + seconds
         if self._server is not None:
             await self._server.stop()
         if self._sweeps is not None:
             self._sweeps.cancel()
         if self._keeper is not None:
-            await self._keeper.close(self._charge.settings.timeouts.shutdown.total_seconds())
+            await self._keeper.close(max(latest - loop.time(), min(LETTERS_SECONDS, seconds)))
         lock, self._lock = self._lock, None
         if lock is not None:
             os.close(lock)
@@ -176,22 +216,40 @@ class Application:
 
 
 async def run_until_signal(charge: Charge, ready: Callable[[Application], None] | None = None) -> None:
-    """Serve until SIGTERM or SIGINT. `ready` is called once connections are taken."""
+    """Serve until SIGTERM or SIGINT, and reload at SIGHUP. `ready` is called once connections are taken."""
     application = Application(charge)
-    stop = asyncio.Event()
+    stop, hangup = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+    # SIGHUP from the beginning on: whoever did not ask for it would be ended by it.
+    for number, event in ((signal.SIGTERM, stop), (signal.SIGINT, stop), (signal.SIGHUP, hangup)):
+        loop.add_signal_handler(number, event.set)
     await application.start()
     if ready is not None:
         ready(application)
-    probing = asyncio.create_task(application.probe())
+    beside = [asyncio.create_task(application.probe()), asyncio.create_task(_reload_at(hangup, application))]
     await stop.wait()
-    probing.cancel()
+    for task in beside:
+        task.cancel()
     await application.stop()
+    # The event loop gives the signal back when it closes, and its next one would end us before our exit code is out.
+    loop.remove_signal_handler(signal.SIGHUP)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
 
-def _outbox(settings: OutboxSettings, timeouts: Timeouts, hello_name: str) -> SubmissionOutbox:
+async def _reload_at(hangup: asyncio.Event, application: Application) -> None:
+    """Reload at each SIGHUP; those that come meanwhile are one."""
+    while True:
+        await hangup.wait()
+        hangup.clear()
+        try:
+            await application.reload()
+        except Exception as error:  # a bug, or a file that went while it was looked at: the next SIGHUP is obeyed again
+            maillog.fault("a reload failed", error)
+
+
+def _outbox(
+    settings: OutboxSettings, timeouts: Timeouts, hello_name: str, certificates: Certificates
+) -> SubmissionOutbox:
     credentials = None
     if settings.user is not None:
         password = ""
@@ -202,7 +260,10 @@ def _outbox(settings: OutboxSettings, timeouts: Timeouts, hello_name: str) -> Su
                 raise SettingsError(f"{settings.password_file}: {error}") from error
         credentials = Credentials(settings.user, password)
     return SubmissionOutbox(
-        target(settings, timeouts), login=OutboxLogin(settings.login), hello_name=hello_name, credentials=credentials
+        target(settings, timeouts, certificates),
+        login=OutboxLogin(settings.login),
+        hello_name=hello_name,
+        credentials=credentials,
     )
 
 

@@ -28,7 +28,7 @@ from smtpguard.explain import account_for, explain
 from smtpguard.keys import KeyFolderError
 from smtpguard.mail.address import parse_address
 from smtpguard.policy import Policy
-from smtpguard.process import harden
+from smtpguard.process import allow_descriptors, descriptors_for, harden, take_short_turns
 from smtpguard.state import StateFolderError
 from smtpguard.store import StoreError
 
@@ -92,7 +92,22 @@ def serve(config: Path | None, listen: str | None, upstream: str | None, state_d
     log = charge.settings.log
     maillog.set_up(log.level, log.format)
     harden()
+    take_short_turns()
+    _allow_descriptors(charge.settings.limits.connections)
     _run(run_until_signal(charge, _say_ports))
+
+
+def _allow_descriptors(connections: int) -> None:
+    wanted = descriptors_for(connections)
+    allowed = allow_descriptors(wanted)
+    if allowed < wanted:
+        maillog.warning(
+            "too few open files are allowed for limits.connections; clients will be kept waiting",
+            connections=connections,
+            wanted=wanted,
+            allowed=allowed,
+            remedy=f"LimitNOFILE={wanted} in the systemd unit, a higher hard limit (ulimit -Hn), or fewer connections",
+        )
 
 
 def _say_ports(application: Application) -> None:

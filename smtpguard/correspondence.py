@@ -52,38 +52,62 @@ class Correspondence:
         """A connection for one mail of the guard's own. Raises UpstreamError."""
         return await self._outbox.open()
 
-    async def send(self, to: Address, letter: bytes) -> Reply:
-        """Send now, once; the mail server's last word. Raises UpstreamError if the line breaks."""
+    @property
+    def can_require_tls(self) -> bool:
+        """True if the outbox offered REQUIRETLS the last time; False if it was never asked."""
+        return self._outbox.can_require_tls
+
+    async def try_outbox(self) -> None:
+        """Connect and log in once, so that it is known what the outbox offers. Raises UpstreamError."""
+        carrier = await self.open()
+        await carrier.close()
+
+    async def send(self, to: Address, letter: bytes, *, requires_tls: bool = False) -> Reply:
+        """Send now, once; the mail server's last word. Raises UpstreamError as `send_with` does."""
         carrier = await self.open()
         try:
-            return (await self.send_with(carrier, to, letter)).final
+            return (await self.send_with(carrier, to, letter, requires_tls=requires_tls)).final
         finally:
             await carrier.close()
 
     async def send_with(
-        self, carrier: Carrier, to: Address, letter: bytes, before_end: Callable[[], Awaitable[bool]] | None = None
+        self,
+        carrier: Carrier,
+        to: Address,
+        letter: bytes,
+        before_end: Callable[[], Awaitable[bool]] | None = None,
+        *,
+        requires_tls: bool = False,
     ) -> Outcome:
-        """Send over an open connection, with the null reverse-path: nothing shall come back (RFC 3834, 3.3)."""
+        """Send over an open connection, with the null reverse-path: nothing shall come back (RFC 3834, 3.3).
+
+        What tells of a mail that `requires_tls` goes like that mail (RFC 8689, 5). Raises UpstreamError if the line
+        breaks, or if that is not offered.
+        """
         parameters = "" if to.normal.isascii() else " SMTPUTF8"
+        if requires_tls:
+            if "REQUIRETLS" not in carrier.extensions:
+                raise UpstreamError("the outbox does not offer REQUIRETLS")
+            parameters += " REQUIRETLS"
         wire = stuffed(letter)
         mail = Transmission(f"FROM:<>{parameters}", (f"TO:<{to.local_part}@{to.domain}>",), lambda: (wire,))
         return await carrier.transmit(mail, before_end)
 
-    def send_later(self, to: Address, letter: bytes) -> None:
+    def send_later(self, to: Address, letter: bytes, *, requires_tls: bool = False) -> None:
         """Send in the background, with a few tries; gives up with a line in the log."""
         if len(self._pending) >= PENDING_MAX:
             maillog.letter_lost("too many are waiting")
             return
-        task = asyncio.create_task(self._tries(to, letter))
+        task = asyncio.create_task(self._tries(to, letter, requires_tls))
         self._pending.add(task)
         task.add_done_callback(self._pending.discard)
 
-    async def _tries(self, to: Address, letter: bytes) -> None:
+    async def _tries(self, to: Address, letter: bytes, requires_tls: bool) -> None:
         reply: Reply | None = None
         for pause in (0.0, *self._retry_seconds):
             await asyncio.sleep(pause)
             try:
-                reply = await self.send(to, letter)
+                reply = await self.send(to, letter, requires_tls=requires_tls)
             except UpstreamError as error:
                 reply = error.reply
                 if error.after_end:

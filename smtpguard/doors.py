@@ -2,58 +2,59 @@
 
 from __future__ import annotations
 
-import ssl
 from dataclasses import replace
 from pathlib import Path
 
-from smtpguard.config.sections import AnswersListener, SubmissionListener, Timeouts
+from smtpguard import maillog
+from smtpguard.certificates import Certificates
+from smtpguard.config.sections import AnswersListener, FilterListener, Listener, Timeouts, UpstreamSettings
 from smtpguard.config.sections import Server as ServerSettings
-from smtpguard.config.settings import Settings, SettingsError
+from smtpguard.config.settings import Settings
 from smtpguard.listener.options import AuthWithoutTls, Kind, ListenerOptions, Protocol, Tls
-from smtpguard.listener.server import server_context
-from smtpguard.upstream import connection as upstream_connection
-from smtpguard.upstream.connection import Target
-from smtpguard.upstream.tls import client_context
+from smtpguard.upstream.location import DnsLocator
+from smtpguard.upstream.resolution import Resolver
+from smtpguard.upstream.target import Target
+from smtpguard.upstream.target import Timeouts as UpstreamTimeouts
 
 
-def target(server: ServerSettings, timeouts: Timeouts) -> Target:
-    """Where and how to connect to a mail server. Raises SettingsError for a `ca` that is none."""
-    try:
-        context = None if server.tls == "none" else client_context(server.ca or "system")
-    except OSError as error:
-        raise SettingsError(f"{server.ca}: no certificates can be read from it ({error.strerror})") from error
-    bounds = upstream_connection.Timeouts(
+def target(server: ServerSettings, timeouts: Timeouts, certificates: Certificates) -> Target:
+    """Where and how to connect to a mail server; with `domain` or `dane` the DNS is asked at each connection.
+
+    Raises SettingsError for a `ca` that is none.
+    """
+    context = None if server.tls == "none" else certificates.towards(server.ca)
+    bounds = UpstreamTimeouts(
         connect=timeouts.upstream_connect.total_seconds(),
         reply=timeouts.upstream_reply.total_seconds(),
         final=timeouts.upstream_final.total_seconds(),
     )
-    return Target(server.server.host, server.server.port, server.tls, context, bounds)
+    client_address = server.client_address if isinstance(server, UpstreamSettings) else "none"
+    locator = None
+    if server.domain is not None or server.dane:
+        locator = DnsLocator(Resolver(), domain=server.domain, dane=server.dane, tell=maillog.warning)
+    if server.server is not None:
+        host, port = server.server.host, server.server.port
+    else:
+        host, port = server.domain or "", 0  # the port stands in the DNS
+    return Target(host, port, server.tls, context, bounds, locator=locator, client_address=client_address)
 
 
-def doors(settings: Settings) -> tuple[ListenerOptions, ...]:
+def doors(settings: Settings, certificates: Certificates) -> tuple[ListenerOptions, ...]:
     """The listeners of the settings as the doors that the server opens.
 
     Raises SettingsError for a certificate that cannot be used.
     """
-    context = None
-    if settings.tls is not None and any(each.tls != "none" for each in settings.listeners):
-        certificate, key = settings.tls.certificate, settings.tls.key_file
-        try:
-            context = server_context(certificate, key, settings.tls.minimum)
-        except OSError as error:
-            raise SettingsError(f"{certificate}, {key}: no certificate and its key ({error.strerror})") from error
-    return tuple(_door(each, settings, context) for each in settings.listeners)
+    return tuple(_door(each, settings, certificates) for each in settings.listeners)
 
 
-def _door(
-    listener: SubmissionListener | AnswersListener, settings: Settings, context: ssl.SSLContext | None
-) -> ListenerOptions:
+def _door(listener: Listener, settings: Settings, certificates: Certificates) -> ListenerOptions:
+    tls = settings.tls if listener.tls != "none" else None
     shared = ListenerOptions(
         host=listener.listen.host,
         port=listener.listen.port,
         kind=Kind.ANSWERS,
         tls=Tls(listener.tls),
-        context=context,
+        context=certificates.of_doors(tls) if tls is not None else None,
         message_size=settings.limits.message_size,
         recipients=settings.limits.recipients,
         connections=settings.limits.connections,
@@ -68,14 +69,34 @@ def _door(
     )
     if isinstance(listener, AnswersListener):
         return replace(shared, protocol=Protocol(listener.protocol), trust=listener.trust)
+    if isinstance(listener, FilterListener):
+        behind = target(_behind(listener, settings), settings.timeouts, certificates)
+        if behind.client_address == "xclient":
+            # Our client is the front; whom it serves it tells the re-entry port itself, by XFORWARD.
+            behind = replace(behind, client_address="none")
+        received_by = listener.received_by
+        return replace(shared, kind=Kind.FILTER, target=behind, trust=listener.trust, received_by=received_by)
     assert settings.upstream is not None  # noqa: S101 - missing_to_serve() was empty
     return replace(
         shared,
         kind=Kind.SUBMISSION,
-        target=target(settings.upstream, settings.timeouts),
+        trusted_networks=settings.trusted_networks,
+        target=target(settings.upstream, settings.timeouts, certificates),
         auth_required=listener.auth == "required",
         auth_without_tls=AuthWithoutTls(listener.auth_without_tls),
+        proxy_protocol=listener.proxy_protocol,
     )
+
+
+def _behind(listener: FilterListener, settings: Settings) -> ServerSettings:
+    """The re-entry port of a filter listener."""
+    upstream = settings.upstream
+    if listener.upstream is not None:
+        ca = None if upstream is None else upstream.ca
+        # Whether a plain link may leave the machine was looked at when the settings were read.
+        return ServerSettings(server=listener.upstream, tls=listener.upstream_tls, ca=ca, allow_plaintext=True)
+    assert upstream is not None  # noqa: S101 - missing_to_serve() was empty
+    return upstream
 
 
 def _spool(settings: Settings) -> Path | None:

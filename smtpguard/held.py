@@ -61,6 +61,11 @@ class HeldMail:
     expires: datetime
     wire: bytes = field(repr=False)
 
+    @property
+    def requires_tls(self) -> bool:
+        """True if its sender wants it to go by checked TLS or not at all (RFC 8689)."""
+        return self.envelope.reverse_path.parameter("REQUIRETLS") is not None
+
 
 @dataclass(frozen=True, slots=True)
 class Card:

@@ -23,6 +23,7 @@ from smtpguard.keys import KeyFolderError
 from smtpguard.mail.arrival import Arrival
 from smtpguard.mail.envelope import Envelope
 from smtpguard.mail.message import Submission
+from smtpguard.mail.received import below_front
 from smtpguard.mail.reply import Reply
 from smtpguard.notices.compose import Site, compose_notice
 from smtpguard.policy import Policy
@@ -66,6 +67,11 @@ class Holding:
         self._checks_outbox = checks_outbox
         self._times = times or HoldTimes()
 
+    @property
+    def can_require_tls(self) -> bool:
+        """True if the outbox is known to offer REQUIRETLS."""
+        return self._correspondence.can_require_tls
+
     async def waits_for(self, token: Token) -> bool:
         """True if a mail is waiting under this code (90-17). Raises StoreError."""
         row = await self._store.find(self._safe.hold_id(token))
@@ -98,14 +104,16 @@ class Holding:
         attempt: _Attempt,
     ) -> Reply:
         held = held_mail(arrival, submission, verdict, policy)
-        tags, known = await self._safe.tags(held, submission.message.message_id)
+        # A front puts a Received field of its own above each copy.
+        typed = below_front(held.wire) if arrival.behind_front else None
+        tags, known = await self._safe.tags(held, submission.message.message_id, typed)
         former = await self._store.find_resend(known) if known else None
         if former is not None and _is_quick_resend(former):
             await upstream.reset()
             maillog.resent(arrival.id)
             return outcomes.HELD
         attempt.carrier = carrier = await self._correspondence.open()
-        if self._checks_outbox and not _can_carry(arrival.envelope, carrier.extensions):
+        if not self._can_carry(held, carrier.extensions):
             await upstream.reset()
             maillog.refused(arrival.id, outcomes.NOT_CARRIED.code)
             return outcomes.NOT_CARRIED
@@ -127,7 +135,9 @@ class Holding:
         notice = compose_notice(
             head, self._site(), held, token.lines, language=language, again=former is not None
         )  # fmt: skip
-        outcome = await self._correspondence.send_with(carrier, mailbox, notice, attempt.before_end)
+        outcome = await self._correspondence.send_with(
+            carrier, mailbox, notice, attempt.before_end, requires_tls=held.requires_tls
+        )
         if not outcome.sent:
             attempt.end_begun = False
             await self._undo(attempt)
@@ -143,6 +153,15 @@ class Holding:
         reach("hold.marked")
         maillog.held(arrival.id)
         return outcomes.HELD
+
+    def _can_carry(self, held: HeldMail, extensions: frozenset[str]) -> bool:
+        """False if the outbox lacks what the mail was submitted with: found out now, not when its sender says SEND.
+
+        Whoever releases: the notice says what the mail is about, so it goes by REQUIRETLS, too.
+        """
+        if held.requires_tls and "REQUIRETLS" not in extensions:
+            return False
+        return not self._checks_outbox or _can_be_released(held.envelope, extensions)
 
     async def _undo(self, attempt: _Attempt) -> None:
         """Drop the row of a hold whose notice is known not to be taken. If the final dot of the notice was sent, the
@@ -212,11 +231,8 @@ def _is_quick_resend(former: HeldRow) -> bool:
     )
 
 
-def _can_carry(envelope: Envelope, extensions: frozenset[str]) -> bool:
-    """False if the outbox lacks what the mail was submitted with: found out now, not when its sender says SEND."""
+def _can_be_released(envelope: Envelope, extensions: frozenset[str]) -> bool:
     mail = envelope.reverse_path
     if mail.parameter("SMTPUTF8") is not None and "SMTPUTF8" not in extensions:
-        return False
-    if mail.parameter("REQUIRETLS") is not None and "REQUIRETLS" not in extensions:
         return False
     return (mail.parameter("BODY") or "7BIT").upper() != "8BITMIME" or "8BITMIME" in extensions

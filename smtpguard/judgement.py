@@ -8,7 +8,7 @@ from smtpguard.checks import CHECKS, Check
 from smtpguard.checks.crosspost import lists_addressed
 from smtpguard.checks.hidden_list import hidden_lists
 from smtpguard.evidence import Evidence
-from smtpguard.mail.message import Submission
+from smtpguard.mail.message import UNASKABLE, Submission
 from smtpguard.policy import Kind, Policy
 from smtpguard.verdict import Action, Finding, Verdict, in_order
 
@@ -46,6 +46,8 @@ def weigh(submission: Submission, findings: tuple[Finding, ...], policy: Policy)
         return Verdict(Action.REFUSE, findings, "90-02")
     if submission.message.automatic is not None:
         return Verdict(Action.REFUSE, findings, "90-01")
+    if submission.account is UNASKABLE:
+        return Verdict(Action.REFUSE, findings, "90-06")
     if submission.account is None or submission.account.mailbox is None:
         return Verdict(Action.REFUSE, findings, "90-05")
     if submission.size > policy.hold_size:

@@ -46,9 +46,12 @@ CANNOT_OPEN = Reply.of(550, "5.7.0 Your mail was not sent and cannot be opened a
 LETTER_TAKEN = Reply.of(250, "2.0.0 Ok")
 
 
-def refused(verdict: Verdict) -> Reply:
-    """The reply for a verdict that refuses: the reasons, and why nobody was asked."""
-    reasons = "; ".join(dict.fromkeys(_reason(each) for each in verdict.findings))
+def refused(verdict: Verdict, *, discreet: bool = False) -> Reply:
+    """The reply for a verdict that refuses: the reasons, and why nobody was asked. `discreet` for a client that writes
+    it into a log beside the sender: nothing of the mail is named (T-42).
+    """
+    reason = _discreet_reason if discreet else _reason
+    reasons = "; ".join(dict.fromkeys(reason(each) for each in verdict.findings))
     match verdict.decided_by:
         case "90-08":
             return _line(552, f"5.3.4 Not sent: too large to wait for your answer, and {reasons}")
@@ -56,6 +59,8 @@ def refused(verdict: Verdict) -> Reply:
             return _line(550, f"5.7.1 Not sent: an automatic mail cannot be asked about, and {reasons}")
         case "90-05":
             return _line(550, f"5.7.1 Not sent: {reasons}; this account has no mailbox where we could ask")
+        case "90-06":
+            return _line(550, f"5.7.1 Not sent: {reasons}; it came without a login, so nobody can be asked")
         case _:
             return _line(550, f"5.7.1 Not sent: {reasons}")
 
@@ -70,6 +75,18 @@ def _reason(finding: Finding) -> str:
             return f"the list {lists} is only in Bcc (rule 12)"
         case "11-08" | "11-16":
             return f"it would take a private mail to {lists or 'others'} (rule 11)"
+        case _:
+            return "it could not be examined"
+
+
+def _discreet_reason(finding: Finding) -> str:
+    match finding.id:
+        case "12-02":
+            return "it is addressed to more than one list, please choose one (rule 12)"
+        case "12-10":
+            return "a list is only in Bcc (rule 12)"
+        case "11-08" | "11-16":
+            return "it would pass on a private mail (rule 11)"
         case _:
             return "it could not be examined"
 

@@ -67,6 +67,10 @@ class Release:
         indexes = chosen_recipients(held, choice)
         carrier = await open_carrier()
         try:
+            if held.requires_tls and "REQUIRETLS" not in carrier.extensions:
+                # RFC 8689, 4.2.1: by checked TLS or not at all. It waits on; the admin may mend that in time.
+                maillog.deferred(held.submission_id, "release: REQUIRETLS is not offered")
+                return ReleaseResult(Ending.LATER)
             mail = _transmission(held, indexes, carrier.extensions)
 
             async def before_end() -> bool:

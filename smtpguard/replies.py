@@ -15,6 +15,7 @@ RECIPIENT_OK = Reply.of(250, "2.1.5 Ok")  # RCPT to the guard's own addresses, w
 BYE = Reply.of(221, "2.0.0 Bye")  # QUIT is answered at once; the mail server's own 221 is not waited for
 HELP = Reply.of(214, "2.0.0 See RFC 5321")  # RFC 5321, 4.1.1.8: helpful information, of which there is little
 CANNOT_VERIFY = Reply.of(252, "2.0.0 Cannot VRFY user, but will try to deliver")  # RFC 5321, 3.5.3: tells nothing
+TAKEN = Reply.of(250, "2.0.0 Ok")  # a member's mail behind a front, whatever became of it: its log keeps this (T-42)
 GO_AHEAD = Reply.of(354, "End data with <CR><LF>.<CR><LF>")  # a 354 has no enhanced code (RFC 2034, 4)
 START_TLS = Reply.of(220, "2.0.0 Ready to start TLS")  # RFC 3207, 4
 
@@ -28,6 +29,7 @@ UNKNOWN_PARAMETER = Reply.of(555, "5.5.4 Parameter not recognized")  # RFC 5321,
 HELLO_FIRST = Reply.of(503, "5.5.1 Send EHLO or HELO first")  # also after STARTTLS: all was forgotten (RFC 3207, 4.2)
 MAIL_FIRST = Reply.of(503, "5.5.1 Need MAIL command")
 NESTED_MAIL = Reply.of(503, "5.5.1 Nested MAIL command")
+NOT_IN_TRANSACTION = Reply.of(503, "5.5.1 Not permitted during a mail transaction")  # XCLIENT, XFORWARD
 NO_RECIPIENTS = Reply.of(554, "5.5.1 No valid recipients")  # DATA without an accepted RCPT gets no 354
 TOO_MANY_RECIPIENTS = Reply.of(452, "4.5.3 Too many recipients")  # RFC 5321, 4.5.3.1.10
 OTHER_SORT_LATER = Reply.of(452, "4.5.3 Send answers and letters separately")  # one reply cannot speak for both
@@ -35,6 +37,7 @@ RECIPIENT_UNREADABLE = Reply.of(553, "5.1.3 Write this address plainly: name@dom
 NO_SUCH_ADDRESS = Reply.of(550, "5.1.1 No such address here")  # the answers door takes the guard's own addresses only
 TOO_EARLY = Reply.of(503, "5.5.0 Improper use of pipelining")  # octets behind DATA or STARTTLS; we close
 TOO_MANY_MESSAGES = Reply.of(421, "4.7.0 Too many messages in one session, connect again")  # the mail is put off
+TOO_MUCH_TALK = Reply.of(421, "4.7.0 Too many commands without mail")  # NOOP and its kin; see listener/allowance
 TOO_MANY_ERRORS = Reply.of(421, "4.7.0 Too many errors")  # bounds what a broken or probing client may cost
 
 # ---------------------------------------------------------------- login and TLS
@@ -47,7 +50,7 @@ LOGIN_NEEDS_TLS = Reply.of(538, "5.7.11 Encryption required for authentication")
 TLS_TWICE = Reply.of(503, "5.5.1 TLS is already active")
 TLS_TOO_LATE = Reply.of(503, "5.5.1 STARTTLS comes before AUTH and MAIL")  # the mail server cannot forget a login
 NO_TLS_HERE = Reply.of(502, "5.5.1 STARTTLS is not offered")
-STRANGER = Reply.of(554, "5.7.1 This door is not open to you")  # `trust` of the answers door
+STRANGER = Reply.of(554, "5.7.1 This door is not open to you")  # `trust` of the answers and filter doors
 
 # ---------------------------------------------------------------- content
 CONTENT_BAD_OCTETS = Reply.of(550, "5.5.2 Bare CR, bare LF or NUL in the message")  # SMTP smuggling; we close

@@ -30,6 +30,7 @@ ROWS: Mapping[str, str] = MappingProxyType(
         "90-03": "Nobody has logged in: passed on untouched, the mail server decides.",
         "90-04": "The account that logged in is asked, whatever From: says.",
         "90-05": "An account without a mailbox of its own cannot be asked; if its mail would be held, it is refused.",
+        "90-06": "A trusted network may send without a login; nobody can be asked, so what would be held is refused.",
         "90-08": "A mail that would be held but is too large to be kept is refused.",
         "90-10": "A hold that cannot be stored, or its notice handed over, does not happen: the mail comes back.",
         "90-12": "Several reasons make one hold and one notice, rule 11 before rule 12.",

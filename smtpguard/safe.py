@@ -35,19 +35,21 @@ class Safe:
         """The id of the row that `token` belongs to."""
         return hold_id(token.octets)
 
-    async def tags(self, held: HeldMail, message_id: str | None) -> tuple[Tags, tuple[bytes, ...]]:
+    async def tags(
+        self, held: HeldMail, message_id: str | None, typed: bytes | None = None
+    ) -> tuple[Tags, tuple[bytes, ...]]:
         """The tags for a new row, and every `resend` tag under which the same mail may wait already (12-15).
 
-        A mail may have been held in an earlier week, under that week's key. Raises KeyFolderError if the key folder
-        cannot be used.
+        `typed` is what of its content a second copy has, too; None: all of it. A mail may have been held in an earlier
+        week, under that week's key. Raises KeyFolderError if the key folder cannot be used.
         """
-        return await asyncio.to_thread(self._tags, held, message_id)
+        return await asyncio.to_thread(self._tags, held, message_id, held.wire if typed is None else typed)
 
-    def _tags(self, held: HeldMail, message_id: str | None) -> tuple[Tags, tuple[bytes, ...]]:
+    def _tags(self, held: HeldMail, message_id: str | None, typed: bytes) -> tuple[Tags, tuple[bytes, ...]]:
         today = self._today()
         week = week_of(today)
         key = self._keys.week_key(week, create=True)
-        digest = content_digest((held.wire,))
+        digest = content_digest((typed,))
         recipients = [path.address for path in held.envelope.recipients if path.address is not None]
         tags = tags_of(
             week, key, account=held.account, recipients=recipients, message_id=message_id, content=digest

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from smtpguard.app import Application, Charge
+from smtpguard.certificates import Certificates
 from smtpguard.config.places import endpoint_of
 from smtpguard.config.settings import Settings
 from smtpguard.doors import doors, target
@@ -21,6 +22,7 @@ from smtpguard.listener.options import AuthWithoutTls, Kind, Protocol, Tls
 from smtpguard.policy import Policy
 from smtpguard.state import StateFolderError
 from smtpguard.store import StoreError
+from smtpguard.tls_context import in_force
 from tests.logs import caught
 from tests.loopback.certificates import Authority
 from tests.loopback.fake_upstream import FakeUpstream
@@ -199,10 +201,11 @@ def test_doors_are_what_the_settings_say(tmp_path: Path) -> None:
         )
     ).settings  # fmt: skip
 
-    implicit, starttls, answers = doors(settings)
+    opened = doors(settings, Certificates())
+    implicit, starttls, answers = opened
 
     assert (Kind.SUBMISSION, Tls.IMPLICIT, True) == (implicit.kind, implicit.tls, implicit.auth_required)
-    assert isinstance(implicit.context, ssl.SSLContext)
+    assert isinstance(implicit.tls_context, ssl.SSLContext)
     assert (Tls.STARTTLS, False, AuthWithoutTls.NEVER) == (
         starttls.tls,
         starttls.auth_required,
@@ -210,11 +213,11 @@ def test_doors_are_what_the_settings_say(tmp_path: Path) -> None:
     )
     assert (Kind.ANSWERS, Protocol.LMTP, None) == (answers.kind, answers.protocol, answers.target)
     assert ["192.0.2.0/24"] == [str(each) for each in answers.trust]
-    assert {(420.0, 240.0, 1024 * 1024)} == {(each.idle, each.data_idle, each.message_size) for each in doors(settings)}
-    for each in doors(settings):
+    assert {(420.0, 240.0, 1024 * 1024)} == {(each.idle, each.data_idle, each.message_size) for each in opened}
+    for each in opened:
         assert limits == {name: getattr(each, name) for name in limits}
-    assert {tmp_path / "state" / "spool"} == {each.spool for each in doors(settings)}
-    assert {"check.example.test"} == {each.hostname for each in doors(settings)}
+    assert {tmp_path / "state" / "spool"} == {each.spool for each in opened}
+    assert {"check.example.test"} == {each.hostname for each in opened}
 
 
 def test_the_way_to_the_mail_server_is_what_the_settings_say(tmp_path: Path) -> None:
@@ -225,14 +228,14 @@ def test_the_way_to_the_mail_server_is_what_the_settings_say(tmp_path: Path) -> 
     ).settings
     assert settings.upstream is not None
 
-    plain = target(settings.upstream, settings.timeouts)
-    starttls = target(settings.upstream.model_copy(update={"tls": "starttls"}), settings.timeouts)
+    plain = target(settings.upstream, settings.timeouts, Certificates())
+    starttls = target(settings.upstream.model_copy(update={"tls": "starttls"}), settings.timeouts, Certificates())
 
     assert ("127.0.0.1", 2525, None) == (plain.host, plain.port, plain.context)
     assert (3.0, 9.0, 600.0) == (plain.timeouts.connect, plain.timeouts.reply, plain.timeouts.final)
-    assert starttls.context is not None
-    assert ssl.CERT_REQUIRED is starttls.context.verify_mode
-    assert starttls.context.check_hostname
+    context = in_force(starttls.context)
+    assert ssl.CERT_REQUIRED is context.verify_mode
+    assert context.check_hostname
 
 
 def test_a_charge_can_hold_only_with_address_contact_and_outbox(tmp_path: Path) -> None:

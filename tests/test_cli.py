@@ -258,7 +258,7 @@ async def test_settings_that_cannot_serve_end_with_78_and_what_is_missing(tmp_pa
 
     assert 78 == code
     assert '"upstream" is missing' in said
-    assert '"listeners" has no entry of kind submission' in said
+    assert '"listeners" has no entry of kind submission or filter' in said
 
 
 async def test_lists_without_what_a_hold_needs_end_with_78(tmp_path: Path) -> None:

@@ -20,8 +20,8 @@ from smtpguard.keys import KeyFolder, week_of
 from smtpguard.safe import Safe
 from smtpguard.store import StoreError
 from smtpguard.store.sqlite import SQLiteStore
-from smtpguard.upstream.connection import Target
 from smtpguard.upstream.outbox import OutboxLogin, SubmissionOutbox
+from smtpguard.upstream.target import Target
 from tests.logs import caught
 from tests.loopback.fake_upstream import FakeUpstream
 from tests.loopback.guarded import body, parsed

@@ -44,6 +44,8 @@ def every_event(reply: Reply) -> None:
     maillog.expired(3)
     maillog.letter_lost("refused", reply)
     maillog.started("submission=127.0.0.1:587", "0.1")
+    maillog.reloaded(2)
+    maillog.certificate_kept('"tls.key_file" is not the key of the first certificate in /etc/a.pem: /etc/b.pem')
     maillog.stopped()
     maillog.warning("something", why=f"the mail server said: {reply.text}", count=2)
     try:

@@ -1,10 +1,14 @@
-"""T-06: what the operating system may do with the guard's memory."""
+"""What the operating system gives the guard (open files), and what it may do with its memory (T-06)."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
+
+from smtpguard.process import TURN_SECONDS, descriptors_for, take_short_turns
 
 CHILD = """
 import ctypes, resource, sys
@@ -29,3 +33,39 @@ def test_T_06_a_hardened_process_leaves_no_core_and_is_closed_to_others_of_its_u
 
     assert said == ["0", "0", "0"]
     assert owner == 0  # root's, whoever runs it: proc(5)
+
+
+FILES = """
+import resource, sys
+from smtpguard.process import allow_descriptors
+soft, hard, wanted = map(int, sys.argv[1:])
+resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+print(allow_descriptors(wanted), *resource.getrlimit(resource.RLIMIT_NOFILE))
+"""
+
+
+@pytest.mark.parametrize(
+    ("soft", "hard", "wanted", "allowed"),
+    [(64, 512, 256, 256), (64, 512, 512, 512), (64, 512, 9000, 512), (300, 512, 256, 300), (512, 512, 9000, 512)],
+)
+def test_open_files_are_raised_as_far_as_wanted_and_allowed_and_never_lowered(
+    soft: int, hard: int, wanted: int, allowed: int
+) -> None:
+    child = subprocess.run(
+        [sys.executable, "-c", FILES, *map(str, (soft, hard, wanted))], capture_output=True, text=True, check=True
+    )
+
+    assert [allowed, allowed, hard] == [int(word) for word in child.stdout.split()]
+
+
+def test_every_session_has_room_for_client_mail_server_and_a_large_mail() -> None:
+    assert 3 * 2000 < descriptors_for(2000) < 4 * 2000
+
+
+def test_threads_give_the_interpreter_back_after_a_short_turn() -> None:
+    before = sys.getswitchinterval()
+    try:
+        take_short_turns()
+        assert sys.getswitchinterval() == pytest.approx(TURN_SECONDS)
+    finally:
+        sys.setswitchinterval(before)

@@ -11,13 +11,10 @@ SITE = ""
 LIST = "list file"
 
 _LATER: Mapping[str, str] = {
-    SITE: "public_url rules member_domains list_addresses roster trusted_networks groups plus_addresses consent_marks "
+    SITE: "public_url rules member_domains list_addresses roster groups plus_addresses consent_marks "
     "private_marks secret_file remember members_informed memory stock web metrics workers",
     LIST: "kind posters discussion includes topics tag wrong_if exceptions examples automatic was say on_alarm expires "
     "call first_post burst wrong_topic audience readers may_quote_to strict adding_people encrypted",
-    "listeners.submission": "proxy_protocol",
-    "upstream": "domain dane client_address",
-    "outbox": "domain dane",
     "accounts": "automatic",
     "defaults": "adding_people private_max_recipients strict wrong_topic first_post burst visible_max window "
     "thread_memory",
@@ -28,7 +25,7 @@ _LATER: Mapping[str, str] = {
 LATER_KEYS: Mapping[str, frozenset[str]] = {place: frozenset(keys.split()) for place, keys in _LATER.items()}
 
 LATER_VALUES: Mapping[str, frozenset[str]] = {
-    "listeners.kind": frozenset({"filter", "tap"}),
+    "listeners.kind": frozenset({"tap"}),
     "defaults.on_alarm": frozenset({"refuse", "observe"}),
     "store.kind": frozenset({"postgresql"}),
 }

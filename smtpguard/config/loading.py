@@ -28,7 +28,6 @@ _REQUIRED_OF_LISTS = {
 }
 _REQUIRED_OF_SITE = {
     "listen": 'where to listen, "HOST:PORT"',
-    "server": 'the mail server, "HOST:PORT"',
     "certificate": "the PEM file with the certificate and its chain",
     "key_file": "the PEM file with the certificate's key",
     "mailbox": "the address that notices to this account go to, or null",

@@ -76,7 +76,7 @@ def explain_syntax(source: Source, error: yaml.YAMLError) -> Problem:
         return source.problem(begun, text)
     if "cannot start any token" in problem:
         return source.problem(here, _bad_start(line[here.column - 1 :]))
-    if "unknown escape character" in problem:
+    if "unknown escape character" in problem or "character escape code" in problem:
         return source.problem(here, "a backslash in double quotes means something special. Use single quotes: ' '.")
     if (found := _value_mistake(here, line)) is not None:
         return source.problem(*found)

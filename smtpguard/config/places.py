@@ -42,6 +42,15 @@ class Endpoint:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
     @property
+    def is_address(self) -> bool:
+        """True if the host is an IP address."""
+        try:
+            ipaddress.ip_address(self.host)
+        except ValueError:
+            return False
+        return True
+
+    @property
     def is_loopback(self) -> bool:
         """True if what is sent there does not leave the machine."""
         if self.host.lower().rstrip(".") == "localhost":

@@ -115,6 +115,9 @@ def read_document(source: Source) -> Document:
     except yaml.YAMLError as error:
         composer.problems.append(explain_syntax(source, _portable(source, error)))
         root = None
+    except (OverflowError, ValueError) as error:  # as in `_portable`, where there is no libyaml
+        composer.problems.append(explain_syntax(source, yaml.YAMLError(str(error))))
+        root = None
     return Document(source, root, tuple(composer.problems))
 
 
@@ -125,6 +128,9 @@ def _portable(source: Source, error: yaml.YAMLError) -> yaml.YAMLError:
             pass
     except yaml.YAMLError as own:
         return own
+    except (OverflowError, ValueError):
+        # PyYAML's own parser forgets that "\UFFFFFFFF" is no character; libyaml says where it stands.
+        pass
     return error
 
 

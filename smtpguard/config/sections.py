@@ -9,7 +9,15 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from smtpguard.accounts import AccountEntry
-from smtpguard.config.places import CertificateAuthority, FilePath, HostPort, MailboxOrNone, Network, SecretPath
+from smtpguard.config.places import (
+    CertificateAuthority,
+    Domain,
+    FilePath,
+    HostPort,
+    MailboxOrNone,
+    Network,
+    SecretPath,
+)
 from smtpguard.config.values import Duration, Flag, Language, Line, Number, Size, between, mistake, one_or_many
 
 # Languages with notice texts.
@@ -32,6 +40,20 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, hide_input_in_errors=True)
 
 
+# 10.0.0.0/8 and fc00::/7 are the largest networks that anybody has to himself (RFC 1918, RFC 4193).
+_PREFIX_MIN = {4: 8, 6: 7}
+
+
+def _not_everybody(networks: tuple[Network, ...]) -> tuple[Network, ...]:
+    for number, each in enumerate(networks):
+        if each.prefixlen < _PREFIX_MIN[each.version]:
+            raise mistake("this is everybody. Name your own machines or networks.", number)
+    return networks
+
+
+OwnNetworks = Annotated[tuple[Network, ...], BeforeValidator(one_or_many), AfterValidator(_not_everybody)]
+
+
 class SubmissionListener(Section):
     """A door for members' mail programs (RFC 6409)."""
 
@@ -40,11 +62,39 @@ class SubmissionListener(Section):
     tls: TlsMode = "starttls"
     auth: Literal["required", "optional"] = "required"
     auth_without_tls: Literal["never", "loopback", "always"] = "loopback"
+    proxy_protocol: OwnNetworks = ()
 
     @model_validator(mode="after")
     def _can_log_in(self) -> SubmissionListener:
         if self.tls == "none" and self.auth == "required" and self.auth_without_tls == "never":
             raise mistake("nobody can log in here: without TLS, AUTH is never offered.", "auth_without_tls")
+        return self
+
+
+class FilterListener(Section):
+    """A door for a mail server in front: behind Postfix's smtpd_proxy_filter."""
+
+    kind: Literal["filter"]
+    listen: HostPort
+    tls: TlsMode = "none"
+    trust: Annotated[OwnNetworks, Field(min_length=1)] = (IPv4Network("127.0.0.1/32"),)
+    account_from: Literal["received", "xclient"] = "received"
+    received_by: Domain | None = None
+    upstream: HostPort | None = None
+    upstream_tls: TlsMode = "none"
+
+    @model_validator(mode="after")
+    def _knows_its_front(self) -> FilterListener:
+        if self.account_from == "received" and self.received_by is None:
+            text = "the host that writes the Received field in which the account stands (Postfix: myhostname)"
+            raise mistake(f'"received_by" is missing: it names {text}.')
+        if self.account_from == "xclient" and self.received_by is not None:
+            raise mistake('no Received field is read with "account_from: xclient". Delete this line.', "received_by")
+        if self.upstream is None and "upstream_tls" in self.model_fields_set:
+            text = '"upstream_tls" belongs to the "upstream" of this listener, which is missing.'
+            raise mistake(text, "upstream_tls")
+        if self.upstream == self.listen:
+            raise mistake("this is the listener itself: mail would go round. Name the re-entry port.", "upstream")
         return self
 
 
@@ -58,7 +108,7 @@ class AnswersListener(Section):
     trust: Annotated[tuple[Network, ...], BeforeValidator(one_or_many)] = (IPv4Network("127.0.0.1/32"),)
 
 
-Listener = Annotated[SubmissionListener | AnswersListener, Field(discriminator="kind")]
+Listener = Annotated[SubmissionListener | FilterListener | AnswersListener, Field(discriminator="kind")]
 
 
 class TlsSettings(Section):
@@ -70,23 +120,48 @@ class TlsSettings(Section):
 
 
 class Server(Section):
-    """A mail server that the guard connects to. `ca` None: the authorities that the system trusts."""
+    """A mail server that the guard connects to: `server`, or what the DNS says of `domain`; one of both is there.
 
-    server: HostPort
+    `ca` None: the authorities that the system trusts.
+    """
+
+    server: HostPort | None = None
+    domain: Domain | None = None
     tls: TlsMode = "starttls"
     ca: CertificateAuthority = None
+    dane: Flag = False
     allow_plaintext: Flag = False
 
     @model_validator(mode="after")
+    def _is_somewhere(self) -> Server:
+        if self.server is None and self.domain is None:
+            raise mistake('"server" is missing: the mail server, "HOST:PORT" (or "domain", to find it by the DNS).')
+        if self.server is not None and self.domain is not None:
+            text = 'write "server" or "domain", not both: the domain is for finding the server by the DNS.'
+            raise mistake(text, "domain")
+        if self.domain is not None and self.tls == "none":
+            text = 'a server found by "domain" is always spoken to with TLS. Write starttls or implicit.'
+            raise mistake(text, "tls")
+        if self.dane and self.tls == "none":
+            text = '"dane" says which certificate is right, and without TLS there is none. Write starttls or implicit.'
+            raise mistake(text, "tls")
+        if self.dane and self.server is not None and self.server.is_address:
+            raise mistake('"dane" needs a name: an IP address has no TLSA records.', "server")
+        return self
+
+    @model_validator(mode="after")
     def _no_passwords_in_the_open(self) -> Server:
-        if self.tls == "none" and not self.server.is_loopback and not self.allow_plaintext:
+        here = self.server is not None and self.server.is_loopback
+        if self.tls == "none" and not here and not self.allow_plaintext:
             text = "passwords and mail would cross the network in the open. Write starttls or implicit, or, if that is"
             raise mistake(f'{text} really meant, "allow_plaintext: true".', "tls")
         return self
 
 
 class UpstreamSettings(Server):
-    """The mail server behind the guard."""
+    """The mail server behind the guard. `client_address` is how it learns where a member's connection comes from."""
+
+    client_address: Literal["none", "xclient", "proxy"] = "none"
 
 
 class OutboxSettings(Server):

@@ -15,11 +15,13 @@ from smtpguard.config.sections import (
     AccountSettings,
     AnswersListener,
     Defaults,
+    FilterListener,
     KnownLanguage,
     Limits,
     Listener,
     LogSettings,
     OutboxSettings,
+    OwnNetworks,
     Section,
     StoreSettings,
     SubmissionListener,
@@ -84,6 +86,7 @@ class Settings(Section):
     account_domain: Domain | None = None
     accounts: Annotated[dict[Login, AccountSettings], BeforeValidator(_long_form)] = Field(default_factory=dict)
     mailbox_from_reverse_path: Flag = False
+    trusted_networks: OwnNetworks = ()
     crosspost_pairs: Annotated[
         tuple[Annotated[tuple[ListName, ...], BeforeValidator(one_or_many)], ...], BeforeValidator(_addressed)
     ] = ()
@@ -111,6 +114,36 @@ class Settings(Section):
                 raise mistake("this is the guard's own address; it cannot be a desk.", "desks", number)
         return self
 
+    @model_validator(mode="after")
+    def _filters_fit(self) -> Settings:
+        filters = [(number, each) for number, each in enumerate(self.listeners) if isinstance(each, FilterListener)]
+        allowed = self.upstream is not None and self.upstream.allow_plaintext
+        for number, each in filters:
+            behind = each.upstream
+            if behind is not None and each.upstream_tls == "none" and not behind.is_loopback and not allowed:
+                text = 'mail would cross the network in the open. Write "upstream_tls: starttls" or implicit, or, if'
+                raise mistake(
+                    f'{text} that is really meant, "allow_plaintext: true" in "upstream".',
+                    "listeners",
+                    number,
+                    "upstream",
+                )
+        answers_count = any(isinstance(each, SubmissionListener) for each in self.listeners)
+        if filters and not answers_count and self.outbox is not None and self.outbox.release == "session":
+            text = "held mail could never be sent: there is no listener of kind submission, by which its sender could"
+            raise mistake(f'{text} answer while logged in. Write "release: outbox".', "outbox", "release")
+        return self
+
+    @model_validator(mode="after")
+    def _outbox_needs_no_header(self) -> Settings:
+        upstream, outbox = self.upstream, self.outbox
+        if upstream is None or outbox is None or upstream.client_address != "proxy":
+            return self
+        if (outbox.server, outbox.domain) == (upstream.server, upstream.domain):
+            text = 'the outbox sends no PROXY header, but with "client_address: proxy" this port of the mail server'
+            raise mistake(f"{text} needs one. Give the outbox another port.", "outbox", "server")
+        return self
+
     def _comes_back(self, address: Address) -> bool:
         guard = self.address
         if guard is None or address.domain != guard.domain:
@@ -130,9 +163,11 @@ class Settings(Section):
     def missing_to_serve(self) -> list[str]:
         """What must be there before mail can be relayed, each a sentence; empty if nothing is missing."""
         missing = []
-        if not any(isinstance(each, SubmissionListener) for each in self.listeners):
-            missing.append('"listeners" has no entry of kind submission: nobody could send (or use --listen).')
-        if self.upstream is None:
+        senders = [each for each in self.listeners if not isinstance(each, AnswersListener)]
+        if not senders:
+            text = '"listeners" has no entry of kind submission or filter: nobody could send (or use --listen).'
+            missing.append(text)
+        if self.upstream is None and not (senders and all(_has_own_upstream(each) for each in senders)):
             missing.append('"upstream" is missing: there is no mail server to pass mail to (or use --upstream).')
         needs_tls = any(each.tls != "none" for each in self.listeners)
         if needs_tls and self.tls is None:
@@ -170,7 +205,7 @@ class Settings(Section):
     ) -> Settings:
         """These settings with the command line's words put first.
 
-        `listen` replaces all submission listeners by one, with the manners of the first; doors for answers stay.
+        `listen` replaces all submission listeners by one, with the manners of the first; other doors stay.
         `upstream` replaces the server alone. Raises SettingsError if that makes a plain link over the network.
         """
         changes: dict[str, object] = {}
@@ -182,13 +217,13 @@ class Settings(Section):
             changes["state_dir"] = state_dir
         return self.model_copy(update=changes)
 
-    def _listening_at(self, listen: Endpoint) -> tuple[SubmissionListener | AnswersListener, ...]:
+    def _listening_at(self, listen: Endpoint) -> tuple[Listener, ...]:
         doors = [each for each in self.listeners if isinstance(each, SubmissionListener)]
         if doors:
             first = doors[0].model_copy(update={"listen": listen})
         else:
             first = SubmissionListener(kind="submission", listen=listen, tls="none" if self.tls is None else "starttls")
-        return (first, *(each for each in self.listeners if isinstance(each, AnswersListener)))
+        return (first, *(each for each in self.listeners if not isinstance(each, SubmissionListener)))
 
     def _relaying_to(self, server: Endpoint) -> UpstreamSettings:
         if self.upstream is None:
@@ -198,10 +233,16 @@ class Settings(Section):
                 server=server,
                 tls=self.upstream.tls,
                 ca=self.upstream.ca,
+                dane=self.upstream.dane,
                 allow_plaintext=self.upstream.allow_plaintext,
+                client_address=self.upstream.client_address,
             )
         except ValidationError as error:
             raise SettingsError(f"--upstream {server}: {error.errors()[0]['msg']}") from None
+
+
+def _has_own_upstream(listener: Listener) -> bool:
+    return isinstance(listener, FilterListener) and listener.upstream is not None
 
 
 def _server_at(server: Endpoint) -> UpstreamSettings:
@@ -212,6 +253,7 @@ def _server_at(server: Endpoint) -> UpstreamSettings:
 MODELS: dict[str, type[Section]] = {
     "": Settings,
     "listeners.submission": SubmissionListener,
+    "listeners.filter": FilterListener,
     "listeners.answers": AnswersListener,
     "tls": TlsSettings,
     "upstream": UpstreamSettings,
