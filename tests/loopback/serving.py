@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 
 @dataclass
@@ -26,14 +27,28 @@ class Serving:
             return await self.process.wait()
 
 
-async def start(config: Path, *options: str, fail_at: str | None = None) -> Serving:
-    """Start `serve` and wait until it listens. Raises AssertionError with its log if it ends instead."""
+# The guard takes uvloop if it can be imported.
+LOOPS = {
+    "asyncio": ("-c", "import sys; sys.modules['uvloop'] = None; from smtpguard.cli import main; main()"),
+    "uvloop": ("-m", "smtpguard"),
+}
+
+
+async def start(
+    config: Path | None, *options: str, fail_at: str | None = None, loop: str = "uvloop", files: int | None = None
+) -> Serving:
+    """Start `serve` and wait until it listens. Raises AssertionError with its log if it ends instead.
+
+    `files` is the hard limit of open files (RLIMIT_NOFILE).
+    """
     environment = {key: value for key, value in os.environ.items() if key != "SMTPGUARD_FAIL_AT"}
     if fail_at is not None:
         environment["SMTPGUARD_FAIL_AT"] = fail_at
+    limit = () if files is None else ("prlimit", f"--nofile={files}:{files}")
+    named = () if config is None else ("--config", str(config))
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "smtpguard", "serve", "--config", str(config), *options,
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, env=environment, cwd=config.parent,
+        *limit, sys.executable, *LOOPS[loop], "serve", *named, *options, env=environment,
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, cwd=None if config is None else config.parent,
     )  # fmt: skip
     assert process.stdout is not None
     async with asyncio.timeout(30):
@@ -50,9 +65,9 @@ async def _read(stream: asyncio.StreamReader, log: bytearray) -> None:
 
 
 @asynccontextmanager
-async def serving(config: Path, *options: str, fail_at: str | None = None) -> AsyncIterator[Serving]:
-    """A guard that is ended by SIGTERM at the latest when the block is left."""
-    guard = await start(config, *options, fail_at=fail_at)
+async def serving(config: Path | None, *options: str, **how: Any) -> AsyncIterator[Serving]:
+    """A guard that is ended by SIGTERM at the latest when the block is left; `how` as in `start`."""
+    guard = await start(config, *options, **how)
     try:
         yield guard
     finally:

@@ -158,6 +158,17 @@ async def test_rset_goes_up_only_when_a_transaction_is_open_there() -> None:
         assert up.sessions[0].verbs() == [b"EHLO", b"MAIL", b"RSET"]
 
 
+async def test_rset_goes_up_after_a_refused_mail_whose_size_the_server_may_remember() -> None:
+    async with FakeUpstream() as up, submission_door(up) as door, door.client() as client:
+        up.on("MAIL", reply=b"552 5.3.4 Message size exceeds fixed limit\r\n")
+        await client.ask(b"EHLO me")
+        assert (await client.ask(b"MAIL FROM:<a@example.test> SIZE=9999999")).startswith(b"552 ")
+        assert await client.ask(b"RSET") == b"250 2.0.0 Ok\r\n"
+        assert await client.ask(b"RSET") == replies.OK.wire
+
+        assert up.sessions[0].verbs() == [b"EHLO", b"MAIL", b"RSET"]
+
+
 async def test_commands_that_need_no_mail_server_do_not_go_up() -> None:
     async with FakeUpstream() as up, submission_door(up) as door, door.client() as client:
         assert (await client.ask(b"NOOP x")).startswith(b"250 2.0.0")
@@ -400,7 +411,7 @@ async def test_the_wait_for_the_flow_is_not_the_clients_silence() -> None:
 
 
 async def test_the_mail_server_is_kept_awake_during_a_long_upload(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("smtpguard.listener.connection.KEEP_AWAKE_SECONDS", 0.05)
+    monkeypatch.setattr("smtpguard.listener.reception.KEEP_AWAKE_SECONDS", 0.05)
     async with FakeUpstream() as up, submission_door(up) as door, door.client() as client:
         await client.begin(b"b@example.test")
         await client.ask(b"DATA")

@@ -10,7 +10,7 @@ from smtpguard import replies
 from smtpguard.mail.arrival import Arrival
 from smtpguard.mail.reply import Reply
 from smtpguard.upstream import Upstream
-from smtpguard.upstream.connection import Target, Timeouts
+from smtpguard.upstream.target import Target, Timeouts
 from tests.loopback.door import submission_door
 from tests.loopback.fake_upstream import FakeUpstream
 

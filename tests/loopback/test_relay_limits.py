@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from smtpguard import replies
-from smtpguard.listener.options import Kind, ListenerOptions, Protocol, client_network
+from smtpguard.listener.client import client_key
+from smtpguard.listener.options import Kind, ListenerOptions, Protocol
 from smtpguard.listener.server import Server
-from smtpguard.upstream.connection import Target
+from smtpguard.upstream.target import Target
 from tests.loopback.door import ANSWER_TAKEN, Client, Door, PassingFlow, answers_door, submission_door
 from tests.loopback.fake_upstream import FakeUpstream
 from tests.loopback.guarded import ALL, PRESS, guarded
@@ -157,12 +158,12 @@ async def test_an_address_is_counted_over_all_doors_and_the_mail_server_is_not()
 
 
 def test_a_client_is_an_ipv4_address_or_a_64_of_ipv6() -> None:
-    assert client_network("192.0.2.1") == client_network("::ffff:192.0.2.1")
-    assert client_network("192.0.2.1") != client_network("192.0.2.2")
-    assert client_network("2001:db8:1:2::1") == client_network("2001:db8:1:2:ffff::9")
-    assert client_network("2001:db8:1:2::1") != client_network("2001:db8:1:3::1")
-    assert client_network("fe80::1%eth0") == client_network("fe80::2%eth1")
-    assert client_network("") is None
+    assert client_key("192.0.2.1") == client_key("::ffff:192.0.2.1")
+    assert client_key("192.0.2.1") != client_key("192.0.2.2")
+    assert client_key("2001:db8:1:2::1") == client_key("2001:db8:1:2:ffff::9")
+    assert client_key("2001:db8:1:2::1") != client_key("2001:db8:1:3::1")
+    assert client_key("fe80::1%eth0") == client_key("fe80::2%eth1")
+    assert client_key("") is None
 
 
 # ------------------------------------------------------------ recipients, messages, errors

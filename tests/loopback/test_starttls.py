@@ -192,7 +192,7 @@ async def test_a_handshake_that_fails_ends_the_session_and_nothing_else(authorit
 
 
 async def test_the_guard_speaks_tls_upwards_while_the_client_does_not(authority: Authority) -> None:
-    from smtpguard.upstream.connection import Target
+    from smtpguard.upstream.target import Target
 
     async with FakeUpstream(host="127.0.0.1", tls="starttls", context=authority.server_context(), users=USERS) as up:
         target = Target("localhost", up.port, "starttls", authority.client_context())
