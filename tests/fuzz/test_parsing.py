@@ -1,57 +1,13 @@
-"""parse_message takes anything, and takes little time for it."""
+"""parse_message takes little time for what is made to take much."""
 
 import time
-from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
-from smtpguard.mail.message import Message
 from smtpguard.mail.parsing import parse_message
 
 SECONDS_MAX = 2.0
-_SEEDS = [
-    path.read_bytes() for path in sorted((Path(__file__).parents[1] / "golden" / "passages").glob("*/message.eml"))
-]
-_PIECES = [
-    b"\r\n", b"\n", b"\r\n\r\n", b"--b1", b"--", b">", b"> ", b":", b"=?utf-8?q?", b"?=", b"(", b'"', b"<",
-    b">", b"@", b"\0", b"\xff", b"\xc3", b"Content-Type: multipart/mixed; boundary=b1\r\n",
-    b"Content-Type: message/rfc822\r\n", b"Content-Transfer-Encoding: base64\r\n",
-    b"Content-Type: text/html; charset=utf-7\r\n", b"; charset*=''%", b"<blockquote>",
-    b"-----Original Message-----", b"From: ", b"To: ", b"Subject: ", b"On 1 wrote:", b"-- ", b"Resent-To: ",
-    b"a@b.cc",
-]  # fmt: skip
-
 pytestmark = pytest.mark.slow
-
-
-@settings(deadline=None)
-@given(st.binary(max_size=400))
-def test_arbitrary_octets_never_raise(octets: bytes) -> None:
-    assert isinstance(parse_message(octets), Message)
-
-
-@settings(deadline=None)
-@given(st.lists(st.sampled_from(_PIECES) | st.binary(max_size=8), max_size=60))
-def test_heaps_of_mail_like_pieces_never_raise(pieces: list[bytes]) -> None:
-    assert isinstance(parse_message(b"".join(pieces)), Message)
-
-
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(
-    st.sampled_from(_SEEDS),
-    st.lists(
-        st.tuples(st.floats(0, 1), st.integers(0, 40), st.sampled_from(_PIECES) | st.binary(max_size=6)), max_size=8
-    ),
-)
-def test_mutated_mails_never_raise(seed: bytes, changes: list[tuple[float, int, bytes]]) -> None:
-    octets = bytearray(seed)
-    for where, length, piece in changes:
-        at = int(where * len(octets))
-        octets[at : at + length] = piece
-    message = parse_message(bytes(octets))
-    assert all(each.words >= 0 for each in message.passages)
 
 
 def nested(levels: int) -> bytes:
