@@ -1,8 +1,9 @@
 #!/bin/bash
 # What the end-to-end tests need beside Python: run by `make e2e-deps`. Debian 12, as root. Quick the second time.
 #
-# Installs Postfix, Dovecot, swaks and msmtp from Debian without starting any of them, and Mailman 3 from the package
-# index into a folder of its own. The tests start their own copies, with configuration and state in a temporary folder.
+# Installs Postfix, Dovecot and mail programs (swaks, msmtp, mutt, s-nail, curl) from Debian without starting any of them,
+# and Mailman 3 from the package index into a folder of its own. The tests start their own copies, with configuration and
+# state in a temporary folder.
 set -euo pipefail
 umask 022  # Mailman's user must be able to read what is installed here
 
@@ -11,13 +12,14 @@ here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 venv="${SMTPGUARD_E2E_VENV:-/var/lib/smtpguard-e2e/mailman}"
 pins="$here/mailman.txt"
 # libnet-ssleay-perl is what swaks needs for TLS, and only recommends. strace sees that a hold is on the disk before its 250.
-packages=(postfix dovecot-core dovecot-imapd dovecot-lmtpd swaks libnet-ssleay-perl msmtp strace python3 python3-venv)
+packages=(postfix dovecot-core dovecot-imapd dovecot-lmtpd swaks libnet-ssleay-perl msmtp mutt s-nail curl strace
+  python3 python3-venv)
 
 say() { echo "e2e-deps: $*"; }
 fail() { echo "e2e-deps: $*" >&2; exit 1; }
 
 [ "$(id -u)" = 0 ] || fail "must run as root (it installs Debian packages)"
-[ -e /etc/debian_version ] || fail "knows Debian only; on other systems install Postfix, Dovecot, swaks, msmtp by hand"
+[ -e /etc/debian_version ] || fail "knows Debian only; on other systems install the packages named above by hand"
 
 installed() { [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
 

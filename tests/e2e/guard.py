@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
@@ -34,7 +34,7 @@ class Guard:
     """One guard with settings, state and log below `folder`. As a context manager it starts and ends in good order.
 
     `login` and `release` are the outbox's; `changes` replaces whole keys of smtpguard.yaml, `door` adds keys to its
-    submission listener, `environment` adds variables.
+    submission listener, `more_doors` are further listeners, `environment` adds variables.
     A second guard on the same folder finds what the first one held; one at a time, since the answers port is one.
     """
 
@@ -47,6 +47,7 @@ class Guard:
         release: Release = "outbox",
         changes: Mapping[str, Any] | None = None,
         door: Mapping[str, Any] | None = None,
+        more_doors: Sequence[Mapping[str, Any]] = (),
         environment: Mapping[str, str] | None = None,
     ) -> None:
         self._stack = stack
@@ -58,7 +59,9 @@ class Guard:
         self._log_file = folder / "guard.log"
         self._environment = {**os.environ, **(environment or {})}
         self._process: subprocess.Popen[bytes] | None = None
-        self._write({**self._settings(login, release, door or {}), **(changes or {})})
+        settings = self._settings(login, release, door or {})
+        settings["listeners"] += more_doors
+        self._write({**settings, **(changes or {})})
 
     def start(self) -> None:
         """Start, and return when both ports answer. Raises RuntimeError with the guard's own words if it ends."""

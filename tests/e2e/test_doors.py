@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import re
 import smtplib
 from base64 import b64encode
 from pathlib import Path
 
 import pytest
 
+from tests.e2e import at_home
+from tests.e2e.at_home import Errand, Program
 from tests.e2e.guard import Guard
 from tests.e2e.mail_programs import Place, Said, session, submit
-from tests.e2e.scene import HELD, Scene, once
+from tests.e2e.scene import HELD, Scene, is_as_sent, once
 from tests.e2e.stack import GUARD_ADDRESS, GUARD_USER, LIST_DOMAIN, Stack
 from tests.e2e.stack.ports import HOST, free_ports
-from tests.e2e.writing import forwarded, letter, new_subject
+from tests.e2e.wire import Wire, queued
+from tests.e2e.writing import TEXT, forwarded, letter, new_subject
 
 pytestmark = pytest.mark.e2e
 
@@ -166,3 +170,38 @@ def test_while_the_way_out_is_closed_the_program_keeps_the_mail(stack: Stack, tm
     assert said.code == 451
     assert anna.got(subject) == {}
     assert anna.counts(ordinary) == once(stack, "berlin")
+
+
+@pytest.mark.parametrize("program", [at_home.curl, at_home.msmtp], ids=["curl", "msmtp"])
+def test_the_guards_own_limit_is_offered_and_shown(stack: Stack, tmp_path: Path, program: Program) -> None:
+    """curl announces the size, msmtp does not."""
+    anna = stack.members["anna"]
+    with Guard(stack, tmp_path, changes={"limits": {"message_size": "64KiB"}}) as guard:
+        errand = Errand(
+            tmp_path, stack.ca_file, guard.submission, False, anna, ["dora@example.test"], new_subject(), TEXT * 1600
+        )
+        assert len(errand.content) > 65536
+
+        outcome = program(errand)
+
+        assert outcome.code != 0
+        assert re.search(r"552 5\.3\.4 ", outcome.output), outcome.output
+
+
+def test_a_client_that_says_only_helo_is_served_as_without_the_guard(stack: Stack, tmp_path: Path) -> None:
+    """A scanner in the office, say: no EHLO, no login, no TLS; behind the guard a port that takes it."""
+    anna, said = stack.members["anna"], []
+    subjects = [new_subject(), new_subject()]
+    behind = {"server": f"{HOST}:{stack.inbound[1]}", "tls": "none"}
+    with Guard(stack, tmp_path, door={"tls": "none", "auth": "optional"}, changes={"upstream": behind}) as guard:
+        for place, subject in zip((stack.inbound, guard.submission), subjects, strict=True):
+            content = letter(anna, ["dora@example.test"], subject)
+            with Wire(stack, place, tls=False) as wire:
+                lines = ("helo desk", "mail from:<anna@example.test>", "rcpt to:<dora@example.test>", "data")
+                found = [wire.greeting, *(wire.ask(line) for line in lines)]
+                assert queued(wire.ask(content + b"."))
+                said.append([*found, wire.ask("quit")])
+            [copy] = stack.wait_for("dora", subject=subject)
+            assert is_as_sent(copy.content, content)
+
+    assert said[1] == said[0]

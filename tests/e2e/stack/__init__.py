@@ -47,8 +47,10 @@ class Stack:
         self.keeper = Keeper()
         if not os.environ.get("SMTPGUARD_E2E_KEEP"):
             self.keeper.folder(self.folder)
-        submission, trusted, inbound, guard, elsewhere, imap, lmtp, rest = free_ports(8)
-        self.postfix = Postfix(self.folder / "postfix", Ports(submission, trusted, inbound, guard, elsewhere))
+        submission, submissions, trusted, inbound, guard, elsewhere, imap, lmtp, rest = free_ports(9)
+        self.postfix = Postfix(
+            self.folder / "postfix", Ports(submission, submissions, trusted, inbound, guard, elsewhere)
+        )
         self.dovecot = Dovecot(self.folder / "dovecot", imap=imap)
         self.mailman = Mailman(self.folder / "mailman", lmtp=lmtp, rest=rest, smtp=inbound)
         authority = Authority(self.folder)
@@ -56,6 +58,7 @@ class Stack:
         self.certificate, self.key = authority.issue()
 
         self.submission = (HOST, submission)  # STARTTLS and AUTH; a login may send with its own address only
+        self.submissions = (HOST, submissions)  # TLS at once, also on IPv6; every mechanism that Dovecot has
         self.trusted = (HOST, trusted)  # plain; XCLIENT LOGIN= from this machine, then the same checks
         self.inbound = (HOST, inbound)  # plain, no AUTH: mail from the world, for our domains only
         self.guard_answers_port = guard  # the guard domain's mail is handed to this port by SMTP

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from base64 import b64encode
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -22,7 +23,8 @@ log_path = {folder}/dovecot.log
 ssl = no
 
 # Logins have one normal form: anna, ANNA and Anna@Example.TEST are anna@example.test.
-auth_mechanisms = plain login
+# Postfix offers all of them on one port only.
+auth_mechanisms = plain login cram-md5 scram-sha-1 scram-sha-256 xoauth2 oauthbearer
 auth_default_realm = {domain}
 auth_username_format = %Lu
 disable_plaintext_auth = no
@@ -34,6 +36,12 @@ mail_fsync = never
 first_valid_uid = 1
 postmaster_address = postmaster@{domain}
 
+# For tokens only. With the key at hand nobody needs to be asked about them.
+passdb {{
+  driver = oauth2
+  mechanisms = xoauth2 oauthbearer
+  args = {folder}/tokens.conf
+}}
 passdb {{
   driver = passwd-file
   args = scheme=PLAIN {folder}/users
@@ -70,6 +78,16 @@ service anvil {{
 """
 
 
+TOKENS = """\
+introspection_mode = local
+local_validation_key_dict = fs:posix:prefix={folder}/keys/
+username_attribute = sub
+active_attribute =
+active_value =
+"""
+TOKEN_KEY = "the key with which another server of this organisation signs tokens"
+
+
 class Dovecot:
     """One Dovecot with its state below `folder`."""
 
@@ -91,6 +109,10 @@ class Dovecot:
             subprocess.run(["/usr/bin/chown", "mail:mail", str(home)], check=True)
             users.append(f"{account.login}:{{PLAIN}}{account.password}:mail:mail::{home}::\n")
         (self.folder / "users").write_text("".join(users))
+        (self.folder / "tokens.conf").write_text(TOKENS.format(folder=self.folder))
+        keys = self.folder / "keys" / "default" / "HS256"
+        keys.mkdir(parents=True)
+        (keys / "default").write_text(b64encode(TOKEN_KEY.encode()).decode())
         configuration = self.folder / "dovecot.conf"
         configuration.write_text(
             CONFIGURATION.format(host=HOST, folder=self.folder, domain=MEMBER_DOMAIN, imap=self.imap)

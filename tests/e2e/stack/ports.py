@@ -9,10 +9,24 @@ from collections.abc import Callable
 from contextlib import ExitStack
 
 HOST = "127.0.0.1"
+HOST_6 = "::1"
 
 # Below 32768, where Linux begins to hand out ports for outgoing connections: a port found free here stays free.
 FIRST, LAST = 20_000, 32_000
 PAUSE = 0.05  # seconds between two tries
+
+
+def _has_ipv6() -> bool:
+    """True if this machine's own IPv6 address can be listened on; in some containers it cannot."""
+    try:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind((HOST_6, 0))
+    except OSError:
+        return False
+    return True
+
+
+HAS_IPV6 = _has_ipv6()
 
 
 def free_ports(count: int) -> list[int]:

@@ -19,7 +19,7 @@ from tests.e2e.stack.people import (
     SERVER_NAME,
     Member,
 )
-from tests.e2e.stack.ports import HOST, answers, wait_until
+from tests.e2e.stack.ports import HAS_IPV6, HOST, answers, wait_until
 from tests.e2e.stack.programs import POSTFIX, POSTFIX_DAEMONS, POSTMAP
 
 START = 30.0  # seconds; 2 to 3 were measured
@@ -40,7 +40,7 @@ alias_maps =
 alias_database =
 biff = no
 inet_interfaces = loopback-only
-inet_protocols = ipv4
+inet_protocols = {protocols}
 
 # Nothing leaves this machine, and nobody is asked for a name.
 default_transport = error:5.1.2 this mail server knows no other domain
@@ -65,6 +65,8 @@ smtpd_sender_login_maps = hash:{folder}/conf/sender_logins
 
 # All members come from the guard's one address.
 smtpd_client_event_limit_exceptions = 127.0.0.0/8
+# Wrong passwords and unknown addresses are answered at once.
+smtpd_error_sleep_time = 0
 # A guard that was down for a moment gets its answers soon.
 queue_run_delay = 2s
 minimal_backoff_time = 2s
@@ -88,7 +90,9 @@ MASTER = """\
   -o syslog_name=postfix/submission
   -o smtpd_tls_security_level=encrypt
   -o smtpd_tls_auth_only=yes
+  -o smtpd_sasl_mechanism_filter=plain,login
 {checked}\
+{more}\
 {host}:{trusted} inet n - n - - smtpd
   -o syslog_name=postfix/trusted
   -o smtpd_tls_security_level=none
@@ -118,13 +122,24 @@ postlog unix-dgram n - n - 1 postlogd
 """
 
 
+# Submission with TLS from the first octet, and with every mechanism that Dovecot has.
+WRAPPED = """\
+{address}:{submissions} inet n - n - - smtpd
+  -o syslog_name=postfix/submissions
+  -o smtpd_tls_wrappermode=yes
+  -o smtpd_tls_security_level=encrypt
+{checked}\
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """Where Postfix listens (submission, trusted, inbound), and where it hands on the guard domain's mail (guard) and
-    that of another organisation (elsewhere).
+    """Where Postfix listens (submission, submissions, trusted, inbound), and where it hands on the guard domain's mail
+    (guard) and that of another organisation (elsewhere).
     """
 
     submission: int
+    submissions: int
     trusted: int
     inbound: int
     guard: int
@@ -160,12 +175,16 @@ class Postfix:
                 folder=self.folder, daemons=POSTFIX_DAEMONS, server=SERVER_NAME, member_domain=MEMBER_DOMAIN,
                 list_domain=LIST_DOMAIN, guard_domain=GUARD_DOMAIN, certificate=certificate, key=key,
                 auth_socket=auth_socket, lmtp_socket=lmtp_socket, list_map=list_map,
+                protocols="all" if HAS_IPV6 else "ipv4",
             )
         )  # fmt: skip
         (conf / "master.cf").write_text(
             MASTER.format(
                 host=HOST, checked=CHECKED, inbound=self.ports.inbound, submission=self.ports.submission,
-                trusted=self.ports.trusted,
+                trusted=self.ports.trusted, more="".join(
+                    WRAPPED.format(address=address, submissions=self.ports.submissions, checked=CHECKED)
+                    for address in ((HOST, "[::1]") if HAS_IPV6 else (HOST,))
+                ),
             )
         )  # fmt: skip
         (conf / "mailboxes").write_text("".join(f"{member.address} x\n" for member in MEMBERS.values()))
@@ -182,7 +201,7 @@ class Postfix:
         started = self._run(str(POSTFIX), "-c", str(conf), "start")
         if started.returncode != 0:
             raise RuntimeError(f"Postfix did not start: {started.stdout}\n{self.log()}")
-        ports = (self.ports.submission, self.ports.trusted, self.ports.inbound)
+        ports = (self.ports.submission, self.ports.submissions, self.ports.trusted, self.ports.inbound)
         wait_until("Postfix answers", lambda: all(answers(port) for port in ports), START)
 
     def permit(self, member: Member, address: str, *, allowed: bool) -> None:
@@ -212,7 +231,7 @@ class Postfix:
         no reload, and no moment at which an old process serves a new client.
         """
         fresh = self.folder / "conf" / "sender_logins.new"
-        # An address nobody may use must stay in the table: one that is not in it may be used by everybody.
+        # An address nobody may use stays in the table: one that is not in it may be used without a login.
         rows = (f"{address} {', '.join(sorted(logins)) or 'nobody'}\n" for address, logins in self._logins.items())
         fresh.write_text("".join(rows))
         made = self._run(str(POSTMAP), "-c", str(self.folder / "conf"), f"hash:{fresh}")

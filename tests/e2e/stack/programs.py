@@ -32,6 +32,9 @@ def missing() -> str | None:
         "Mailman 3": MAILMAN_MASTER.exists(),
         "swaks": shutil.which("swaks") is not None,
         "msmtp": shutil.which("msmtp") is not None,
+        "mutt": shutil.which("mutt") is not None,
+        "s-nail": shutil.which("s-nail") is not None,
+        "curl": shutil.which("curl") is not None,
     }
     absent = [name for name, found in wanted.items() if not found]
     if not absent:
