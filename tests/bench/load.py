@@ -9,10 +9,12 @@ import asyncio
 import base64
 import itertools
 import json
+import signal
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -71,6 +73,10 @@ class Work:
         if self.order.messages:
             return self.begun < self.order.messages
         return time.perf_counter() < self.deadline
+
+    def stop(self) -> None:
+        """Begin no more messages."""
+        self.deadline = 0.0
 
 
 class Session(asyncio.Protocol):
@@ -161,12 +167,14 @@ async def _slot(work: Work) -> None:
     loop = asyncio.get_running_loop()
     while work.goes_on():
         over = asyncio.Event()
-        await loop.create_connection(lambda over=over: Session(work, over.set), "127.0.0.1", work.order.port)
+        await loop.create_connection(partial(Session, work, over.set), "127.0.0.1", work.order.port)
         await over.wait()
 
 
 async def _send(order: Order) -> None:
     work = Work(order)
+    # Whoever sends beside others is told when they are done; what is under way is sent to its end.
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, work.stop)
     start = time.perf_counter()
     outcome = Outcome()
     try:

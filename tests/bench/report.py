@@ -9,7 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from tests.bench.rounds import ALONE, SCENARIOS, Bench
+from tests.bench.goals import ROWS, results
+from tests.bench.rounds import ALONE, BESIDE, HOLD, SCENARIOS, Bench, Scenario
+from tests.bench.systems import NAMES
 
 REFERENCE = "Postfix in-line"
 Table = list[list[str]]
@@ -29,22 +31,41 @@ class Report:
 
     def sections(self) -> list[tuple[str, Table]]:
         """Title and rows of each table; the first row is the head."""
-        found = []
+        found = [("What must be reached", self._goals())]
         for client, names, what in (
             ("smtp-source", self.plain, "smtp-source and smtp-sink, no login"),
             ("own", self.own, "own client and sink; a login where checks are on"),
         ):
-            if names:
+            if names and self._sent(client):
                 found.append((f"Messages a second, and the ratio to {REFERENCE}: {what}", self._rates(client, names)))
-        if self.plain:
-            found.append(("CPU seconds for 1,000 messages: smtp-source", self._costs("smtp-source", self.plain)))
-        found.append(("CPU seconds for 1,000 messages: own client", self._costs("own", self.own)))
-        found.append(("Latency in ms (own client, 4 KB), and memory (PSS, MB)", self._latencies()))
-        return found
+        for client, names in (("smtp-source", self.plain), ("own", self.own)):
+            if names and self._sent(client):
+                found.append((f"CPU seconds for 1,000 messages: {client} client", self._costs(client, names)))
+        if self.own:
+            found.append(("Latency in ms (own client, 4 KB), and memory (PSS, MB)", self._latencies()))
+        return [(title, table) for title, table in found if len(table) > 1]
 
-    def _grid(self, names: list[str], entry: Callable[[str, str], str]) -> Table:
-        head = ["", *(each.title for each in SCENARIOS)]
-        return [head, *([name, *(entry(name, each.title) for each in SCENARIOS)] for name in names)]
+    def _goals(self) -> Table:
+        rows = [["", "system", "measured", "", "must", "stretch", "reached"]]
+        for each in results(self.bench, self.idle, self.peak):
+            goal = each.goal
+            rows.append(
+                [
+                    ROWS[goal.row], NAMES[goal.system], _number(each.figure), goal.unit,
+                    _number(goal.must), _number(goal.stretch), each.verdict,
+                ]
+            )  # fmt: skip
+        return rows
+
+    def _sent(self, client: str) -> list[Scenario]:
+        """What this client has sent."""
+        names = {"smtp-source": self.plain, "own": self.own}[client]
+        return [each for each in SCENARIOS if any(self.bench.cell(client, each.title, name).rates for name in names)]
+
+    def _grid(self, client: str, names: list[str], entry: Callable[[str, str], str]) -> Table:
+        sent = self._sent(client)
+        head = ["", *(each.title for each in sent)]
+        return [head, *([name, *(entry(name, each.title) for each in sent)] for name in names)]
 
     def _rates(self, client: str, names: list[str]) -> Table:
         def entry(name: str, title: str) -> str:
@@ -52,10 +73,11 @@ class Report:
             reference = self.bench.cell(client, title, REFERENCE).rate
             return f"{_number(rate)} ({_number(rate / reference)})" if reference > 0 else _number(rate)
 
-        return self._grid(names, entry)
+        return self._grid(client, names, entry)
 
     def _costs(self, client: str, names: list[str]) -> Table:
         return self._grid(
+            client,
             [each for each in names if each != "direct"],
             lambda name, title: _number(self.bench.cell(client, title, name).cost),
         )
@@ -70,11 +92,12 @@ class Report:
         for name in self.own:
             p50 = self.bench.cell("own", ALONE.title, name).p50
             p99 = self.bench.cell("own", SCENARIOS[0].title, name).p99
-            beside = self.bench.cell("own", "beside 10 MB", name).p99
+            beside = self.bench.cell("own", BESIDE, name).p99
             rows.append(
                 [
-                    name, f"{p50:.2f}", "" if name == "direct" else f"{p50 - direct:.2f}", f"{p99:.1f}",
-                    f"{beside:.1f} (x{beside / p99:.1f})", _number(self.bench.cell("own", "hold", name).p50),
+                    name, _number(p50), "" if name == "direct" else _number(p50 - direct), _number(p99),
+                    "-" if math.isnan(beside) else f"{_number(beside)} (x{beside / p99:.1f})",
+                    _number(self.bench.cell("own", HOLD, name).p50),
                     _number(self.idle.get(name) or math.nan), _number(self.peak.get(name) or math.nan),
                 ]
             )  # fmt: skip

@@ -37,6 +37,9 @@ SCENARIOS = (
     Scenario("10 MB, 1 session", "10 MB", 1),
 )
 ALONE = Scenario("4 KB, 1 session", "4 KB", 1)
+BESIDE = "beside 10 MB"
+HOLD = "hold"
+ENDLESS = 120.0  # seconds; the stream is asked to end as soon as the others are done
 
 
 @dataclass
@@ -123,12 +126,18 @@ class Bench:
         )  # fmt: skip
 
     def beside_large_mail(self, system: System) -> None:
-        """Latencies of ten sessions with 4 KB, while another sends 10 MB after 10 MB."""
-        large = Order(system.port, str(self._bodies["10 MB"]), 1, self._seconds + 0.6, login=system.login)
+        """Latencies of ten sessions with 4 KB, while another sends 10 MB after 10 MB. Raises RuntimeError."""
+        large = Order(system.port, str(self._bodies["10 MB"]), 1, ENDLESS, login=system.login)
         with subprocess.Popen(_command(large), cwd=TREE, stdout=subprocess.PIPE) as beside:
-            time.sleep(0.4)  # the other client's start
-            self.by_own_client(SCENARIOS[0], system, key="beside 10 MB")
-            beside.communicate(timeout=GRACE_SECONDS * 2)
+            try:
+                time.sleep(0.4)  # the other client's start
+                self.by_own_client(SCENARIOS[0], system, key=BESIDE)
+            finally:
+                beside.terminate()  # after the mail under way
+            printed, _ = beside.communicate(timeout=GRACE_SECONDS * 2)
+        outcome = Outcome(**json.loads(printed))
+        if outcome.failures or not outcome.messages:
+            raise RuntimeError(f"{system.name}: {outcome.messages} large mails: {outcome.failures}")
 
     def hold(self, system: System) -> None:
         """Mails to two lists: each is sealed, committed, and its notice taken. Raises RuntimeError if one passes."""
@@ -139,7 +148,7 @@ class Bench:
         outcome = send_by(order)
         if "taken by the sink" in outcome.last_reply:
             raise RuntimeError(f"{system.name}: a mail to two lists was not held: nothing was judged")
-        cell = self.cell("own", "hold", system.name)
+        cell = self.cell("own", HOLD, system.name)
         cell.p50s.append(outcome.p50)
         cell.p99s.append(outcome.p99)
 

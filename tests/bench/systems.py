@@ -21,6 +21,18 @@ HARAKA = os.environ.get("SMTPGUARD_BENCH_HARAKA", "")  # a folder in which `npm 
 GREETING_SECONDS = 3.0
 LOOPS = ("asyncio", "uvloop") if importlib.util.find_spec("uvloop") else ("asyncio",)
 
+# What `--systems` takes; the first part alone means all of them: `off` is `off-asyncio` and `off-uvloop`.
+NAMES = {
+    "direct": "direct",
+    "off-asyncio": "smtpguard off, asyncio",
+    "off-uvloop": "smtpguard off, uvloop",
+    "on-asyncio": "smtpguard on, asyncio",
+    "on-uvloop": "smtpguard on, uvloop",
+    "postfix-inline": "Postfix in-line",
+    "postfix-queue": "Postfix with queue",
+    "haraka": "Haraka",
+}
+
 # The guard takes uvloop if it can be imported.
 _WITHOUT_UVLOOP = "import sys; sys.modules['uvloop'] = None; from smtpguard.cli import main; main()"
 
@@ -95,7 +107,7 @@ def guard_off(keeper: Keeper, folder: Path, upstream: int, loop: str) -> System:
     (port,) = free_ports(1)
     state = folder / f"off-{port}"
     options = ["--listen", f"{HOST}:{port}", "--upstream", f"{HOST}:{upstream}", "--state-dir", str(state)]
-    return _guard(keeper, folder, f"smtpguard off, {loop}", port, loop, options)
+    return _guard(keeper, folder, NAMES[f"off-{loop}"], port, loop, options)
 
 
 def guard_on(keeper: Keeper, folder: Path, upstream: int, loop: str) -> System:
@@ -119,7 +131,7 @@ def guard_on(keeper: Keeper, folder: Path, upstream: int, loop: str) -> System:
     }
     (home / "smtpguard.yaml").write_text(json.dumps(settings))  # JSON is YAML
     options = ["--config", str(home / "smtpguard.yaml")]
-    return _guard(keeper, folder, f"smtpguard on, {loop}", port, loop, options, login=True)
+    return _guard(keeper, folder, NAMES[f"on-{loop}"], port, loop, options, login=True)
 
 
 def _guard(
@@ -156,7 +168,7 @@ def postfix(keeper: Keeper, folder: Path, upstream: int, *, queue: bool) -> Syst
     def idle() -> bool:
         return not any(True for name in ("incoming", "active") for _ in (home / "queue" / name).iterdir())
 
-    name = "Postfix with queue" if queue else "Postfix in-line"
+    name = NAMES["postfix-queue" if queue else "postfix-inline"]
     return System(name, port, int(pid_file.read_text()), idle if queue else lambda: True)
 
 
@@ -168,27 +180,29 @@ def haraka(keeper: Keeper, folder: Path, upstream: int) -> System | None:
         return None
     (port,) = free_ports(1)
     home = folder / f"haraka-{port}"
-    (home / "config").mkdir(parents=True)
+    home.mkdir()
+    # All its files, as `haraka --install` copies them: one that lacks connection.ini with [message] greets nobody.
+    shutil.copytree(program.parents[1] / "config", home / "config")
     (home / "plugins").mkdir()
-    (home / "plugins" / "relay_all.js").write_text(
-        "exports.hook_rcpt = function (next, connection) { connection.relaying = true; next(OK); };\n"
-        # Nobody is asked for a name, as with Postfix here.
+    # The name must be none that Haraka has ever had: `relay_all` is replaced by a plugin of Haraka's own, in silence.
+    (home / "plugins" / "everybody.js").write_text(
+        # Without `relaying`: what is relayed goes through Haraka's queue, and its 250 is not the sink's.
+        "exports.hook_rcpt = function (next) { next(OK); };\n"
+        # Nobody is asked for a name, as with Postfix here: without it, no greeting before the name server has spoken.
         "exports.hook_lookup_rdns = function (next) { next(OK, 'client.example.test'); };\n"
     )
     files = {
         "smtp.ini": f"listen={HOST}:{port}\nnodes=0\n",
         "smtp_forward.ini": f"host={HOST}\nport={upstream}\n",
-        "plugins": "relay_all\nqueue/smtp_forward\n",
-        "loglevel": "WARN\n",
+        "plugins": "everybody\nqueue/smtp_forward\n",
+        "log.ini": "level=WARN\n",
         "me": "bench.example.test\n",
-        "databytes": "52428800\n",
-        "connection.ini": "[max]\nbytes=52428800\n",
     }
     for name, text in files.items():
         (home / "config" / name).write_text(text)
     # It greets late or never where it waits for a name server; such a peer would be measured for its waiting.
     group = start(keeper, "Haraka", [node, str(program), "-c", str(home)], port, folder, {"NODE_ENV": "production"})
-    return System("Haraka", port, group) if _greets(port) else None
+    return System(NAMES["haraka"], port, group) if _greets(port) else None
 
 
 def _greets(port: int) -> bool:
