@@ -1,7 +1,7 @@
 # smtpguard: what there is to run. `make demo` and `make test` set up everything they need in .venv.
 #
 #   make demo       a tour over real sockets: hold, notice, answer, expiry
-#   make test       format, lint, types and every test that can run on this machine
+#   make test       format, lint, types and every test that can run on this machine: on all cores, then end to end
 #   make check      the quick part of it, under a minute: no end-to-end tests, no slow ones; many wait, so four at once
 #   make e2e-deps   Debian, root: installs the servers that the end-to-end tests need
 #   make bench      how fast smtpguard is beside Postfix; about five minutes, wants an idle machine (tests/bench)
@@ -19,7 +19,8 @@ demo: $(READY)
 	@$(BIN)/smtpguard demo
 
 test: lint
-	$(PYTEST) tests
+	$(PYTEST) tests --ignore=tests/e2e -n auto --dist worksteal
+	$(PYTEST) tests/e2e
 
 check: lint
 	$(PYTEST) tests --ignore=tests/e2e -m "not slow" -n 4
