@@ -312,8 +312,8 @@ async def test_with_too_few_open_files_clients_wait_and_all_are_served_in_the_en
             client = await connect(guard.ports[0])
             stack.push_async_callback(client.close)
             clients.append(client)
-        # Two files each: not all come in, and nobody else either; how many do depends on who is quicker, the clients or the
-        # connections to the mail server. When they have gone there is room again.
+        # Two files each: not all come in, and nobody else either; how many do depends on who is quicker, the clients or
+        # the connections to the mail server. When they have gone there is room again.
         await until(lambda: up.connections)
         for client in clients:
             client.writer.transport.abort()
