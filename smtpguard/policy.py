@@ -8,21 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, timedelta, tzinfo
 from enum import Enum
 from functools import cached_property
 from itertools import combinations
 
+from smtpguard.lists import Burst, MailingList, Manager, OnAlarm, WrongTopic
 from smtpguard.mail.address import Address
-
-
-class Manager(Enum):
-    """The list manager software, which fixes what a suffix means (SEMANTICS c1)."""
-
-    MAILMAN3 = "mailman3"
-    SYMPA = "sympa"
-    EZMLM = "ezmlm"
-    PLAIN = "plain"
 
 
 class Kind(Enum):
@@ -40,24 +32,6 @@ class Kind(Enum):
     def human(self) -> bool:
         """True for recipients behind whom a person reads: third parties in the sense of rule 11."""
         return self in (Kind.ROLE_PEOPLE, Kind.AT_LIST_DOMAIN, Kind.MEMBER, Kind.PERSON)
-
-
-@dataclass(frozen=True, slots=True)
-class MailingList:
-    """One list as its file describes it. `id` is the file's name; `about` is one sentence for members."""
-
-    id: str
-    address: Address
-    manager: Manager
-    about: str
-    contact: str
-    aliases: tuple[Address, ...] = ()
-    crosspost_with: frozenset[str] = frozenset()
-
-    @property
-    def addresses(self) -> tuple[Address, ...]:
-        """The posting address and every alias."""
-        return (self.address, *self.aliases)
 
 
 # Suffixes of `<name><suffix>@`: what a machine reads, and what people read. The same suffix means opposite things for
@@ -87,7 +61,9 @@ class Policy:
 
     `pairs` are the list-id pairs that the site allows; `expires` is how long a held mail waits; `hold_size` in octets;
     `member_domains` say whose address counts as a member's where there is no roster. `account_domain` is what the mail
-    server puts behind a name without domain.
+    server puts behind a name without domain. `groups` are addresses that expand to others (class 6); `zone` is where a
+    day ends. What a list's own file says goes before `on_alarm`, `expires`, `first_post_asks`, `burst`, `wrong_topic`
+    and `call`.
     """
 
     lists: tuple[MailingList, ...] = ()
@@ -101,6 +77,17 @@ class Policy:
     guard_address: Address | None = None
     call: str | None = None
     account_domain: str | None = None
+    on_alarm: OnAlarm = OnAlarm.HOLD
+    expires_max: timedelta = timedelta(days=7)
+    first_post_asks: bool = False
+    burst: Burst = field(default_factory=Burst)
+    visible_max: int = 20
+    window: timedelta = timedelta(days=7)
+    thread_memory: timedelta = timedelta(days=30)
+    wrong_topic: WrongTopic = WrongTopic.SUGGEST
+    groups: Mapping[Address, tuple[Address, ...]] = field(default_factory=dict)
+    plus_addresses: bool = False
+    zone: tzinfo = UTC
     _by_address: Mapping[tuple[str, str], MailingList] = field(init=False, repr=False, compare=False)
     _names: frozenset[str] = field(init=False, repr=False, compare=False)
     _longest_name: int = field(init=False, repr=False, compare=False)

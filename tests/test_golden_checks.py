@@ -13,10 +13,11 @@ from smtpguard.accounts import AccountEntry, Directory
 from smtpguard.checks import CHECKS
 from smtpguard.evidence import NOTHING_KNOWN
 from smtpguard.judgement import judge
+from smtpguard.lists import MailingList, Manager
 from smtpguard.mail.address import Address, parse_address
 from smtpguard.mail.message import Submission
 from smtpguard.mail.parsing import parse_message
-from smtpguard.policy import MailingList, Manager, Policy
+from smtpguard.policy import Policy
 
 GOLDEN = Path(__file__).parent / "golden" / "checks"
 CASES = sorted(path.parent for path in GOLDEN.glob("*/*/expected.yaml"))

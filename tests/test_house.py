@@ -15,6 +15,7 @@ PACKAGE = Path(__file__).parent.parent / "smtpguard"
 STOREYS: tuple[tuple[int, tuple[str, ...]], ...] = (
     (0, ("__init__",)),
     (0, ("mail",)),
+    (1, ("lists",)),
     (1, ("policy", "evidence", "verdict")),
     (1, ("accounts", "held")),
     (2, ("checks", "rows", "answers", "seal", "sealed_mail", "tags", "replies")),

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from smtpguard.lists import MailingList, Manager
 from smtpguard.mail.address import Address, parse_address
-from smtpguard.policy import Kind, MailingList, Manager, Policy
+from smtpguard.policy import Kind, Policy
 
 
 def address(text: str) -> Address:

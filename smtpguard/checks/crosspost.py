@@ -13,8 +13,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from smtpguard.evidence import Evidence
+from smtpguard.lists import MailingList
 from smtpguard.mail.message import Submission
-from smtpguard.policy import MailingList, Policy
+from smtpguard.policy import Policy
 from smtpguard.verdict import Finding
 
 

@@ -13,8 +13,9 @@ from smtpguard.config.lists import ListFile
 from smtpguard.config.problems import Problem, Severity, quoted_value
 from smtpguard.config.reader import Document
 from smtpguard.config.settings import GUARD_DOMAIN_NAMES, Settings
+from smtpguard.lists import MailingList, Manager
 from smtpguard.mail.address import Address, parse_address
-from smtpguard.policy import Kind, MailingList, Manager, Policy
+from smtpguard.policy import Kind, Policy
 
 _MANAGER_NAMES = {"mailman3": "Mailman", "sympa": "Sympa", "ezmlm": "ezmlm", "plain": "The list manager"}
 

@@ -15,8 +15,8 @@ from smtpguard.config.problems import Problem, Severity, Source
 from smtpguard.config.reader import Document
 from smtpguard.config.sections import Section
 from smtpguard.config.values import Line, ListName, one_or_many
+from smtpguard.lists import MailingList, Manager
 from smtpguard.mail.address import Address
-from smtpguard.policy import MailingList, Manager
 
 FOLDER = "lists"
 # The largest list servers known to us have some thousand lists; a folder with more is not a folder of lists.

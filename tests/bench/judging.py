@@ -14,10 +14,11 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from smtpguard.examination import examine
+from smtpguard.lists import MailingList, Manager
 from smtpguard.mail.address import parse_address
 from smtpguard.mail.content import Content, WireContent
 from smtpguard.mail.message import Account, Submission
-from smtpguard.policy import MailingList, Manager, Policy
+from smtpguard.policy import Policy
 from smtpguard.reading import NoticeSigns, look_into, open_content
 from tests.bench import bodies, systems
 

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from smtpguard.accounts import AccountEntry, Directory, canonical_login
+from smtpguard.lists import MailingList, Manager
 from smtpguard.mail.address import Address, parse_address
-from smtpguard.policy import Kind, MailingList, Manager, Policy
+from smtpguard.policy import Kind, Policy
 
 
 def address(text: str) -> Address:

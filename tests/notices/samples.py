@@ -14,6 +14,7 @@ from smtpguard.answers.token import Token
 from smtpguard.examination import examine, unexamined
 from smtpguard.held import HeldMail
 from smtpguard.holding import held_mail
+from smtpguard.lists import MailingList, Manager
 from smtpguard.mail.address import Address, parse_address
 from smtpguard.mail.arrival import Arrival
 from smtpguard.mail.content import WireContent, stuffed
@@ -22,7 +23,7 @@ from smtpguard.mail.message import Submission
 from smtpguard.mail.parsing import parse_message
 from smtpguard.notices.compose import Site, compose_notice
 from smtpguard.notices.letter import Letterhead
-from smtpguard.policy import MailingList, Manager, Policy
+from smtpguard.policy import Policy
 from smtpguard.verdict import Action, Finding, Verdict
 
 TOKEN = Token(bytes(range(32)))

@@ -1,0 +1,113 @@
+"""The mailing lists, each as its own file describes it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+from enum import Enum
+
+from smtpguard.mail.address import Address
+
+
+class Manager(Enum):
+    """The list manager software, which fixes what a suffix means (SEMANTICS c1)."""
+
+    MAILMAN3 = "mailman3"
+    SYMPA = "sympa"
+    EZMLM = "ezmlm"
+    PLAIN = "plain"
+
+
+class ListKind(Enum):
+    """Who may post: everybody whom the list server lets, or its posters alone."""
+
+    DISCUSSION = "discussion"
+    ANNOUNCE = "announce"
+
+
+class OnAlarm(Enum):
+    """What an alarm leads to (`on_alarm`), the strictest last."""
+
+    OBSERVE = "observe"
+    HOLD = "hold"
+    REFUSE = "refuse"
+
+    @property
+    def strictness(self) -> int:
+        """Of several lists the strictest counts (SEMANTICS c1a, 7)."""
+        return list(OnAlarm).index(self)
+
+
+class WrongTopic(Enum):
+    """What words that belong to another list lead to (12-29), as the addressed list's file says."""
+
+    OFF = "off"
+    SUGGEST = "suggest"
+    HOLD = "hold"
+
+
+@dataclass(frozen=True, slots=True)
+class WrongIf:
+    """12-23: plain words in a Subject that belong to the list `use` (its id); `say` is the admin's own sentence."""
+
+    subject_has: tuple[str, ...]
+    use: str
+    say: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Exemption:
+    """An entry of `exceptions`: to the end of the day `until`, mail that also goes to the lists `crosspost_with` (ids)
+    is fine, if their files say so, too."""
+
+    until: date
+    crosspost_with: frozenset[str]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Burst:
+    """12-27: more than `posts` of one account to one thread within `within`; `asks` is false if that only is a hint."""
+
+    posts: int = 5
+    within: timedelta = timedelta(hours=1)
+    asks: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MailingList:
+    """One list as its file describes it. `id` is the file's name; `about` is one sentence for members.
+
+    Other lists are named by their ids. None stands for "as the site says". `posters` and `automatic` are logins or
+    mailboxes in normal form.
+    """
+
+    id: str
+    address: Address
+    manager: Manager
+    about: str
+    contact: str
+    aliases: tuple[Address, ...] = ()
+    crosspost_with: frozenset[str] = frozenset()
+    kind: ListKind = ListKind.DISCUSSION
+    posters: frozenset[str] = frozenset()
+    discussion: str | None = None
+    includes: frozenset[str] = frozenset()
+    topics: tuple[str, ...] = ()
+    tag: str | None = None
+    wrong_if: tuple[WrongIf, ...] = ()
+    exemptions: tuple[Exemption, ...] = ()
+    automatic: frozenset[str] = frozenset()
+    say: str | None = None
+    call: str | None = None
+    was: str | None = None
+    on_alarm: OnAlarm | None = None
+    expires: timedelta | None = None
+    first_post_asks: bool | None = None
+    burst: Burst | None = None
+    wrong_topic: WrongTopic | None = None
+
+    @property
+    def addresses(self) -> tuple[Address, ...]:
+        """The posting address and every alias."""
+        return (self.address, *self.aliases)
