@@ -20,17 +20,44 @@ class Pace:
     """One for a process; times are those of the event loop, in seconds."""
 
     def __init__(self) -> None:
-        self._served = float("-inf")
+        self._speaker: Share | None = None
+        self._spoke = float("-inf")
+        self._other_spoke = float("-inf")
         self._free = 0.0
 
-    def command(self, now: float) -> None:
-        """Somebody's command has been obeyed."""
-        self._served = now
+    def share(self) -> Share:
+        """What one session has of it."""
+        return Share(self)
 
-    def rest(self, octets: int, now: float) -> float:
-        """How long whoever has just moved `octets` of content should leave the thread to others; 0 for not at all."""
-        if octets < PIECE_OCTETS or now - self._served > BESIDE_SECONDS:
+    def command(self, share: Share, now: float) -> None:
+        """The command of a session has been obeyed."""
+        if share is not self._speaker:
+            self._speaker, self._other_spoke = share, self._spoke
+        self._spoke = now
+
+    def rest(self, share: Share, octets: int, now: float) -> float:
+        """See `Share.rest`."""
+        spoke = self._other_spoke if share is self._speaker else self._spoke
+        if octets < PIECE_OCTETS or now - spoke > BESIDE_SECONDS:
             return 0.0
         self._free = max(self._free, now) + octets / OCTETS_PER_SECOND
         rest = self._free - now
         return rest if rest >= REST_SECONDS_MIN else 0.0
+
+
+class Share:
+    """One session's: its own commands are no reason for its own content to rest."""
+
+    __slots__ = ("_pace",)
+
+    def __init__(self, pace: Pace) -> None:
+        self._pace = pace
+
+    def command(self, now: float) -> None:
+        """A command of this session has been obeyed."""
+        self._pace.command(self, now)
+
+    def rest(self, octets: int, now: float) -> float:
+        """How long this session, having just moved `octets` of content, should leave the thread to others; 0 for not at
+        all."""
+        return self._pace.rest(self, octets, now)

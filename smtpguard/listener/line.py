@@ -66,7 +66,7 @@ class Line(SMTP):
         self._unsent: list[bytes] = []
         self._unsent_octets = 0
         self._queued = 0
-        self._pace = pace
+        self._pace = pace.share()
         self._resting = False
         self._reading_paused = False
         self._writing_paused = False

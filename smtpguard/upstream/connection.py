@@ -45,7 +45,7 @@ class Connection:
         self.extensions: Mapping[str, str] = {}
         self.secure = target.tls == "implicit"
         self._wire = wire
-        self.pace = Pace()
+        self.pace = Pace().share()
         """Shared with others by whoever sends large content beside them."""
 
     @classmethod
