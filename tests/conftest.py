@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Generator
 
 import pytest
 
 REMEDY = "make e2e-deps"
+
+
+def pytest_collection_finish() -> None:
+    """Some tests look for what the garbage collector has to report. All that stands here by now is no garbage, and to
+    look through it anew each time would take most of their time."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

@@ -51,6 +51,7 @@ def run_on_uvloop(test: Any, arguments: dict[str, Any], authority: Authority, tm
         asyncio.get_running_loop().set_exception_handler(lambda _, context: reports.append(context))
         await test(**arguments)
         gc.collect()
+        gc.freeze()  # what is left need not be looked through again
         await asyncio.sleep(0)
 
     # What was there before is not looked at each time: thousands of collected tests.

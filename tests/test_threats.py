@@ -7,6 +7,7 @@ import base64
 import re
 import smtplib
 import unicodedata
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -32,14 +33,15 @@ TESTS = Path(__file__).parent
 MET = ("T_01", "T_02", "T_03", "T_06", "T_26", "T_27", "T_30", "T_40", "T_41", "T_42", "T_53")
 
 
-def names_of_tests() -> set[str]:
+@cache
+def names_of_tests() -> frozenset[str]:
     """The names of all tests under tests/."""
-    return {
+    return frozenset(
         node.name
         for path in TESTS.rglob("test_*.py")
         for node in ast.walk(ast.parse(path.read_text("utf-8")))
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_")
-    }
+    )
 
 
 @pytest.mark.parametrize("number", MET)

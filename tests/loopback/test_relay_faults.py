@@ -15,7 +15,7 @@ from tests.loopback.door import submission_door
 from tests.loopback.fake_upstream import FakeUpstream
 
 MESSAGE = b"Subject: hello\r\n\r\nwords\r\n"
-SHORT = Timeouts(connect=5, reply=0.2, final=0.2)
+SHORT = Timeouts(connect=5, reply=0.6, final=0.6)
 
 
 async def test_no_mail_server_is_421_and_close() -> None:

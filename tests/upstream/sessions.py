@@ -9,7 +9,7 @@ from smtpguard.upstream.connection import Connection
 from smtpguard.upstream.target import Target, Timeouts
 from tests.loopback.fake_upstream import FakeUpstream
 
-SHORT = Timeouts(connect=5, reply=0.4, final=0.4)
+SHORT = Timeouts(connect=5, reply=0.6, final=0.6)
 PATIENT = Timeouts(connect=5, reply=5, final=5)
 
 
