@@ -21,15 +21,18 @@ _DOT_STRING = re.compile(r"[^\s()<>\[\]:;@\\,\".\x00-\x20\x7f-\xa0]+(?:\.[^\s()<
 _DOMAIN = re.compile(r"(?:(?!-)[a-z0-9_-]{1,63}(?<!-)\.)*(?!-)[a-z0-9_-]{1,63}(?<!-)")
 # RFC 5321, 4.5.3.1.3: a path has at most 256 octets, its angle brackets included.
 _ADDRESS_OCTETS_MAX = 254
-_NOBODY = frozenset({Kind.LIST, Kind.ROLE_MACHINE, Kind.ROLE_PEOPLE})
+_NOBODY = frozenset({Kind.LIST, Kind.GROUP, Kind.ROLE_MACHINE, Kind.ROLE_PEOPLE})
 
 
 @dataclass(frozen=True, slots=True)
 class AccountEntry:
-    """What the site says about one account. `mailbox` None: this account has none and is never asked (90-05)."""
+    """What the site says about one account. `mailbox` None: this account has none and is never asked (90-05);
+    `automatic`: it is a program's.
+    """
 
     mailbox: Address | None = field(default=None, repr=False)
     language: str | None = None
+    automatic: bool = False
 
 
 def canonical_login(login: str, account_domain: str | None = None) -> str:
@@ -61,7 +64,9 @@ class Directory:
         mailbox = self._mailbox(name, reverse_path) if entry is None else entry.mailbox
         if mailbox is not None and not self.may_be_asked(mailbox):
             mailbox = None
-        return Account(login=name, mailbox=mailbox, language=None if entry is None else entry.language)
+        if entry is None:
+            return Account(login=name, mailbox=mailbox)
+        return Account(login=name, mailbox=mailbox, language=entry.language, automatic=entry.automatic)
 
     def _mailbox(self, name: str, reverse_path: Address | None) -> Address | None:
         # The canonical login has its realm by now: "the login itself" and "login@account_domain" are one case.

@@ -7,6 +7,7 @@ from datetime import date, timedelta
 from enum import Enum
 
 from smtpguard.mail.address import Address
+from smtpguard.mail.message import Account
 
 
 class Manager(Enum):
@@ -111,3 +112,23 @@ class MailingList:
     def addresses(self) -> tuple[Address, ...]:
         """The posting address and every alias."""
         return (self.address, *self.aliases)
+
+    def admits(self, other: str, day: date | None) -> bool:
+        """True if this list's own file lets a mail go to the list `other` (its id), too: always, or on that `day`."""
+        if other in self.crosspost_with:
+            return True
+        return day is not None and any(day <= each.until and other in each.crosspost_with for each in self.exemptions)
+
+    def is_poster(self, account: Account) -> bool:
+        """True if `account` is one of the posters, by its login or its mailbox; never by what From: says (12-07)."""
+        return _names(self.posters, account)
+
+    def takes_automatic(self, account: Account) -> bool:
+        """True if automatic mail of `account` may come to this list (`automatic`); it says nothing of other lists."""
+        return _names(self.automatic, account)
+
+
+def _names(entries: frozenset[str], account: Account) -> bool:
+    if account.login and account.login in entries:
+        return True
+    return account.mailbox is not None and account.mailbox.normal in entries

@@ -6,15 +6,16 @@ between cannot split a verdict. Addresses are recognised exactly, never as subst
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, timedelta, tzinfo
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from enum import Enum
 from functools import cached_property
 from itertools import combinations
 
 from smtpguard.lists import Burst, MailingList, Manager, OnAlarm, WrongTopic
 from smtpguard.mail.address import Address
+from smtpguard.roles import Role, role_of_robot, role_of_suffix
 
 
 class Kind(Enum):
@@ -24,6 +25,7 @@ class Kind(Enum):
     LIST = "list"
     ROLE_MACHINE = "role-machine"
     ROLE_PEOPLE = "role-people"
+    GROUP = "group"
     AT_LIST_DOMAIN = "at-list-domain"
     MEMBER = "member"
     PERSON = "person"
@@ -31,28 +33,10 @@ class Kind(Enum):
     @property
     def human(self) -> bool:
         """True for recipients behind whom a person reads: third parties in the sense of rule 11."""
-        return self in (Kind.ROLE_PEOPLE, Kind.AT_LIST_DOMAIN, Kind.MEMBER, Kind.PERSON)
+        return self in (Kind.ROLE_PEOPLE, Kind.GROUP, Kind.AT_LIST_DOMAIN, Kind.MEMBER, Kind.PERSON)
 
 
-# Suffixes of `<name><suffix>@`: what a machine reads, and what people read. The same suffix means opposite things for
-# two managers. Mailman: handlers in mailman.runners.lmtp; Sympa: alias template (list_aliases.tt2); ezmlm: ezmlm(5).
-_MACHINE_SUFFIXES: Mapping[Manager, tuple[str, ...]] = {
-    Manager.MAILMAN3: ("-bounces", "-confirm", "-join", "-leave", "-request", "-subscribe", "-unsubscribe"),
-    Manager.SYMPA: ("-owner", "-subscribe", "-unsubscribe"),
-    Manager.EZMLM: (
-        "-help", "-get", "-index", "-thread", "-accept", "-reject", "-confirm", "-return",
-        "-subscribe", "-unsubscribe", "-sc", "-uc", "-tc", "-vc",
-    ),
-    Manager.PLAIN: (),
-}  # fmt: skip
-_PEOPLE_SUFFIXES: Mapping[Manager, tuple[str, ...]] = {
-    Manager.MAILMAN3: ("-owner",),
-    Manager.SYMPA: ("-request", "-editor"),
-    Manager.EZMLM: ("-owner",),
-    Manager.PLAIN: (),
-}
-# ezmlm puts arguments behind its commands: list-get.12, list-accept-1234.abc, list-return-12-anna=example.org.
-_ARGUMENT_SEPARATORS = ("-", ".", "_")
+_KINDS_OF_ROLES = {Role.MACHINE: Kind.ROLE_MACHINE, Role.PEOPLE: Kind.ROLE_PEOPLE}
 
 
 @dataclass(frozen=True)
@@ -61,9 +45,9 @@ class Policy:
 
     `pairs` are the list-id pairs that the site allows; `expires` is how long a held mail waits; `hold_size` in octets;
     `member_domains` say whose address counts as a member's where there is no roster. `account_domain` is what the mail
-    server puts behind a name without domain. `groups` are addresses that expand to others (class 6); `zone` is where a
-    day ends. What a list's own file says goes before `on_alarm`, `expires`, `first_post_asks`, `burst`, `wrong_topic`
-    and `call`.
+    server puts behind a name without domain. `groups` are addresses that expand to others (class 6), to groups as well;
+    with `plus_addresses`, berlin+x@ is the list berlin@ (class 4); `zone` is where a day ends. What a list's own file
+    says goes before `on_alarm`, `expires`, `first_post_asks`, `burst`, `wrong_topic` and `call`.
     """
 
     lists: tuple[MailingList, ...] = ()
@@ -91,12 +75,21 @@ class Policy:
     _by_address: Mapping[tuple[str, str], MailingList] = field(init=False, repr=False, compare=False)
     _names: frozenset[str] = field(init=False, repr=False, compare=False)
     _longest_name: int = field(init=False, repr=False, compare=False)
+    _groups: Mapping[tuple[str, str], tuple[Address, ...]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         table = {address.folded: each for each in self.lists for address in each.addresses}
         object.__setattr__(self, "_by_address", table)
         object.__setattr__(self, "_names", frozenset(name for name, _ in table))
         object.__setattr__(self, "_longest_name", max((len(name) for name, _ in table), default=0))
+        groups = {each.folded: members for each, members in self.groups.items()}
+        object.__setattr__(self, "_groups", {each: tuple(_expanded(each, groups)) for each in groups})
+
+    @cached_property
+    def _robots(self) -> frozenset[str]:
+        """Domains in which a Sympa has lists, and so addresses of its own."""
+        sympa = (each for each in self.lists if each.manager is Manager.SYMPA)
+        return frozenset(address.domain for each in sympa for address in each.addresses)
 
     @cached_property
     def by_id(self) -> Mapping[str, MailingList]:
@@ -132,14 +125,32 @@ class Policy:
         return domain.split(".")[-2:] in [each.split(".")[-2:] for each in ours]
 
     def list_of(self, address: Address) -> MailingList | None:
-        """The list that `address` posts to, by exact posting address or alias; never for a desk."""
+        """The list that `address` posts to, by exact posting address or alias; never for a desk.
+
+        A group is none: it may be several (`lists_of`).
+        """
         address = self.completed(address)
-        return None if address in self.desks else self._by_address.get(address.folded)
+        return None if address in self.desks else self._list_at(address)
+
+    def _list_at(self, address: Address) -> MailingList | None:
+        name, domain = address.folded
+        found = self._by_address.get((name, domain))
+        if found is None and self.plus_addresses and "+" in name and self._role(address) is None:
+            found = self._by_address.get((name.partition("+")[0], domain))
+        return found
+
+    def members_of(self, address: Address) -> tuple[Address, ...]:
+        """Whom `address` reaches: what a group expands to, groups in it expanded as well; else `address` alone."""
+        address = self.completed(address)
+        return self._groups[address.folded] if self.kind(address) is Kind.GROUP else (address,)
 
     def lists_of(self, addresses: Iterable[Address]) -> tuple[MailingList, ...]:
-        """The distinct lists among `addresses`, in the order in which they are named first."""
-        found = (self.list_of(each) for each in addresses)
-        return tuple(dict.fromkeys(each for each in found if each is not None))
+        """The distinct lists among `addresses`, those of groups as well, in the order in which they are named first."""
+        found = (self.list_of(member) for each in addresses for member in self._reached(each))
+        return tuple({each.id: each for each in found if each is not None}.values())
+
+    def _reached(self, address: Address) -> tuple[Address, ...]:
+        return self.members_of(address) if self._groups else (address,)
 
     def kind(self, address: Address) -> Kind:
         """The recipient class of `address` (SEMANTICS c1)."""
@@ -151,6 +162,10 @@ class Policy:
         role = self._role(address)
         if role is not None:
             return role
+        if self._list_at(address) is not None:
+            return Kind.LIST
+        if address.folded in self._groups:
+            return Kind.GROUP
         if address.domain in self.list_domains:
             return Kind.AT_LIST_DOMAIN
         return Kind.MEMBER if self.is_member(address) else Kind.PERSON
@@ -158,43 +173,93 @@ class Policy:
     def is_member(self, address: Address) -> bool:
         """True if `address` counts as a member's (SEMANTICS c1, "a member")."""
         address = self.completed(address)
-        return address.domain in self.member_domains and address.folded not in self._by_address
+        if address.domain not in self.member_domains or address.folded in self._groups:
+            return False
+        return self._list_at(address) is None
 
-    def allowed(self, lists: Iterable[MailingList]) -> bool:
-        """12-03: at most `max_lists` lists, and every pair agreed by both lists' files or by the site."""
+    def allowed(self, lists: Iterable[MailingList], when: datetime | None = None) -> bool:
+        """12-03: at most `max_lists` lists, and every pair agreed by both lists' files or by the site.
+
+        `when`, aware, is the moment that counts for exemptions; without it none counts.
+        """
         chosen = tuple(lists)
         if len(chosen) > self.max_lists:
             return False
-        return all(self._pair_allowed(one, other) for one, other in combinations(chosen, 2))
+        day = None if when is None else when.astimezone(self.zone).date()
+        return all(self._pair_allowed(one, other, day) for one, other in combinations(chosen, 2))
 
-    def _pair_allowed(self, one: MailingList, other: MailingList) -> bool:
-        agreed = other.id in one.crosspost_with and one.id in other.crosspost_with
-        return agreed or frozenset((one.id, other.id)) in self.pairs
+    def _pair_allowed(self, one: MailingList, other: MailingList, day: date | None) -> bool:
+        if frozenset((one.id, other.id)) in self.pairs:
+            return True
+        return one.admits(other.id, day) and other.admits(one.id, day)
+
+    @cached_property
+    def umbrellas(self) -> tuple[MailingList, ...]:
+        """The lists that include others."""
+        return tuple(each for each in self.lists if each.includes)
+
+    @cached_property
+    def included(self) -> Mapping[str, frozenset[str]]:
+        """By id, the ids of all lists that a list includes, however deep; never itself."""
+        return {each.id: self._included(each) for each in self.lists}
+
+    def _included(self, umbrella: MailingList) -> frozenset[str]:
+        found: set[str] = set()
+        waiting = [umbrella]
+        while waiting:
+            for child in waiting.pop().includes:
+                if child not in found and child in self.by_id:
+                    found.add(child)
+                    waiting.append(self.by_id[child])
+        return frozenset(found - {umbrella.id})
+
+    def on_alarm_of(self, lists: Iterable[MailingList]) -> OnAlarm:
+        """What a finding that names `lists` leads to: the strictest that they say; without lists, the site's word."""
+        said = [each.on_alarm or self.on_alarm for each in lists]
+        return max(said, key=lambda each: each.strictness, default=self.on_alarm)
+
+    def expires_of(self, lists: Iterable[MailingList]) -> timedelta:
+        """How long a mail to `lists` waits: the longest that they say, at most `expires_max`."""
+        return min(max((each.expires or self.expires for each in lists), default=self.expires), self.expires_max)
+
+    def burst_of(self, addressed: MailingList) -> Burst:
+        """12-27, as the addressed list or the site says."""
+        return addressed.burst or self.burst
+
+    def first_post_asks_of(self, addressed: MailingList) -> bool:
+        """12-25, as the addressed list or the site says."""
+        return self.first_post_asks if addressed.first_post_asks is None else addressed.first_post_asks
+
+    def wrong_topic_of(self, addressed: MailingList) -> WrongTopic:
+        """12-29, as the addressed list or the site says."""
+        return addressed.wrong_topic or self.wrong_topic
 
     def _role(self, address: Address) -> Kind | None:
         """The role of `<name><suffix>`, then optional `+detail`, of one of the lists; by the list's own manager."""
         name = address.folded[0].partition("+")[0]
-        if address.domain in self.list_domains and any(each.manager is Manager.SYMPA for each in self.lists):
-            # Sympa's own addresses belong to the robot of the domain, not to one list.
-            if name == "sympa" or name == "bounce" or name.startswith("bounce-"):
-                return Kind.ROLE_MACHINE
-            if name == "listmaster":
-                return Kind.ROLE_PEOPLE
+        if address.domain in self._robots:
+            robot = role_of_robot(name)
+            if robot is not None:
+                return _KINDS_OF_ROLES[robot]
         # The longest name first: `berlin-mitte-owner` belongs to berlin-mitte, though there is a list berlin.
         for end in range(min(len(name) - 1, self._longest_name), 0, -1):
             each = self._by_address.get((name[:end], address.domain)) if name[end] == "-" else None
-            if each is None:
-                continue
-            if _is_suffix(name[end:], _MACHINE_SUFFIXES[each.manager], each.manager):
-                return Kind.ROLE_MACHINE
-            if _is_suffix(name[end:], _PEOPLE_SUFFIXES[each.manager], each.manager):
-                return Kind.ROLE_PEOPLE
+            role = None if each is None else role_of_suffix(name[end:], each.manager)
+            if role is not None:
+                return _KINDS_OF_ROLES[role]
         return None
 
 
-def _is_suffix(rest: str, suffixes: tuple[str, ...], manager: Manager) -> bool:
-    if rest in suffixes:
-        return True
-    if manager is not Manager.EZMLM:
-        return False
-    return any(rest.startswith(each + separator) for each in suffixes for separator in _ARGUMENT_SEPARATORS)
+def _expanded(group: tuple[str, str], groups: Mapping[tuple[str, str], tuple[Address, ...]]) -> Iterator[Address]:
+    """The members of `group` that are no groups themselves, each once; groups that name each other end here."""
+    seen = {group}
+    waiting = list(reversed(groups[group]))
+    while waiting:
+        member = waiting.pop()
+        if member.folded in seen:
+            continue
+        seen.add(member.folded)
+        if member.folded in groups:
+            waiting += reversed(groups[member.folded])
+        else:
+            yield member

@@ -116,7 +116,9 @@ def test_a_desk_is_never_a_list_s_posting_address() -> None:
 
 
 def test_only_persons_of_some_sort_are_human() -> None:
-    assert {Kind.ROLE_PEOPLE, Kind.AT_LIST_DOMAIN, Kind.MEMBER, Kind.PERSON} == {each for each in Kind if each.human}
+    human = {Kind.ROLE_PEOPLE, Kind.GROUP, Kind.AT_LIST_DOMAIN, Kind.MEMBER, Kind.PERSON}
+
+    assert human == {each for each in Kind if each.human}
 
 
 def test_a_list_at_a_member_domain_is_no_member() -> None:

@@ -5,17 +5,24 @@ A broken file takes part as far as it can: its list is known by its id, so that 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 
 from smtpguard.accounts import canonical_login, is_guard_address
 from smtpguard.config.binding import Steps, suggestion
 from smtpguard.config.lists import ListFile
+from smtpguard.config.places import address_of
 from smtpguard.config.problems import Problem, Severity, quoted_value
 from smtpguard.config.reader import Document
+from smtpguard.config.references import References
 from smtpguard.config.settings import GUARD_DOMAIN_NAMES, Settings
-from smtpguard.lists import MailingList, Manager
+from smtpguard.config.site_references import SiteReferences
+from smtpguard.lists import MailingList, Manager, OnAlarm, WrongTopic
 from smtpguard.mail.address import Address, parse_address
 from smtpguard.policy import Kind, Policy
+
+# As many as fit into a message; the others are found in the list files.
+NAMES_SHOWN_MAX = 5
 
 _MANAGER_NAMES = {"mailman3": "Mailman", "sympa": "Sympa", "ezmlm": "ezmlm", "plain": "The list manager"}
 
@@ -29,30 +36,36 @@ class Agreement:
         self._files = files
         self._by_id = {each.id: each for each in files}
         # By `Address.folded`, as `Policy` finds lists: two files must not mean one list.
-        self._owners: dict[tuple[str, str], tuple[ListFile, int]] = {}
-        for file in files:
-            for address, steps in file.addresses:
-                mark = file.document.mark(steps)
-                self._owners.setdefault(address.folded, (file, 0 if mark is None else mark.line))
+        self._owners: dict[tuple[str, str], tuple[ListFile, Steps]] = {}
+        claims = [(file, *each) for file in files for each in file.addresses]
+        # Posting addresses first: an alias takes none of them away, whatever its file is called.
+        for file, address, steps in sorted(claims, key=lambda each: each[2] != ("list",)):
+            self._owners.setdefault(address.folded, (file, steps))
         mailboxes = ((login, entry.mailbox) for login, entry in site.accounts.items())
+        # Where no zone is set, the machine's (as for the deadlines in notices).
+        self._zone = site.timezone or datetime.now().astimezone().tzinfo or UTC
+        today = datetime.now(self._zone).date()
+        self._references = References(site, self._by_id, self._id_of, self._unknown_list, today)
+        self._groups_of_site = {each.folded: name for name in site.groups if (each := parse_address(name)) is not None}
         self._mailboxes = {mailbox.folded: login for login, mailbox in mailboxes if mailbox is not None}
 
     def problems(self) -> Iterator[Problem]:
         """Everything that the files contradict each other in."""
         yield from self._site_has_domains()
         for file in self._files:
-            seen: dict[Address, int] = {}
+            seen: set[Address] = set()
             for address, steps in file.addresses:
                 yield from self._claim(file, address, steps, seen)
             yield from self._names(file)
             yield from self._partners(file)
-        yield from self._pairs()
-        yield from self._accounts()
+            yield from self._references.problems(file)
+        said = SiteReferences(self._site, self._site_document, self._id_of, self._unknown_list, self._member)
+        yield from said.problems(self.policy())
 
     def policy(self) -> Policy:
         """The policy of files without errors."""
         site = self._site
-        lists = (each.mailing_list(frozenset(self._partner_ids(each))) for each in self._files)
+        lists = (each.mailing_list(self._id_of, self._names_of) for each in self._files)
         pairs = (frozenset(self._id_of(each) or "" for each in pair) for pair in site.crosspost_pairs)
         return Policy(
             lists=tuple(each for each in lists if each is not None),
@@ -65,29 +78,88 @@ class Agreement:
             guard_address=site.address,
             call=site.call,
             account_domain=site.account_domain,
+            on_alarm=OnAlarm(site.defaults.on_alarm),
+            expires_max=site.defaults.expires_max,
+            first_post_asks=site.defaults.first_post == "ask",
+            burst=site.defaults.burst.burst,
+            visible_max=site.defaults.visible_max,
+            window=site.defaults.window,
+            thread_memory=site.defaults.thread_memory,
+            wrong_topic=WrongTopic(site.defaults.wrong_topic),
+            groups=self._groups(),
+            plus_addresses=site.plus_addresses,
+            zone=self._zone,
         )
+
+    def _groups(self) -> Mapping[Address, tuple[Address, ...]]:
+        """The site's groups, lists in them by their posting addresses."""
+        found: dict[Address, tuple[Address, ...]] = {}
+        for name, group in self._site.groups.items():
+            address = parse_address(name)
+            members = [self._member(each) for each in group.expands]
+            if address is not None:
+                found[address] = tuple(each for each in members if each is not None)
+        return found
+
+    def _member(self, word: str) -> Address | None:
+        """The address that an entry of `expands` means: the one written, or that of the list with this id."""
+        if "@" in word:
+            return address_of(word)
+        file = self._by_id.get(word.lower())
+        return None if file is None else file.draft.address
+
+    def _names_of(self, word: str) -> Iterator[str]:
+        """How the account or mailbox `word` is spelt in an `Account`: as a login, as an address, or both."""
+        yield canonical_login(word, self._site.account_domain)
+        address = parse_address(word) if "@" in word else None
+        if address is not None:
+            yield address.normal
 
     def _site_has_domains(self) -> Iterator[Problem]:
         root = self._site_document.root
         if root is not None and self._files and not self._site.list_domains and "list_domains" not in root:
             text = '"list_domains" is missing: with lists, it names the domains that their addresses may lie in.'
             yield self._site_document.source.problem(None, text)
+        domain, domains = self._site.account_domain, self._site.list_domains
+        if domain in domains and self._files:
+            done = {each.folded for each in self._site.list_addresses}
+            named = ["@".join(each) for each in self._owners if each[1] == domain and each not in done]
+            text = (
+                f"members have their mailboxes in {domain} (account_domain): a list file could take one of them for its"
+            )
+            text += " list. Take this domain out of list_domains"
+            if named:
+                more = ", ..." if len(named) > NAMES_SHOWN_MAX else ""
+                text += f", and name its lists in list_addresses: {', '.join(named[:NAMES_SHOWN_MAX])}{more}"
+            place = self._site_document.mark(("list_domains", domains.index(domain)))
+            yield self._site_document.source.problem(place, f"{text}.", Severity.WARNING)
 
-    def _claim(self, file: ListFile, address: Address, steps: Steps, seen: dict[Address, int]) -> Iterator[Problem]:
+    def _claim(self, file: ListFile, address: Address, steps: Steps, seen: set[Address]) -> Iterator[Problem]:
         """One address of a list file: free to take, and the list's to take?"""
-        owner, line = self._owners[address.folded]
+        owner, first = self._owners[address.folded]
         if owner is not file:
-            yield file.problem(steps, f"{address} already belongs to {owner.name} line {line}.")
+            yield file.problem(steps, f"{address} already belongs to {owner.name} line {_line(owner, first)}.")
         elif address in seen:
+            line = _line(file, first)
             yield file.problem(steps, f"{address} is written twice in this file (first in line {line}). Delete one.")
+        elif (other := self._owner_before_plus(address)) not in (None, file.id):
+            yield file.problem(steps, f"{address} is a plus-address of {other}. Another list cannot have it.")
         elif (text := self._not_free(address)) is not None:
             yield file.problem(steps, text)
-        seen[address] = line
+        seen.add(address)
+
+    def _owner_before_plus(self, address: Address) -> str | None:
+        """The list that `address` belongs to by what stands before the plus sign."""
+        local, plus, _ = address.folded[0].partition("+")
+        owner = self._owners.get((local, address.domain)) if plus else None
+        return None if owner is None else owner[0].id
 
     def _not_free(self, address: Address) -> str | None:
         site = self._site
-        if site.list_domains and address.domain not in site.list_domains:
-            return f"{address} is not in a list domain. Only the site admin can add one (smtpguard.yaml, list_domains)."
+        if site.list_domains and address.domain not in site.list_domains and address not in site.list_addresses:
+            return (
+                f"{address} is not in a list domain. Only the site admin can name it (smtpguard.yaml, list_addresses)."
+            )
         desks = [each.folded for each in site.desks]
         if address.folded in desks:
             line = self._site_line("desks", desks.index(address.folded))
@@ -99,6 +171,9 @@ class Agreement:
         if (login := self._mailboxes.get(address.folded)) is not None:
             where = f"(smtpguard.yaml line {self._site_line('accounts', login)})"
             return f"{address} is the mailbox of an account {where}. A list cannot have it."
+        if (name := self._groups_of_site.get(address.folded)) is not None:
+            where = f"(smtpguard.yaml line {self._site_line('groups', name)})"
+            return f"{address} is a group of the site {where}. A list cannot have it."
         return None
 
     def _site_line(self, *steps: int | str) -> int:
@@ -173,41 +248,10 @@ class Agreement:
         text = f"{partner} has not agreed yet: its file does not name {file.id}. Ask {other.settings.contact.normal}."
         yield file.problem(steps, f"{text} Until then mails to both are held.", Severity.WARNING)
 
-    def _pairs(self) -> Iterator[Problem]:
-        source, mark = self._site_document.source, self._site_document.mark
-        for number, pair in enumerate(self._site.crosspost_pairs):
-            if len(pair) != 2:
-                text = "a pair names two lists: [one, other]. For three lists write the three pairs."
-                yield source.problem(mark(("crosspost_pairs", number)), text)
-                continue
-            ids = [self._id_of(word) for word in pair]
-            for place, (word, found) in enumerate(zip(pair, ids, strict=True)):
-                if found is None:
-                    yield source.problem(mark(("crosspost_pairs", number, place)), self._unknown_list(word))
-            if ids[0] is not None and ids[0] == ids[1]:
-                yield source.problem(mark(("crosspost_pairs", number)), "both are the same list. Name two lists.")
 
-    def _accounts(self) -> Iterator[Problem]:
-        """The account map: no login twice, and no mailbox behind which several people read (T-30)."""
-        source, mark = self._site_document.source, self._site_document.mark
-        site, policy = self._site, self.policy()
-        logins: dict[str, int] = {}
-        for login, entry in site.accounts.items():
-            canonical = canonical_login(login, site.account_domain)
-            place = mark(("accounts", login), key=True)
-            if canonical in logins:
-                text = f"this is the account of line {logins[canonical]} again: logins are compared without case."
-                yield source.problem(place, f"{text} Keep one of them.")
-            logins.setdefault(canonical, 0 if place is None else place.line)
-            if entry.mailbox is None:
-                continue
-            if policy.kind(entry.mailbox) in (Kind.ROLE_MACHINE, Kind.ROLE_PEOPLE):
-                text = "this is an address of a list's owners or commands: a notice there would reach the wrong people."
-                text += " Alarmed mail of this account will be refused (90-05)."
-                yield source.problem(mark(("accounts", login, "mailbox")), text, Severity.WARNING)
-            elif site.address is not None and is_guard_address(entry.mailbox, site.address):
-                text = "this is the mail check itself; it cannot ask itself. Name a person's mailbox."
-                yield source.problem(mark(("accounts", login, "mailbox")), text)
+def _line(file: ListFile, steps: Steps) -> int:
+    mark = file.document.mark(steps)
+    return 0 if mark is None else mark.line
 
 
 def _role(manager: str | None, base: Address, address: Address) -> Kind | None:

@@ -69,7 +69,12 @@ class Binding(Generic[Model, Draft]):
             details = error.errors(include_url=False, include_input=False)
             problems = tuple(self._problem(document, each) for each in details)
             return Bound(None, self._draft(root, {each["loc"][0] for each in details if each["loc"]}, around), problems)
-        return Bound(whole, self._draft(root, set(), around))
+        return Bound(whole, self._draft_of(whole))
+
+    def _draft_of(self, whole: Model) -> Draft:
+        """What was understood of a file in which all is right: all of it, and not read a second time."""
+        known = {each.alias or name: getattr(whole, name) for name, each in self.draft.model_fields.items()}
+        return self.draft.model_construct(whole.model_fields_set & self.draft.model_fields.keys(), **known)
 
     def _draft(self, root: Table, wrong: set[int | str], around: Surroundings) -> Draft | None:
         kept = {name: value for name, value in root.items() if name not in wrong}
@@ -103,9 +108,9 @@ class Binding(Generic[Model, Draft]):
 
 
 def place_of(steps: Steps) -> str:
-    """Keys joined by dots; numbers of entries left out, the name of an account as well."""
+    """Keys joined by dots; numbers of entries left out, names of accounts and groups as well."""
     names = [each for each in steps if isinstance(each, str)]
-    return "accounts" if names[:1] == ["accounts"] else ".".join(names)
+    return names[0] if names[:1] in (["accounts"], ["groups"]) else ".".join(names)
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:

@@ -11,13 +11,10 @@ SITE = ""
 LIST = "list file"
 
 _LATER: Mapping[str, str] = {
-    SITE: "public_url rules member_domains list_addresses roster groups plus_addresses consent_marks "
-    "private_marks secret_file remember members_informed memory stock web metrics workers",
-    LIST: "kind posters discussion includes topics tag wrong_if exceptions examples automatic was say on_alarm expires "
-    "call first_post burst wrong_topic audience readers may_quote_to strict adding_people encrypted",
-    "accounts": "automatic",
-    "defaults": "adding_people private_max_recipients strict wrong_topic first_post burst visible_max window "
-    "thread_memory",
+    SITE: "public_url rules member_domains roster consent_marks private_marks secret_file members_informed stock web "
+    "metrics workers",
+    LIST: "audience readers may_quote_to strict adding_people encrypted",
+    "defaults": "adding_people private_max_recipients strict",
     "store": "url_file",
     "limits": "inspect_text inspect_parts inspect_depth inspect_time holds_per_account held_bytes_per_account "
     "notices_per_account_and_day alarms_per_account_and_hour",
@@ -26,6 +23,6 @@ LATER_KEYS: Mapping[str, frozenset[str]] = {place: frozenset(keys.split()) for p
 
 LATER_VALUES: Mapping[str, frozenset[str]] = {
     "listeners.kind": frozenset({"tap"}),
-    "defaults.on_alarm": frozenset({"refuse", "observe"}),
+    "remember": frozenset({"threads", "all"}),
     "store.kind": frozenset({"postgresql"}),
 }

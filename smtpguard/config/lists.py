@@ -3,32 +3,39 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
+from smtpguard.config.list_parts import ExampleSettings, ExceptionSettings, WrongIfSettings, entries
 from smtpguard.config.places import Mailbox
 from smtpguard.config.problems import Problem, Severity, Source
 from smtpguard.config.reader import Document
-from smtpguard.config.sections import Section
-from smtpguard.config.values import Line, ListName, one_or_many
-from smtpguard.lists import MailingList, Manager
+from smtpguard.config.sections import BurstSettings, Section
+from smtpguard.config.values import AccountName, Duration, Line, ListName, Tag, Word, mistake, one_or_many
+from smtpguard.lists import Exemption, ListKind, MailingList, Manager, OnAlarm, WrongIf, WrongTopic
 from smtpguard.mail.address import Address
 
 FOLDER = "lists"
+# What editors read beside the list files (`smtpguard schema list`).
+SCHEMA_FILE = "list.schema.json"
 # The largest list servers known to us have some thousand lists; a folder with more is not a folder of lists.
 LIST_FILES_MAX = 5000
 
 # Ids stand in SMTP replies, which are ASCII (RFC 5321, 4.2), and in notices as one word.
-_ID = re.compile(r"[a-z0-9][a-z0-9._+-]{0,63}")
+LIST_ID = re.compile(r"[a-z0-9][a-z0-9._+-]{0,63}")
 # What editors, mail programs and desktops call a second copy.
 _COPY = re.compile(
     r"(?i)~$|^[.#]|\.(?:bak|orig|old|save|sav|swp|swo|tmp|rej|dpkg-\w+|rpm\w+|ucf-\w+|txt)$|\(\d+\)"
     r"|^(?:copy|kopie|copie|copia) | (?:copy|kopie|copie|copia)\b"
 )
+
+
+ListNames = Annotated[tuple[ListName, ...], BeforeValidator(one_or_many)]
+Logins = Annotated[tuple[AccountName, ...], BeforeValidator(one_or_many)]
 
 
 class ListSettings(Section):
@@ -39,7 +46,35 @@ class ListSettings(Section):
     about: Line
     contact: Mailbox
     aliases: Annotated[tuple[Mailbox, ...], BeforeValidator(one_or_many)] = ()
-    crosspost_with: Annotated[tuple[ListName, ...], BeforeValidator(one_or_many)] = ()
+    crosspost_with: ListNames = ()
+    kind: Literal["discussion", "announce"] = "discussion"
+    posters: Logins = ()
+    discussion: ListName | None = None
+    includes: ListNames = ()
+    topics: Annotated[tuple[Word, ...], BeforeValidator(one_or_many)] = ()
+    tag: Tag | None = None
+    wrong_if: Annotated[tuple[WrongIfSettings, ...], BeforeValidator(entries)] = ()
+    exceptions: Annotated[tuple[ExceptionSettings, ...], BeforeValidator(entries)] = ()
+    examples: Annotated[tuple[ExampleSettings, ...], BeforeValidator(entries)] = ()
+    automatic: Logins = ()
+    was: ListName | None = None
+    say: Line | None = None
+    call: Line | None = None
+    on_alarm: Literal["hold", "refuse", "observe"] | None = None
+    expires: Duration | None = None
+    first_post: Literal["pass", "ask"] | None = None
+    burst: BurstSettings | None = None
+    wrong_topic: Literal["hold", "suggest", "off"] | None = None
+
+    @model_validator(mode="after")
+    def _announces_fully(self) -> ListSettings:
+        if self.kind == "announce" and not self.posters:
+            raise mistake('"posters" is missing: with "kind: announce" it names the accounts that may post.', "kind")
+        for name in ("posters", "discussion"):
+            if self.kind == "discussion" and name in self.model_fields_set:
+                text = f'"{name}" is for a list with "kind: announce" only. Write that as well, or delete this line.'
+                raise mistake(text, name)
+        return self
 
 
 class ListDraft(Section):
@@ -51,7 +86,26 @@ class ListDraft(Section):
     manager: Literal["mailman3", "sympa", "ezmlm", "plain"] | None = None
     contact: Mailbox | None = None
     aliases: Annotated[tuple[Mailbox, ...], BeforeValidator(one_or_many)] = ()
-    crosspost_with: Annotated[tuple[ListName, ...], BeforeValidator(one_or_many)] = ()
+    crosspost_with: ListNames = ()
+    posters: Logins = ()
+    discussion: ListName | None = None
+    includes: ListNames = ()
+    wrong_if: Annotated[tuple[WrongIfSettings, ...], BeforeValidator(entries)] = ()
+    exceptions: Annotated[tuple[ExceptionSettings, ...], BeforeValidator(entries)] = ()
+    examples: Annotated[tuple[ExampleSettings, ...], BeforeValidator(entries)] = ()
+    automatic: Logins = ()
+    was: ListName | None = None
+    expires: Duration | None = None
+
+
+LIST_MODELS: dict[str, type[Section]] = {
+    "": ListSettings,
+    "wrong_if": WrongIfSettings,
+    "exceptions": ExceptionSettings,
+    "examples": ExampleSettings,
+    "burst": BurstSettings,
+}
+"""Every place of a list file, by the keys that lead there, and the model that knows its keys."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,18 +134,49 @@ class ListFile:
         """A problem of the value that `steps` lead to."""
         return self.document.source.problem(self.document.mark(steps), text, severity)
 
-    def mailing_list(self, partners: frozenset[str]) -> MailingList | None:
-        """The list for judging; `partners` are the ids that `crosspost_with` means. None if the file is broken."""
-        if self.settings is None:
+    def mailing_list(
+        self, id_of: Callable[[str], str | None], names_of: Callable[[str], Iterable[str]]
+    ) -> MailingList | None:
+        """The list for judging; None if the file is broken.
+
+        `id_of` gives the id of the list that a word means, `names_of` the spellings by which an account is known.
+        """
+        said = self.settings
+        if said is None:
             return None
+
+        def ids(words: Iterable[str]) -> frozenset[str]:
+            return frozenset(found for each in words if (found := id_of(each)) is not None)
+
         return MailingList(
             id=self.id,
-            address=self.settings.address,
-            manager=Manager(self.settings.manager),
-            about=self.settings.about,
-            contact=self.settings.contact.normal,
-            aliases=self.settings.aliases,
-            crosspost_with=partners,
+            address=said.address,
+            manager=Manager(said.manager),
+            about=said.about,
+            contact=said.contact.normal,
+            aliases=said.aliases,
+            crosspost_with=ids(said.crosspost_with),
+            kind=ListKind(said.kind),
+            posters=frozenset(name for each in said.posters for name in names_of(each)),
+            discussion=None if said.discussion is None else id_of(said.discussion),
+            includes=ids(said.includes),
+            topics=said.topics,
+            tag=said.tag,
+            wrong_if=tuple(
+                WrongIf(each.subject_has, found, each.say)
+                for each in said.wrong_if
+                if (found := id_of(each.use)) is not None
+            ),
+            exemptions=tuple(Exemption(each.until, ids(each.crosspost_with), each.reason) for each in said.exceptions),
+            automatic=frozenset(name for each in said.automatic for name in names_of(each)),
+            say=said.say,
+            call=said.call,
+            was=said.was,
+            on_alarm=None if said.on_alarm is None else OnAlarm(said.on_alarm),
+            expires=said.expires,
+            first_post_asks=None if said.first_post is None else said.first_post == "ask",
+            burst=None if said.burst is None else said.burst.burst,
+            wrong_topic=None if said.wrong_topic is None else WrongTopic(said.wrong_topic),
         )
 
 
@@ -123,8 +208,8 @@ def list_files(folder: Path) -> tuple[list[tuple[str, Path]], list[Problem]]:
 
 
 def _is_silent(path: Path) -> bool:
-    """Folders beginning with a dot (git, Kubernetes), files that keep a folder in git, and a page of explanations."""
-    return path.name.startswith(("README", ".git")) or (path.name.startswith(".") and path.is_dir())
+    """Folders beginning with a dot (git, Kubernetes), files that keep a folder in git, an explanation, the schema."""
+    return path.name.startswith(("README", ".git", SCHEMA_FILE)) or (path.name.startswith(".") and path.is_dir())
 
 
 def _not_read(path: Path) -> Problem | None:
@@ -144,7 +229,7 @@ def _not_read(path: Path) -> Problem | None:
 def _identify(path: Path, ids: dict[str, str]) -> tuple[str | None, Problem | None]:
     """The id of a list file, and what is to be said about its name."""
     name, shown = path.stem.lower(), _shown(path)
-    if not _ID.fullmatch(name):
+    if not LIST_ID.fullmatch(name):
         text = "the name of a list file is made of letters a-z, digits, dot, dash and underscore: it is the list's id."
         return None, _whole(shown, f"{text} Rename the file.")
     if name in ids:

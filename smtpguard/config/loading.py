@@ -2,46 +2,36 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from smtpguard.accounts import Directory
 from smtpguard.config.agreement import Agreement
-from smtpguard.config.binding import Binding, suggestion
-from smtpguard.config.later import LATER_KEYS, LIST
+from smtpguard.config.binding import Binding
+from smtpguard.config.keys_known import REQUIRED_OF_LISTS, REQUIRED_OF_SITE, unknown_to_list, unknown_to_site
 from smtpguard.config.lists import FOLDER, ListDraft, ListFile, ListSettings, list_files
 from smtpguard.config.places import Surroundings, surroundings_of
-from smtpguard.config.problems import Problem, Source, in_order, quoted_value
+from smtpguard.config.problems import Problem, Source, in_order
 from smtpguard.config.reader import Document, read_document
-from smtpguard.config.settings import MODELS, Settings
-from smtpguard.config.sources import LIST_FILE_OCTETS_MAX, SITE_FILE_OCTETS_MAX, read_source
+from smtpguard.config.settings import Settings
+from smtpguard.config.sources import LIST_FILE_OCTETS_MAX, SITE_FILE_OCTETS_MAX, read_source, source_of
 from smtpguard.policy import Policy
-
-# More names than this do not help whoever has mistyped one; README.md has them all.
-NAMES_LISTED_MAX = 12
-_LIST_KEYS = tuple(each.alias or name for name, each in ListSettings.model_fields.items())
-_REQUIRED_OF_LISTS = {
-    "list": "the list's posting address",
-    "manager": "write one of mailman3, sympa, ezmlm, plain",
-    "about": "one sentence for members, shown in notices",
-    "contact": "the address that answers for this list",
-}
-_REQUIRED_OF_SITE = {
-    "listen": 'where to listen, "HOST:PORT"',
-    "certificate": "the PEM file with the certificate and its chain",
-    "key_file": "the PEM file with the certificate's key",
-    "mailbox": "the address that notices to this account go to, or null",
-}
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """What the files say. `settings` is None if the site file has errors; `policy` and `directory` if any file has."""
+    """What the files say. `settings` is None if the site file has errors; `policy` and `directory` if any file has.
+
+    `site` is the site file as read and `files` are the list files, for whoever wants to know where something is said.
+    """
 
     settings: Settings | None
     policy: Policy | None
     directory: Directory | None
     problems: tuple[Problem, ...] = ()
+    site: Document | None = field(default=None, repr=False)
+    files: tuple[ListFile, ...] = field(default=(), repr=False)
 
     @property
     def ok(self) -> bool:
@@ -49,26 +39,49 @@ class Loaded:
         return not any(each.is_error for each in self.problems)
 
 
-def load(path: Path) -> Loaded:
+@dataclass(frozen=True)
+class SiteFile:
+    """The site file read by itself. `settings` is None if it has errors; `draft` is what could be understood of it."""
+
+    document: Document
+    settings: Settings | None
+    draft: Settings
+    problems: tuple[Problem, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The file's name as shown."""
+        return self.document.source.name
+
+
+def load(path: Path, instead: Mapping[str, str] | None = None) -> Loaded:
     """Read the site file at `path` and the list files of `lists/` beside it.
 
     Never raises for what is in them: `problems` has every error and warning of every file, in order. Nothing is kept of
-    a former load; a list file with an error makes `ok` false, since its list must not quietly disappear.
+    a former load; a list file with an error makes `ok` false, since its list must not quietly disappear. `instead` has
+    texts, by list id, that are read as if they already stood in the list's file.
     """
     around = surroundings_of(path.parent.absolute())
-    problems: list[Problem] = []
-    document = _document(read_source(path, path.name, SITE_FILE_OCTETS_MAX), path.name, problems)
-    bound = Binding(Settings, Settings, _unknown_to_site, _REQUIRED_OF_SITE).bind(document, around)
-    problems += bound.problems
-    files = _list_files(path.parent / FOLDER, around, problems)
-    agreement = Agreement(bound.draft or Settings(), document, files)
-    problems += agreement.problems()
-    ordered = in_order(problems, path.name)
-    site = None if any(each.is_error and each.file == path.name for each in ordered) else bound.whole
-    if site is None or any(each.is_error for each in ordered):
-        return Loaded(site, None, None, ordered)
+    site = site_file(read_source(path, path.name, SITE_FILE_OCTETS_MAX), path.name, around)
+    problems: list[Problem] = list(site.problems)
+    files = _list_files(path.parent / FOLDER, around, problems, instead or {})
+    return together(site, files, problems)
+
+
+def together(
+    site: SiteFile, files: tuple[ListFile, ...], problems: Iterable[Problem], settings: Settings | None = None
+) -> Loaded:
+    """What the files say together; `problems` are those of each by itself.
+
+    `settings`: what counts of the site file, where that is not all that it says.
+    """
+    agreement = Agreement(settings or site.draft, site.document, files)
+    ordered = in_order([*problems, *agreement.problems()], site.name)
+    whole = None if any(each.is_error and each.file == site.name for each in ordered) else settings or site.settings
+    if whole is None or any(each.is_error for each in ordered):
+        return Loaded(whole, None, None, ordered, site.document, files)
     policy = agreement.policy()
-    return Loaded(site, policy, directory_of(site, policy), ordered)
+    return Loaded(whole, policy, directory_of(whole, policy), ordered, site.document, files)
 
 
 def directory_of(settings: Settings, policy: Policy) -> Directory:
@@ -81,51 +94,43 @@ def directory_of(settings: Settings, policy: Policy) -> Directory:
     )
 
 
-def _document(source: Source | Problem, name: str, problems: list[Problem]) -> Document:
+def site_file(source: Source | Problem, name: str, around: Surroundings) -> SiteFile:
+    """The site file by itself."""
+    document, problems = _document(source, name)
+    bound = Binding(Settings, Settings, unknown_to_site, REQUIRED_OF_SITE).bind(document, around)
+    return SiteFile(document, bound.whole, bound.draft or Settings(), (*problems, *bound.problems))
+
+
+def list_file(
+    list_id: str, source: Source | Problem, name: str, around: Surroundings
+) -> tuple[ListFile, tuple[Problem, ...]]:
+    """A list file by itself, and what is wrong with it."""
+    document, problems = _document(source, name)
+    bound = Binding(ListSettings, ListDraft, unknown_to_list, REQUIRED_OF_LISTS).bind(document, around)
+    file = ListFile(list_id, document, bound.whole, bound.draft or ListDraft())
+    return file, (*problems, *bound.problems)
+
+
+def _document(source: Source | Problem, name: str) -> tuple[Document, tuple[Problem, ...]]:
     if isinstance(source, Problem):
-        problems.append(source)
-        return Document(Source(name, "", ()), None, ())
+        return Document(Source(name, "", ()), None, ()), (source,)
     document = read_document(source)
-    problems += document.problems
-    return document
+    return document, document.problems
 
 
-def _list_files(folder: Path, around: Surroundings, problems: list[Problem]) -> tuple[ListFile, ...]:
+def _list_files(
+    folder: Path, around: Surroundings, problems: list[Problem], instead: Mapping[str, str]
+) -> tuple[ListFile, ...]:
     found, wrong = list_files(folder)
     problems += wrong
-    binding = Binding(ListSettings, ListDraft, _unknown_to_list, _REQUIRED_OF_LISTS)
+    known = {list_id for list_id, _ in found}
+    found += [(list_id, folder / f"{list_id}.yaml") for list_id in instead if list_id not in known]
     files = []
     for list_id, path in found:
         name = f"{FOLDER}/{path.name}"
-        document = _document(read_source(path, name, LIST_FILE_OCTETS_MAX, folder), name, problems)
-        bound = binding.bind(document, around)
-        problems += bound.problems
-        files.append(ListFile(list_id, document, bound.whole, bound.draft or ListDraft()))
+        text = instead.get(list_id)
+        source = read_source(path, name, LIST_FILE_OCTETS_MAX, folder) if text is None else source_of(name, text)
+        file, own = list_file(list_id, source, name, around)
+        problems += own
+        files.append(file)
     return tuple(files)
-
-
-def _unknown_to_site(place: str, name: str) -> str:
-    if name in LATER_KEYS.get(place, ()):
-        return f"{quoted_value(name)} is not available in this version."
-    if place == "" and name in _LIST_KEYS:
-        return f"{quoted_value(name)} belongs into a list's own file (lists/NAME.yaml)."
-    home = next((each for each, model in MODELS.items() if each != place and name in model.model_fields), None)
-    known = tuple(MODELS[place].model_fields) if place in MODELS else ()
-    near = suggestion(name, known)
-    if home is not None and not near:
-        where = f'below "{home.partition(".")[0]}:"' if home else "at the left edge, not below another setting"
-        return f"{quoted_value(name)} is not known here. It belongs {where}."
-    return f"there is no setting {quoted_value(name)} here.{near or _all(known)}"
-
-
-def _unknown_to_list(place: str, name: str) -> str:
-    if name in LATER_KEYS[LIST]:
-        return f"{quoted_value(name)} is not available in this version."
-    if name in Settings.model_fields or name in LATER_KEYS[""]:
-        return f"{quoted_value(name)} can only be set by the site admin (smtpguard.yaml)."
-    return f"there is no setting {quoted_value(name)} for a list.{suggestion(name, _LIST_KEYS) or _all(_LIST_KEYS)}"
-
-
-def _all(known: tuple[str, ...]) -> str:
-    """The names that are known, where they fit into a sentence."""
-    return f" Known are: {', '.join(known)}." if 0 < len(known) <= NAMES_LISTED_MAX else ""

@@ -9,6 +9,7 @@ import ipaddress
 import os
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,6 +21,8 @@ from smtpguard.config.reader import Scalar
 from smtpguard.config.values import is_null, mistake, read_text
 from smtpguard.mail.address import Address, domain_normal, parse_address
 
+# Checking one takes longer than reading its line, and a reload meets the same addresses again: those of 5,000 lists.
+ADDRESSES_KNOWN_MAX = 20_000
 # A file's name is passed to the system as it is; PATH_MAX of Linux.
 PATH_CHARACTERS_MAX = 4096
 
@@ -154,11 +157,23 @@ def read_address(value: object, info: ValidationInfo) -> Address:
     return address
 
 
+def address_of(text: str) -> Address | None:
+    """The address that `text` is, None if it is none that can be written to."""
+    return parse_address(text) if _is_address(text) else None
+
+
+def read_group_name(value: object, info: ValidationInfo) -> str:
+    """The address of a group, where it stands in front of a colon; kept as written, so that its place is found."""
+    read_address(value, info)
+    return str(value)
+
+
 def read_address_or_null(value: object, info: ValidationInfo) -> Address | None:
     """A mail address, or `null` where somebody is meant to have none."""
     return None if value is None or (value != "" and is_null(value)) else read_address(value, info)
 
 
+@lru_cache(ADDRESSES_KNOWN_MAX)
 def _is_address(text: str) -> bool:
     domain = text.rpartition("@")[2].rstrip(".")
     last = domain.rpartition(".")[2].lower()
@@ -239,6 +254,7 @@ def surroundings_of(folder: Path) -> Surroundings:
 HostPort = Annotated[Endpoint, PlainValidator(read_endpoint)]
 Domain = Annotated[str, BeforeValidator(read_domain)]
 Mailbox = Annotated[Address, PlainValidator(read_address)]
+GroupName = Annotated[str, BeforeValidator(read_group_name)]
 Network = Annotated[ipaddress.IPv4Network | ipaddress.IPv6Network, PlainValidator(read_network)]
 FilePath = Annotated[Path, PlainValidator(read_path)]
 SecretPath = Annotated[Path, PlainValidator(read_secret_path)]

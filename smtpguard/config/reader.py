@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 import yaml
 
@@ -96,6 +97,25 @@ class Document:
             elif isinstance(value, Sequence) and isinstance(step, int) and step < len(value):
                 name, value = None, value[step]
         return name, value
+
+
+class ClosedDocument(Document):
+    """A document whose values are read once more when somebody asks where one stands.
+
+    With a thousand files kept open, each of their words would be looked at whenever Python clears up (gc), for tens of
+    milliseconds in which no session goes on.
+    """
+
+    __slots__ = ()
+
+    def _follow(self, steps: tuple[int | str, ...]) -> tuple[Scalar | None, Value | None]:
+        return _opened(self.source)._follow(steps)  # noqa: SLF001 - a document of the same class
+
+
+@lru_cache(1)
+def _opened(source: Source) -> Document:
+    """Of many questions about one file the first alone costs something."""
+    return read_document(source)
 
 
 class _StopReadingError(Exception):

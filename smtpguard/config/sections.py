@@ -18,7 +18,19 @@ from smtpguard.config.places import (
     Network,
     SecretPath,
 )
-from smtpguard.config.values import Duration, Flag, Language, Line, Number, Size, between, mistake, one_or_many
+from smtpguard.config.values import (
+    Duration,
+    Flag,
+    Language,
+    Line,
+    ListName,
+    Number,
+    Size,
+    between,
+    mistake,
+    one_or_many,
+)
+from smtpguard.lists import Burst
 
 # Languages with notice texts.
 LANGUAGES_KNOWN = ("en",)
@@ -193,19 +205,52 @@ class AccountSettings(Section):
 
     mailbox: MailboxOrNone
     language: KnownLanguage | None = None
+    automatic: Flag = False
 
     @property
     def entry(self) -> AccountEntry:
         """The same for the directory."""
-        return AccountEntry(self.mailbox, self.language)
+        return AccountEntry(self.mailbox, self.language, self.automatic)
+
+    @model_validator(mode="after")
+    def _is_never_asked(self) -> AccountSettings:
+        if self.automatic and self.mailbox is not None:
+            text = 'a program cannot answer a notice: write "mailbox: null", and its alarmed mail is refused;'
+            raise mistake(f'{text} or delete "automatic", if a person reads this mailbox.', "automatic")
+        return self
+
+
+class GroupSettings(Section):
+    """An address that is no list and reaches several persons or lists."""
+
+    expands: Annotated[tuple[ListName, ...], BeforeValidator(one_or_many), Field(min_length=1)]
+
+
+class BurstSettings(Section):
+    """12-27: how many posts to one thread in which time are many, and whether their sender is asked."""
+
+    posts: Annotated[Number, AfterValidator(between(1, 1_000))] = 5
+    within: Duration = timedelta(minutes=60)
+    do: Literal["pass", "ask"] = "pass"
+
+    @property
+    def burst(self) -> Burst:
+        """The same for judging."""
+        return Burst(self.posts, self.within, self.do == "ask")
 
 
 class Defaults(Section):
     """What is decided where no list says otherwise."""
 
-    on_alarm: Literal["hold"] = "hold"
+    on_alarm: Literal["hold", "refuse", "observe"] = "hold"
     expires: Duration = timedelta(hours=72)
     expires_max: Duration = timedelta(days=7)
+    wrong_topic: Literal["hold", "suggest", "off"] = "suggest"
+    first_post: Literal["pass", "ask"] = "pass"
+    burst: BurstSettings = BurstSettings()
+    visible_max: Annotated[Number, AfterValidator(between(1, 10_000))] = 20
+    window: Duration = timedelta(days=7)
+    thread_memory: Duration = timedelta(days=30)
 
     @model_validator(mode="after")
     def _within_bounds(self) -> Defaults:
@@ -218,6 +263,13 @@ class StoreSettings(Section):
     """Where held mail lies."""
 
     kind: Literal["sqlite"] = "sqlite"
+
+
+class MemorySettings(Section):
+    """How long what was remembered is kept; posts of closed lists as long as private mail."""
+
+    private: Duration = timedelta(days=30)
+    posts: Duration = timedelta(days=365)
 
 
 class LogSettings(Section):

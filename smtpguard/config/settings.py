@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 
 from smtpguard.accounts import is_guard_address
-from smtpguard.config.places import Domain, Endpoint, FilePath, Mailbox, PathBelow
+from smtpguard.config.places import Domain, Endpoint, FilePath, GroupName, Mailbox, PathBelow
 from smtpguard.config.reader import Scalar, Table
 from smtpguard.config.sections import (
     AccountSettings,
     AnswersListener,
+    BurstSettings,
     Defaults,
     FilterListener,
+    GroupSettings,
     KnownLanguage,
     Limits,
     Listener,
     LogSettings,
+    MemorySettings,
     OutboxSettings,
     OwnNetworks,
     Section,
@@ -86,7 +89,10 @@ class Settings(Section):
     account_domain: Domain | None = None
     accounts: Annotated[dict[Login, AccountSettings], BeforeValidator(_long_form)] = Field(default_factory=dict)
     mailbox_from_reverse_path: Flag = False
+    list_addresses: Annotated[tuple[Mailbox, ...], BeforeValidator(one_or_many)] = ()
     trusted_networks: OwnNetworks = ()
+    groups: dict[GroupName, GroupSettings] = Field(default_factory=dict)
+    plus_addresses: Flag = False
     crosspost_pairs: Annotated[
         tuple[Annotated[tuple[ListName, ...], BeforeValidator(one_or_many)], ...], BeforeValidator(_addressed)
     ] = ()
@@ -95,6 +101,8 @@ class Settings(Section):
     state_dir: FilePath = Field(default_factory=default_state_dir)
     keys: PathBelow = Path("keys")
     store: StoreSettings = StoreSettings()
+    remember: Literal["none", "lists"] = "lists"
+    memory: MemorySettings = MemorySettings()
     log: LogSettings = LogSettings()
     limits: Limits = Limits()
     timeouts: Timeouts = Timeouts()
@@ -259,8 +267,11 @@ MODELS: dict[str, type[Section]] = {
     "upstream": UpstreamSettings,
     "outbox": OutboxSettings,
     "accounts": AccountSettings,
+    "groups": GroupSettings,
     "defaults": Defaults,
+    "defaults.burst": BurstSettings,
     "store": StoreSettings,
+    "memory": MemorySettings,
     "log": LogSettings,
     "limits": Limits,
     "timeouts": Timeouts,

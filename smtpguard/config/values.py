@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -37,6 +37,11 @@ _SEXAGESIMAL = re.compile(r"[-+]?[0-9]+(?::[0-5]?[0-9])+(?:\.[0-9_]*)?")
 _BOOLEANS = {"y": "true", "yes": "true", "on": "true", "true": "true"} | dict.fromkeys(
     ("n", "no", "off", "false"), "false"
 )
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+# What people write who know search patterns; none of it stands in a word.
+_PATTERN = re.compile(r"[*^$\\|]|\.[+?]|\[[^\]]*\]|\(\?")
+# Enough of a phrase to show how it is to be written.
+_WORDS_SHOWN = 3
 _LANGUAGE = re.compile(r"[a-z]{2,3}(?:-[A-Za-z0-9]{2,8})*")
 
 
@@ -105,6 +110,9 @@ def read_line(value: object, info: ValidationInfo) -> str:
 
 def read_list_name(value: object, info: ValidationInfo) -> str:
     """The id of a list, or one of its addresses."""
+    if isinstance(value, Sequence) and info.field_name == "crosspost_with":
+        text = "a list file opens its own list only; other lists are opened for each other by their own admins."
+        raise mistake(f"{text} Write each list as an entry of its own.")
     text = read_line(value, info)
     if text.startswith("@"):
         raise mistake(
@@ -120,6 +128,19 @@ def read_login(value: object, info: ValidationInfo) -> str:
     if isinstance(value, Scalar) and value.plain and _DIGITS.fullmatch(value):
         raise mistake(f'a login of digits needs quotes: "{value}".')
     return read_line(value, info)
+
+
+def read_account_name(value: object, info: ValidationInfo) -> str:
+    """An account as a value: its login or its mailbox."""
+    text = read_line(value, info)
+    if text.startswith("@"):
+        raise mistake(
+            f"a word may not start with @ here. Write {quoted_value(text[1:])} for the account or the full address."
+        )
+    if len(text.replace(",", " ").replace(";", " ").split()) > 1:
+        what = "addresses" if "@" in text else "accounts"
+        raise mistake(f'two {what} in one value. Write one per line with "- " in front.')
+    return text
 
 
 def read_flag(value: object) -> bool:
@@ -162,6 +183,51 @@ def read_duration(value: object) -> timedelta:
     if found > DURATION_MAX:
         raise mistake(f"this is longer than {DURATION_MAX.days}d.")
     return found
+
+
+def read_date(value: object) -> date:
+    """`2026-12-31`; years of four digits, so that nobody can take the day for the month."""
+    if isinstance(value, date):
+        return value
+    if is_null(value):
+        raise empty()
+    if isinstance(value, str) and _DATE.fullmatch(value):
+        try:
+            return date.fromisoformat(value)
+        except ValueError:
+            raise mistake("there is no such day. Write it as 2026-12-31 (year-month-day).") from None
+    raise mistake("write the end date as 2026-12-31 (year-month-day).")
+
+
+def read_word(value: object, info: ValidationInfo) -> str:
+    """One plain word, as it stands in a Subject or a text."""
+    text = _plain_words(value, info)
+    words = text.replace(",", " ").split()
+    if len(words) > 1:
+        raise mistake(f"write single words, one per entry: {', '.join(map(quoted_value, words[:_WORDS_SHOWN]))}.")
+    return text
+
+
+def read_phrase(value: object, info: ValidationInfo) -> str:
+    """A word, or a few that stand together."""
+    return _plain_words(value, info)
+
+
+def _plain_words(value: object, info: ValidationInfo) -> str:
+    text = read_line(value, info)
+    if _PATTERN.search(text):
+        raise mistake("write plain words here: a search pattern like .* or ^ means nothing.")
+    if not any(each.isalnum() for each in text):
+        raise mistake("there is no word in this text.")
+    return text
+
+
+def read_tag(value: object, info: ValidationInfo) -> str:
+    """A tag that stands in a Subject, often in brackets."""
+    if isinstance(value, Sequence):
+        inner = ", ".join(each for each in value if isinstance(each, str))
+        raise mistake(f"text that starts with [ needs quotes: {quoted_value(f'[{inner}]')}.")
+    return read_line(value, info)
 
 
 def read_size(value: object) -> int:
@@ -218,9 +284,15 @@ def between(least: int, most: int) -> Callable[[int], int]:
     return check
 
 
+Day = Annotated[date, PlainValidator(read_date)]
+Word = Annotated[str, BeforeValidator(read_word)]
+Phrase = Annotated[str, BeforeValidator(read_phrase)]
+Tag = Annotated[str, BeforeValidator(read_tag)]
+Text = Annotated[str, BeforeValidator(read_text)]
 Line = Annotated[str, BeforeValidator(read_line)]
 ListName = Annotated[str, BeforeValidator(read_list_name)]
 Login = Annotated[str, BeforeValidator(read_login)]
+AccountName = Annotated[str, BeforeValidator(read_account_name)]
 Flag = Annotated[bool, PlainValidator(read_flag)]
 Number = Annotated[int, PlainValidator(read_number)]
 Duration = Annotated[timedelta, PlainValidator(read_duration)]

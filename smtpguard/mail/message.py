@@ -105,12 +105,14 @@ class Account:
     """Who logged in (SEMANTICS c1).
 
     `login` is canonical: NFC, lower case, with the default realm. `mailbox` is where a notice would go, None if there
-    is none. Two accounts are the same if their mailboxes are, or, without mailboxes, their logins.
+    is none. Two accounts are the same if their mailboxes are, or, without mailboxes, their logins. All mail of an
+    `automatic` one is a program's, whether its header says so or not.
     """
 
     login: str = field(repr=False)
     mailbox: Address | None = field(default=None, repr=False)
     language: str | None = None
+    automatic: bool = False
 
     def same_as(self, other: Account) -> bool:
         """True if both mean one member ("same account" in SEMANTICS c1)."""

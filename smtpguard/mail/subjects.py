@@ -17,6 +17,11 @@ _PREFIX = re.compile(r"([^\W\d_]{1,14})\.?\s{0,2}(?:\[\d{1,3}\]|\(\d{1,3}\)|\^\d
 _FORWARD_ENDS = ("(fwd)", "(fwd.)", "[fwd]")
 
 
+# A Subject is a line (RFC 5322, 2.1.1); "Re: AW: Re:" seldom goes on for long.
+_CHARACTERS_MAX = 998
+_PREFIXES_MAX = 20
+
+
 class SubjectKind(Enum):
     """What the first prefix of a subject says."""
 
@@ -48,3 +53,21 @@ def subject_kind(subject: str) -> SubjectKind:
         return SubjectKind.FORWARD if forward else SubjectKind.ANSWER
     low = head.rstrip().lower()
     return SubjectKind.FORWARD if low.endswith(_FORWARD_ENDS) or low.startswith("[fwd:") else SubjectKind.PLAIN
+
+
+def base_subject(subject: str) -> str:
+    """`subject` without list tags and prefixes before it and "(fwd)" behind it, as answers and forwards of one mail
+    share it (after RFC 5256, 2.1)."""
+    rest = subject[:_CHARACTERS_MAX].strip()
+    for _ in range(_PREFIXES_MAX):
+        tags = _TAGS.match(rest)
+        match = _PREFIX.match(rest, tags.end() if tags else 0)
+        if match is None or match[1].lower() not in _FORWARDS | _ANSWERS:
+            break
+        rest = rest[match.end() :]
+    tags = _TAGS.match(rest)
+    rest = rest[tags.end() :] if tags and tags.end() < len(rest) else rest
+    for end in _FORWARD_ENDS:
+        if rest.lower().endswith(end):
+            rest = rest[: -len(end)]
+    return rest.strip()

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic_core import PydanticUndefined
 
-from smtpguard.config.lists import ListSettings
+from smtpguard.config.lists import LIST_MODELS, ListSettings
 from smtpguard.config.loading import load
 from smtpguard.config.named_files import file_troubles
 from smtpguard.config.places import Endpoint
@@ -67,7 +67,7 @@ def test_the_example_has_neither_error_nor_warning() -> None:
     assert loaded.problems == ()
     assert loaded.ok
     assert loaded.policy is not None
-    assert len(loaded.policy.lists) >= 4
+    assert len(loaded.policy.lists) == 8
 
 
 def test_the_example_can_serve_and_hold_once_its_certificate_is_there() -> None:
@@ -100,11 +100,28 @@ def test_the_example_means_what_it_says() -> None:
     assert str(directory.account("Robin").mailbox) == "robin@example.org"
     assert str(directory.account("webshop").mailbox) == "kim.miller@example.org"
     assert directory.account("scanner").mailbox is None
+    assert {"north", "south"} == policy.included["everybody"]
+    assert policy.by_id["news"].is_poster(directory.account("OFFICE"))
+    assert policy.by_id["news"].is_poster(directory.account("webshop"))
+    assert not policy.by_id["news"].is_poster(directory.account("robin"))
+    assert policy.by_id["tools"].takes_automatic(directory.account("calendar"))
+    helpers = policy.lists_of([Address("helpers", "example.org")])
+    assert ["tools"] == [each.id for each in helpers]
 
 
 def test_the_readme_names_every_key_with_its_default_and_no_other() -> None:
     site = {key: default for place, model in MODELS.items() for key, default in keys_of(model, place).items()}
+    lists = {key: default for place, model in LIST_MODELS.items() for key, default in keys_of(model, place).items()}
     text = (CONFIG / "README.md").read_text(encoding="utf-8")
     rows = {key: code or word for key, code, word in ROW.findall(text)}
 
-    assert site | keys_of(ListSettings) == rows
+    assert site | lists == rows
+
+
+def test_the_example_shows_every_key_of_a_list_file() -> None:
+    texts = [each.read_text(encoding="utf-8") for each in sorted((CONFIG / "lists").glob("*.yaml"))]
+    keys = {each.alias or name for name, each in ListSettings.model_fields.items()}
+
+    shown = {key for key in keys if any(re.search(rf"^(?:# )?{key}:", each, re.MULTILINE) for each in texts)}
+
+    assert keys == shown
