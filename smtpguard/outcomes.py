@@ -7,6 +7,7 @@ reply, and nearly all hide the text behind a 250 (SEMANTICS, below the table of 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from smtpguard.mail.reply import Reply
 from smtpguard.verdict import Finding, Verdict
@@ -15,6 +16,43 @@ from smtpguard.verdict import Finding, Verdict
 REPLY_OCTETS_MAX = 512
 # Lists that a reason names: a hundred of them would push the words that matter off the end of the line.
 NAMED_LISTS_MAX = 4
+
+# By row: the reason of a refusal, naming lists by id.
+_REASONS: Mapping[str, str] = {
+    "11-08": "it would take a private mail to {lists} (rule 11)",
+    "11-16": "it would take a private mail to {lists} (rule 11)",
+    "12-02": "it is addressed to {count} lists ({lists}), please choose one (rule 12)",
+    "12-04": "it is addressed to {suggested} and to parts of it ({lists}), please choose one (rule 12)",
+    "12-05": "it is addressed to parts of {suggested} ({lists}), one mail there reaches all (rule 12)",
+    "12-08": "only some may post to the list {lists} (rule 12)",
+    "12-10": "the list {lists} is only in Bcc (rule 12)",
+    "12-12": "nearly the same text went to another list before {lists}, please choose one (rule 12)",
+    "12-19": "the thread began on {suggested}, and the answer goes to {lists} (rule 12)",
+    "12-22": "the thread went to {suggested} only, and the answer goes to {lists} (rule 12)",
+    "12-24": "it is a command for the list server, not for the readers of {lists} (rule 12)",
+    "12-25": "it would be the first mail of this account to {lists} (rule 12)",
+    "12-28": "it goes to a desk and to the list {lists} as well (rule 12)",
+}
+# The same where nothing of the mail may be named (T-42).
+_DISCREET_REASONS: Mapping[str, str] = {
+    "11-08": "it would pass on a private mail (rule 11)",
+    "11-16": "it would pass on a private mail (rule 11)",
+    "12-02": "it is addressed to more than one list, please choose one (rule 12)",
+    "12-04": "it is addressed to a list and to a part of it, please choose one (rule 12)",
+    "12-05": "it is addressed to parts of one list, which reaches them all (rule 12)",
+    "12-08": "only some may post to that list (rule 12)",
+    "12-10": "a list is only in Bcc (rule 12)",
+    "12-12": "nearly the same text went to another list before (rule 12)",
+    "12-19": "it takes a thread to further lists (rule 12)",
+    "12-22": "it takes a thread to a list that it was kept off (rule 12)",
+    "12-23": "its subject belongs to another list (rule 12)",
+    "12-24": "it is a command for the list server (rule 12)",
+    "12-25": "it would be the first mail of this account to that list (rule 12)",
+    "12-26": "it shows many personal addresses, Bcc or a list would not (rule 7)",
+    "12-27": "it is one of many mails to one thread within a short time (rules 4 and 5)",
+    "12-28": "it goes to a list and to a desk (rule 12)",
+    "12-29": "its words belong to another list (rule 12)",
+}
 
 _NOT_PRINTABLE = re.compile(r"[^ -~]")
 
@@ -68,27 +106,14 @@ def refused(verdict: Verdict, *, discreet: bool = False) -> Reply:
 def _reason(finding: Finding) -> str:
     more = len(finding.lists) - NAMED_LISTS_MAX
     lists = ", ".join(finding.lists[:NAMED_LISTS_MAX]) + (f" and {more} more" if more > 0 else "")
-    match finding.id:
-        case "12-02":
-            return f"it is addressed to {len(finding.lists)} lists ({lists}), please choose one (rule 12)"
-        case "12-10":
-            return f"the list {lists} is only in Bcc (rule 12)"
-        case "11-08" | "11-16":
-            return f"it would take a private mail to {lists or 'others'} (rule 11)"
-        case _:
-            return "it could not be examined"
+    words = _REASONS.get(finding.id, _DISCREET_REASONS.get(finding.id, "it could not be examined"))
+    if finding.rule == 11 and not lists:
+        lists = "others"
+    return words.format(lists=lists, count=len(finding.lists), suggested=finding.suggested or "")
 
 
 def _discreet_reason(finding: Finding) -> str:
-    match finding.id:
-        case "12-02":
-            return "it is addressed to more than one list, please choose one (rule 12)"
-        case "12-10":
-            return "a list is only in Bcc (rule 12)"
-        case "11-08" | "11-16":
-            return "it would pass on a private mail (rule 11)"
-        case _:
-            return "it could not be examined"
+    return _DISCREET_REASONS.get(finding.id, "it could not be examined")
 
 
 def _line(code: int, text: str) -> Reply:

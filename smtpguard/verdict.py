@@ -47,13 +47,15 @@ class Verdict:
     """The outcome for one submission.
 
     `decided_by` is the row that settled it ("12-02", "11-25", "90-05", ...); `hints` are rows worth telling in
-    `explain` although they alarm nobody.
+    `explain` although they alarm nobody. `observed` are findings that lead to nothing and are only counted
+    (`on_alarm: observe`).
     """
 
     action: Action
     findings: tuple[Finding, ...] = ()
     decided_by: str = "11-01"
     hints: tuple[str, ...] = ()
+    observed: tuple[Finding, ...] = ()
 
     @property
     def rules(self) -> tuple[int, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -101,6 +102,39 @@ def test_every_row_that_alarms_has_words_of_its_own() -> None:
     said = {refused("x", each).text for each in (CROSSPOST, HIDDEN, FORWARD, BROKEN)}
 
     assert 4 == len(said)
+
+
+RULE_12 = [f"12-{number:02}" for number in (2, 4, 5, 8, 10, 12, 19, *range(22, 30))]
+
+
+@pytest.mark.parametrize("row", RULE_12)
+def test_each_row_of_rule_12_has_a_refusal_of_its_own_that_names_its_rule(row: str) -> None:
+    finding = Finding(row, "a check", lists=("berlin", "all-members"), suggested="all-members")
+    others = {refused("x", replace(finding, id=each)).text for each in RULE_12 if each != row}
+
+    for reply in (refused("90-05", finding), outcomes.refused(Verdict(Action.REFUSE, (finding,), row), discreet=True)):
+        assert_one_honest_line(reply)
+        assert re.search(r"\(rules? (12|7|4 and 5)\)", reply.text)
+        assert "could not be examined" not in reply.text
+        assert "{" not in reply.text
+    assert refused("x", finding).text not in others
+
+
+@pytest.mark.parametrize("row", RULE_12)
+def test_T_42_a_discreet_refusal_names_no_list(row: str) -> None:
+    finding = Finding(row, "a check", lists=("berlin", "all-members"), suggested="treasury")
+    reply = outcomes.refused(Verdict(Action.REFUSE, (finding,), row), discreet=True)
+
+    assert not any(each in reply.text for each in ("berlin", "all-members", "treasury"))
+
+
+def test_a_desk_is_not_named_by_a_refusal() -> None:
+    # P7: mail to a desk leaves no trace; a client may log what it reads.
+    finding = Finding(
+        "12-28", "desk_beside_list", {"desks": ("commission@example.org",)}, ("berlin",), "commission@x.y"
+    )
+
+    assert "commission" not in refused("12-28", finding).text
 
 
 @given(st.lists(st.text(min_size=1, max_size=80), min_size=1, max_size=30))

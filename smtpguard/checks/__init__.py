@@ -7,7 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
-from smtpguard.checks import crosspost, forwarded_private, hidden_list
+from smtpguard.checks import (
+    announcement,
+    burst,
+    crosspost,
+    desk_beside_list,
+    first_post,
+    forwarded_private,
+    hidden_list,
+    list_command,
+    repeated_post,
+    threads,
+    umbrella,
+    visible_addresses,
+    wrong_topic,
+)
 from smtpguard.evidence import Evidence
 from smtpguard.mail.message import Submission
 from smtpguard.policy import Policy
@@ -17,6 +31,16 @@ Check = Callable[[Submission, Evidence, Policy], Iterator[Finding]]
 
 CHECKS: Mapping[str, Check] = {
     "forwarded_private": forwarded_private.check,
+    "desk_beside_list": desk_beside_list.check,
     "crosspost": crosspost.check,
+    "umbrella": umbrella.check,
+    "threads": threads.check,
+    "repeated_post": repeated_post.check,
+    "announcement": announcement.check,
     "hidden_list": hidden_list.check,
+    "wrong_topic": wrong_topic.check,
+    "list_command": list_command.check,
+    "first_post": first_post.check,
+    "visible_addresses": visible_addresses.check,
+    "burst": burst.check,
 }

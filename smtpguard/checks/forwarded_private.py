@@ -81,7 +81,8 @@ def _strangers(
     author = passage.author
     if author is None or not policy.is_member(author) or author in submission.message.destinations:
         return ()
-    return tuple(each for each in persons if each != author and each not in passage.recipients)
+    meant = {author, *passage.recipients}
+    return tuple(each for each in persons if not meant.issuperset(policy.members_of(each)))
 
 
 def _facts(passage: Passage) -> dict[str, Fact]:

@@ -15,10 +15,11 @@ from textwrap import fill
 
 from smtpguard.answers.choice import Word
 from smtpguard.answers.token import LABEL
-from smtpguard.held import Card, HeldMail, State
+from smtpguard.held import Card, HeldMail, NumberedList, State
 from smtpguard.notices.letter import Letterhead, clean_line, compose_letter
 from smtpguard.notices.texts import NAMED_MAX, named, render, render_reason
 from smtpguard.notices.times import spoken
+from smtpguard.verdict import Finding
 
 # Reasons that a notice tells in full: more would push the choices off the first screen.
 REASONS_MAX = 4
@@ -26,6 +27,8 @@ ABOUT_CHARACTERS_MAX = 56
 # Lists with a row and an ONLY line of their own: more would push everything else off the screen. All of them can be
 # chosen.
 LISTS_SHOWN_MAX = 10
+# Words that show why a list is suggested; they stand behind a choice, on its line.
+FITTING_WORDS_SHOWN_MAX = 2
 # Reasons are wrapped here; "Why: 1. " stands before the first line.
 LINE_CHARACTERS = 73
 
@@ -67,6 +70,8 @@ def compose_notice(
         "again": again,
         "reasons": reasons[:REASONS_MAX],
         "more": len(reasons[REASONS_MAX:]),
+        "fitting": _fitting(held),
+        "say": _say(held),
         "lists": [
             {
                 "number": each.number,
@@ -86,12 +91,14 @@ def compose_notice(
 
 
 def choices(held: HeldMail) -> list[Mapping[str, object]]:
-    """The choices of a notice, the suggested one first (SEMANTICS c6): word, what it means, suggested or not."""
+    """The choices of a notice, the suggested one first (SEMANTICS c6): word, what it means, why it is suggested ("" if
+    it is not).
+    """
     private = any(each.rule == 11 for each in held.findings)
-    only = [_only(held, each.number) for each in held.lists[:LISTS_SHOWN_MAX]] if len(held.lists) > 1 else []
-    send = {"word": Word.SEND.value, "meaning": _as_it_is(held, private), "suggested": False}
-    discard = {"word": Word.DISCARD.value, "meaning": "throw it away", "suggested": private}
-    back = {"word": Word.BACK.value, "meaning": "send my mail back to me and forget it", "suggested": False}
+    only = [_only(held, each, private) for each in held.lists[:LISTS_SHOWN_MAX]] if len(held.lists) > 1 else []
+    send = {"word": Word.SEND.value, "meaning": _as_it_is(held, private), "suggested": ""}
+    discard = {"word": Word.DISCARD.value, "meaning": "throw it away", "suggested": "suggested" if private else ""}
+    back = {"word": Word.BACK.value, "meaning": "send my mail back to me and forget it", "suggested": ""}
     only.sort(key=lambda each: not each["suggested"])
     return [discard, *only, send, back] if private else [*only, send, discard, back]
 
@@ -101,16 +108,45 @@ def _as_it_is(held: HeldMail, private: bool) -> str:
     if private:
         return "send it just as it is - for example because the writer agreed"
     if len(held.lists) < 2:
-        return "send it just as it is"
+        decides = "; the list decides" if any(each.id == "12-08" for each in held.findings) else ""
+        return f"send it just as it is{decides}"
     both = len(held.lists) == 2 and len(held.envelope.recipients) == 2
     return f"send it to {'both' if both else 'all of them'}, just as it is"
 
 
-def _only(held: HeldMail, number: int) -> dict[str, object]:
-    kept, left = split_recipients(held, number)
-    chosen = next(each for each in held.lists if each.number == number)
+def _only(held: HeldMail, chosen: NumberedList, private: bool) -> dict[str, object]:
+    kept, left = split_recipients(held, chosen.number)
     meaning = f"send it to {_joined(kept)}, not to {_joined(left)}"
-    return {"word": f"{Word.ONLY.value} {number}", "meaning": meaning, "suggested": chosen.suggested}
+    why = _why_suggested(held, chosen) if chosen.suggested and not private else ""
+    return {"word": f"{Word.ONLY.value} {chosen.number}", "meaning": meaning, "suggested": why}
+
+
+def _why_suggested(held: HeldMail, chosen: NumberedList) -> str:
+    """`fits "minutes"` where the mail's own words suggest a list, else `suggested`."""
+    words = next((_words_that_fit(each) for each in held.findings if each.suggested == chosen.id), ())
+    return "fits " + ", ".join(f'"{each}"' for each in words[:FITTING_WORDS_SHOWN_MAX]) if words else "suggested"
+
+
+def _words_that_fit(finding: Finding) -> list[str]:
+    fits = finding.facts.get("fits", ())
+    return [_harmless(each) for each in fits] if isinstance(fits, tuple) else []
+
+
+def _fitting(held: HeldMail) -> Mapping[str, object] | None:
+    """A list that the mail does not go to and that its words fit, with these words; None if there is none."""
+    names = {each.id for each in held.lists}
+    for finding in held.findings:
+        words = _words_that_fit(finding)
+        if words and finding.suggested is not None and finding.suggested not in names:
+            address = finding.facts.get("fits_address", "")
+            return {"list": finding.suggested, "address": _harmless(str(address)), "words": words}
+    return None
+
+
+def _say(held: HeldMail) -> str | None:
+    """What the suggested list's own file says about such a mail; the first of several."""
+    said = (finding.facts.get("say") for finding in held.findings)
+    return next((_wrapped(_harmless(each)) for each in said if isinstance(each, str) and each), None)
 
 
 def split_recipients(held: HeldMail, number: int) -> tuple[list[str], list[str]]:
@@ -188,6 +224,11 @@ def compose_expired(head: Letterhead, site: Site, card: Card, expires: datetime,
     return _letter(head, "expired", card.language, facts)
 
 
+def compose_corrected(head: Letterhead, site: Site, card: Card) -> bytes:
+    """12-14: a corrected copy was taken, so the mail that waited is thrown away; known of it is when it came."""
+    return _letter(head, "corrected", card.language, {"arrived": spoken(card.arrived, site.zone)})
+
+
 def compose_help(head: Letterhead, held: HeldMail, *, language: str) -> bytes:
     """No choice was found in an answer."""
     words = [f"{Word.ONLY.value} {each.number}" for each in held.lists] if len(held.lists) > 1 else []
@@ -246,7 +287,9 @@ def _harmless(fact: str) -> str:
 def _wrapped(text: str) -> str:
     """Each line of `text` in lines that fit a terminal. The template indents them, so that no word of a stranger's can
     stand where a choice or a code stands."""
-    return "\n".join(fill(line, LINE_CHARACTERS, break_long_words=False) for line in text.splitlines())
+    return "\n".join(
+        fill(line, LINE_CHARACTERS, break_long_words=False, break_on_hyphens=False) for line in text.splitlines()
+    )
 
 
 def _refusals(refused: Sequence[Refusal]) -> list[dict[str, str]]:

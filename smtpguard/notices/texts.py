@@ -7,10 +7,13 @@ never a notice with a gap.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import date
 from functools import cache
 from importlib.resources import files
 
 from jinja2 import DictLoader, Environment, StrictUndefined
+
+from smtpguard.notices.times import spoken_day
 
 DEFAULT_LANGUAGE = "en"
 _NUMBERS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
@@ -29,6 +32,11 @@ def named(names: Sequence[str]) -> str:
 
 def _number(value: int) -> str:
     return _NUMBERS[value] if value < len(_NUMBERS) else str(value)
+
+
+def _day(value: str) -> str:
+    """A fact that is a day, as findings carry it (ISO 8601), for people."""
+    return spoken_day(date.fromisoformat(value))
 
 
 @cache
@@ -52,6 +60,7 @@ def _environment() -> Environment:
     environment = Environment(loader=DictLoader(sources), undefined=StrictUndefined, autoescape=False)  # noqa: S701
     environment.filters["number"] = _number
     environment.filters["named"] = named
+    environment.filters["day"] = _day
     return environment
 
 

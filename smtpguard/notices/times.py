@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, tzinfo
+from datetime import date, datetime, tzinfo
 
 # Fixed names: strftime's would follow the locale of the machine.
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -15,4 +15,9 @@ def spoken(moment: datetime, zone: tzinfo | None, joint: str = ", ") -> str:
     `joint` stands between day and time.
     """
     local = moment.astimezone(zone)
-    return f"{_DAYS[local.weekday()]} {local.day} {_MONTHS[local.month - 1]}{joint}{local:%H:%M}"
+    return f"{spoken_day(local.date())}{joint}{local:%H:%M}"
+
+
+def spoken_day(day: date) -> str:
+    """`Wed 25 Nov`."""
+    return f"{_DAYS[day.weekday()]} {day.day} {_MONTHS[day.month - 1]}"

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import timedelta
 
+from smtpguard.evidence import EarlierPost, Evidence, Thread
 from smtpguard.held import Card, HeldMail, State
+from smtpguard.lists import Burst, ListKind, WrongIf, WrongTopic
 from smtpguard.notices import compose
 from smtpguard.notices.compose import Refusal
+from smtpguard.policy import Policy
 from tests.notices.samples import (
     ARRIVED,
     CROSSPOST,
     DEADLINE,
     HEAD,
     LETTER,
+    POLICY,
     SITE,
     address,
     crosspost,
@@ -43,6 +48,55 @@ def _persons() -> HeldMail:
     return held(mail(", ".join(recipients), LETTER, "Fwd: our talk"), recipients)
 
 
+BERLIN = CROSSPOST[:1]
+DESK = "commission@example.org"
+TOWN = ("meeting", "agenda", "minutes", "street", "park", "district", "mayor", "school")
+PRESS = ("interview", "journalist", "press release", "newspaper", "radio", "photo", "spokesperson", "deadline")
+LONG = (
+    "Dear all,\n\na journalist of the newspaper wants an interview with two or three of us before Friday, and would\n"
+    "like to take a photo in front of the hall. Who has time, and who would be glad to do it with me?\n"
+)
+
+
+def _rules(**lists: Mapping[str, object]) -> Policy:
+    """The sample lists, with what their files say (`_` stands for `-` in a name)."""
+    changed = {name.replace("_", "-"): fields for name, fields in lists.items()}
+    return replace(POLICY, lists=tuple(replace(each, **changed.get(each.id, {})) for each in POLICY.lists))
+
+
+def _answer(thread: Thread, *recipients: str, rules: Policy = POLICY) -> HeldMail:
+    octets = mail(", ".join(recipients), subject="Re: Minutes of Tuesday")
+    return held(octets, recipients, known=Evidence(thread=thread), rules=rules)
+
+
+def _to_berlin(
+    body: str = "Here they are.", subject: str = "Minutes of Tuesday", known: Evidence | None = None, **berlin: object
+) -> HeldMail:
+    return held(mail(BERLIN[0], body, subject), BERLIN, rules=_rules(berlin=berlin), known=known or Evidence())
+
+
+def _crowd() -> HeldMail:
+    everybody = ", ".join(f"Member {number} <member{number}@example.org>" for number in range(21))
+    return held(mail(f"{BERLIN[0]}, {everybody}"), BERLIN)
+
+
+def _two_desks() -> HeldMail:
+    desks = [DESK, "postmaster@example.org"]
+    rules = replace(POLICY, desks=frozenset(map(address, desks)))
+    everybody = [*desks, BERLIN[0], "ben@example.org"]
+    return held(mail(", ".join(everybody)), everybody, rules=rules)
+
+
+UMBRELLA: Mapping[str, object] = {"includes": frozenset({"berlin", "press"})}
+REPEATED = Evidence((EarlierPost(("all-members",), 0.9, 60, ARRIVED - timedelta(days=2)),))
+ASKS_IN_BURST: Mapping[str, object] = {"burst": Burst(asks=True)}
+ANNOUNCES: Mapping[str, object] = {
+    "kind": ListKind.ANNOUNCE,
+    "posters": frozenset({"clara@example.org"}),
+    "discussion": "press",
+}
+RECEIPTS = (WrongIf(("receipt",), "press", "Receipts go to the office, please."),)
+
 CASES: dict[str, Callable[[], bytes]] = {
     "12-02": lambda: notice(held(mail(TWO_LISTS), CROSSPOST)),
     "12-02_with_persons": lambda: notice(
@@ -54,10 +108,53 @@ CASES: dict[str, Callable[[], bytes]] = {
     ),
     "12-02_again": lambda: notice(held(mail(TWO_LISTS), CROSSPOST), again=True),
     "12-10": lambda: notice(held(mail("Ben <ben@example.org>"), ["ben@example.org", "berlin@lists.example.org"])),
+    "12-02_a_list_that_fits": lambda: notice(
+        held(mail(TWO_LISTS), CROSSPOST, rules=_rules(all_members={"topics": ("congress",)}, berlin={"topics": TOWN}))
+    ),
+    "12-02_another_list_fits": lambda: notice(
+        held(
+            mail(TWO_LISTS, LONG, "Friday"),
+            CROSSPOST,
+            rules=_rules(
+                berlin={"topics": TOWN},
+                all_members={"topics": TOWN},
+                press={"topics": PRESS, "say": "For the press, please give a telephone number."},
+            ),
+        )
+    ),
+    "12-04": lambda: notice(held(mail(TWO_LISTS), CROSSPOST, rules=_rules(all_members=UMBRELLA))),
+    "12-05": lambda: notice(
+        held(
+            mail("berlin@lists.example.org, press@lists.example.org"),
+            ["berlin@lists.example.org", "press@lists.example.org"],
+            rules=_rules(all_members=UMBRELLA),
+        )
+    ),
+    "12-08": lambda: notice(_to_berlin(**ANNOUNCES)),
+    "12-12": lambda: notice(_to_berlin(known=REPEATED)),
+    "12-19": lambda: notice(_answer(Thread(home="berlin"), *CROSSPOST)),
+    "12-22": lambda: notice(_answer(Thread(home="berlin", narrowed_to="berlin"), *CROSSPOST)),
+    "12-23": lambda: notice(_to_berlin(subject="A receipt for the hall", wrong_if=RECEIPTS)),
+    "12-24": lambda: notice(_to_berlin(body="Please unsubscribe me")),
+    "12-25": lambda: notice(_to_berlin(known=Evidence(posted_to=frozenset()), first_post_asks=True)),
+    "12-26": lambda: notice(_crowd()),
+    "12-27": lambda: notice(_answer(Thread(home="berlin", recent=5), *BERLIN, rules=_rules(berlin=ASKS_IN_BURST))),
+    "12-28": lambda: notice(held(mail(f"{DESK}, {BERLIN[0]}"), [DESK, *BERLIN])),
+    "12-28_two_desks_and_a_person": lambda: notice(_two_desks()),
+    "12-29": lambda: notice(
+        held(
+            mail(BERLIN[0], LONG, "Friday"),
+            BERLIN,
+            rules=_rules(berlin={"topics": TOWN, "wrong_topic": WrongTopic.HOLD}, press={"topics": PRESS}),
+        )
+    ),
     "11-08": lambda: notice(held(mail("berlin@lists.example.org", LETTER, "Fwd: our talk"), CROSSPOST[:1])),
     "11-08_to_persons": lambda: notice(_persons()),
     "11-16": lambda: notice(_attached()),
     "11-08_and_12-02": lambda: notice(held(mail(TWO_LISTS, LETTER, "Fwd: our talk"), CROSSPOST)),
+    "11-08_and_12-04": lambda: notice(
+        held(mail(TWO_LISTS, LETTER, "Fwd: our talk"), CROSSPOST, rules=_rules(all_members=UMBRELLA))
+    ),
     "unexamined": lambda: notice(
         held(mail("berlin@lists.example.org"), ["berlin@lists.example.org"], broken_check=True)
     ),

@@ -11,9 +11,11 @@ from zoneinfo import ZoneInfo
 
 from smtpguard.accounts import Directory
 from smtpguard.answers.token import Token
-from smtpguard.examination import examine, unexamined
+from smtpguard.evidence import NOTHING_KNOWN, Evidence
+from smtpguard.examination import unexamined
 from smtpguard.held import HeldMail
 from smtpguard.holding import held_mail
+from smtpguard.judgement import judge
 from smtpguard.lists import MailingList, Manager
 from smtpguard.mail.address import Address, parse_address
 from smtpguard.mail.arrival import Arrival
@@ -66,7 +68,14 @@ HEAD = Letterhead(
 )
 
 
-def held(octets: bytes, recipients: Sequence[str], *, rules: Policy = POLICY, broken_check: bool = False) -> HeldMail:
+def held(
+    octets: bytes,
+    recipients: Sequence[str],
+    *,
+    rules: Policy = POLICY,
+    broken_check: bool = False,
+    known: Evidence = NOTHING_KNOWN,
+) -> HeldMail:
     """What would be sealed if Anna sent `octets` to `recipients`. Fails if that mail would not be held."""
     message = parse_message(octets)
     account = Directory(rules, account_domain="example.org").account("anna", None)
@@ -78,7 +87,7 @@ def held(octets: bytes, recipients: Sequence[str], *, rules: Policy = POLICY, br
         arrived=ARRIVED,
         size=len(octets),
     )
-    verdict: Verdict = unexamined(submission, rules) if broken_check else examine(submission, rules)
+    verdict: Verdict = unexamined(submission, rules) if broken_check else judge(submission, known, rules)
     assert verdict.action is Action.HOLD, verdict
     paths = [
         parse_path(f"{'FROM' if n == 0 else 'TO'}:<{each}>") for n, each in enumerate(("anna@example.org", *recipients))

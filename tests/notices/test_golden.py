@@ -63,12 +63,37 @@ def test_rule_11_suggests_to_discard_first_and_names_the_desk(name: str) -> None
     assert "commission@example.org - mail to that address is never checked or held." in said
 
 
-@pytest.mark.parametrize("name", [each for each in NOTICES if each.startswith("12")])
-def test_rule_12_alone_suggests_nothing_and_does_not_speak_of_complaints(name: str) -> None:
-    said = text(CASES[name]())
+# Where the row itself, or the words of the mail, suggest one of the lists.
+SUGGESTED = {
+    "12-02_a_list_that_fits": '   ONLY 1     send it to berlin, not to all-members   (fits "minutes")',
+    "12-04": "   ONLY 2     send it to all-members, not to berlin   (suggested)",
+    "12-19": "   ONLY 1     send it to berlin, not to all-members   (suggested)",
+    "12-22": "   ONLY 1     send it to berlin, not to all-members   (suggested)",
+    "12-28": "   ONLY 1     send it to commission@example.org, not to berlin   (suggested)",
+    "12-28_two_desks_and_a_person": (
+        "   ONLY 1     send it to commission@example.org, postmaster@example.org and ben@example.org, not to berlin   "
+        "(suggested)"
+    ),
+}
 
-    assert "(suggested)" not in said
+
+@pytest.mark.parametrize("name", [each for each in NOTICES if each.startswith("12")])
+def test_rule_12_alone_suggests_what_its_row_does_and_does_not_speak_of_complaints(name: str) -> None:
+    said = text(CASES[name]())
+    choices = said[said.index("What shall we do?") : said.index("If you do nothing")].splitlines()
+    marked = [line for line in choices if line.endswith(")")]
+
+    assert ([SUGGESTED[name]] if name in SUGGESTED else []) == marked
+    if marked:
+        assert choices.index(marked[0]) == 2
     assert "complaint" not in said
+
+
+def test_what_a_list_says_of_such_mail_stands_below_the_reason_and_no_word_of_it_twice() -> None:
+    said = text(CASES["12-02_another_list_fits"]())
+
+    assert said.index("(rule 12)") < said.index("Its words fit the list press") < said.index("   1  berlin")
+    assert 1 == said.count("For the press, please give a telephone number.")
 
 
 def test_every_check_has_a_golden_notice() -> None:
@@ -82,5 +107,5 @@ def test_every_check_has_a_golden_notice() -> None:
             if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value[:3] in ("11-", "12-"):
                 rows.add(node.value)
 
-    assert {"12-02", "12-10", "11-08", "11-16"} <= rows
+    assert 17 <= len(rows)
     assert rows <= set(CASES)
