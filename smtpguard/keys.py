@@ -1,4 +1,5 @@
-"""The key folder: day keys of held mail and week keys of tags, one small file each (THREAT-MODEL section 4).
+"""The key folder: day keys of held mail, week keys of its tags and of the memory, one small file each (THREAT-MODEL
+section 4).
 
 They never lie in the database or in a backup. A key is on the disk, file and folder, before anybody uses it: a mail
 sealed under a key that a power cut takes away would be lost. Several processes may share a folder; who comes second
@@ -17,10 +18,12 @@ from datetime import date
 from pathlib import Path
 from typing import Literal, overload
 
+# Tags of held mail; list posts and threads; who has posted where.
+WeekKeys = Literal["week", "memory", "posted"]
+
 KEY_OCTETS = 32
 
 _DAY_FILE = re.compile(r"day-(\d{4}-\d\d-\d\d)\.key")
-_WEEK_FILE = re.compile(r"week-(\d{4}-W\d\d)\.key")
 _WEEK = re.compile(r"\d{4}-W(?:0[1-9]|[1-4]\d|5[0-3])")
 # How often making a key may be crossed by somebody who erases it. Once is rare, this often is a fault.
 _TRIES = 5
@@ -39,10 +42,15 @@ def week_of(day: date) -> str:
 
 
 class KeyFolder:
-    """A folder of keys, made with mode 0700 if it is not there. Every method raises KeyFolderError."""
+    """A folder of keys, made with mode 0700 if it is not there. Every method raises KeyFolderError.
 
-    def __init__(self, folder: Path) -> None:
+    `weeks` names the set of week keys: what is kept for different times has keys of its own in the same folder.
+    """
+
+    def __init__(self, folder: Path, weeks: WeekKeys = "week") -> None:
         self._folder = folder
+        self._weeks = weeks
+        self._week_file = re.compile(rf"{weeks}-(\d{{4}}-W\d\d)\.key")
         # Names that this process knows to be durable, so that the folder is synced once for each key.
         self._durable: set[str] = set()
         try:
@@ -66,7 +74,7 @@ class KeyFolder:
     def week_key(self, week: str, create: bool = False) -> bytes | None: ...
     def week_key(self, week: str, create: bool = False) -> bytes | None:
         """The key of the ISO week `week` ("2026-W47"); if there is none, a new one or None as `create` says."""
-        return self._key(_week_name(week), create)
+        return self._key(self._week_name(week), create)
 
     def days(self) -> tuple[date, ...]:
         """The days that have a key, oldest first."""
@@ -74,7 +82,7 @@ class KeyFolder:
 
     def weeks(self) -> tuple[str, ...]:
         """The weeks that have a key, oldest first."""
-        return tuple(sorted(self._names(_WEEK_FILE)))
+        return tuple(sorted(self._names(self._week_file)))
 
     def erase_day(self, day: date) -> bool:
         """Erase the key of `day`; what was sealed under it never opens again. False if there was none."""
@@ -82,8 +90,13 @@ class KeyFolder:
 
     def erase_weeks(self, before: str) -> int:
         """Erase the keys of all weeks before `before` ("2026-W47"); returns how many."""
-        _week_name(before)
-        return sum(self._erase(_week_name(week)) for week in self.weeks() if week < before)
+        self._week_name(before)
+        return sum(self._erase(self._week_name(week)) for week in self.weeks() if week < before)
+
+    def _week_name(self, week: str) -> str:
+        if _WEEK.fullmatch(week) is None:
+            raise ValueError("a week is written like 2026-W47")
+        return f"{self._weeks}-{week}.key"
 
     def _names(self, pattern: re.Pattern[str]) -> list[str]:
         try:
@@ -183,12 +196,6 @@ def _wipe(path: Path) -> None:
 
 def _day_name(day: date) -> str:
     return f"day-{day:%Y-%m-%d}.key"
-
-
-def _week_name(week: str) -> str:
-    if _WEEK.fullmatch(week) is None:
-        raise ValueError("a week is written like 2026-W47")
-    return f"week-{week}.key"
 
 
 def _refuse_if_readable(path: Path, status: os.stat_result, remedy: str) -> None:

@@ -11,8 +11,10 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime
 
 from smtpguard.answers.token import Token
+from smtpguard.fingerprints import words_of
 from smtpguard.held import Card, HeldMail, HeldRow, State, Tags
 from smtpguard.keys import KeyFolder, week_of
+from smtpguard.mail.subjects import base_subject
 from smtpguard.seal import NONCE_OCTETS, SealError, content_digest, hold_id, open_box, open_card, seal, seal_card
 from smtpguard.sealed_mail import UnreadableError, card_from_octets, card_to_octets, mail_from_octets, mail_to_octets
 from smtpguard.tags import resend_tag, tags_of
@@ -36,30 +38,45 @@ class Safe:
         return hold_id(token.octets)
 
     async def tags(
-        self, held: HeldMail, message_id: str | None, typed: bytes | None = None
+        self, held: HeldMail, message_id: str | None, typed: bytes | None = None, own_text: str | None = None
     ) -> tuple[Tags, tuple[bytes, ...]]:
         """The tags for a new row, and every `resend` tag under which the same mail may wait already (12-15).
 
-        `typed` is what of its content a second copy has, too; None: all of it. A mail may have been held in an earlier
-        week, under that week's key. Raises KeyFolderError if the key folder cannot be used.
+        `typed` is what of its content a second copy has, too; None: all of it. `own_text` makes the sketch of 12-14;
+        None: there shall be none. A mail may have been held in an earlier week, under that week's key. Raises
+        KeyFolderError if the key folder cannot be used.
         """
-        return await asyncio.to_thread(self._tags, held, message_id, held.wire if typed is None else typed)
+        wire = held.wire if typed is None else typed
+        return await asyncio.to_thread(self._tags, held, message_id, wire, own_text or "")
 
-    def _tags(self, held: HeldMail, message_id: str | None, typed: bytes) -> tuple[Tags, tuple[bytes, ...]]:
+    def _tags(
+        self, held: HeldMail, message_id: str | None, typed: bytes, own_text: str
+    ) -> tuple[Tags, tuple[bytes, ...]]:
         today = self._today()
         week = week_of(today)
         key = self._keys.week_key(week, create=True)
         digest = content_digest((typed,))
         recipients = [path.address for path in held.envelope.recipients if path.address is not None]
         tags = tags_of(
-            week, key, account=held.account, recipients=recipients, message_id=message_id, content=digest
-        )  # fmt: skip
+            week,
+            key,
+            account=held.account,
+            recipients=recipients,
+            message_id=message_id,
+            content=digest,
+            base_subject=base_subject(held.subject),
+            words=words_of(own_text),
+        )
         known = [tags.resend]
         for former in self._keys.weeks():
             former_key = self._keys.week_key(former) if former != week else None
             if former_key is not None:
                 known.append(resend_tag(former_key, held.account, recipients, message_id, digest))
         return tags, tuple(each for each in known if each is not None)
+
+    async def week_key(self, week: str) -> bytes | None:
+        """The key of the tags of `week`, None if it is gone. Raises KeyFolderError."""
+        return await asyncio.to_thread(self._keys.week_key, week)
 
     async def seal(self, held: HeldMail, token: Token, tags: Tags, *, notice_id: str, language: str) -> HeldRow:
         """The row of a new hold, in state `asking`. Raises KeyFolderError if the key folder cannot be used."""

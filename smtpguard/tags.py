@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import hmac
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from smtpguard.held import Tags
 from smtpguard.mail.address import Address
 from smtpguard.mail.message import Account
+from smtpguard.sketch import alike, sketch_of
 
 # A tag's own name is its first part: a Subject can never be taken for a Message-ID.
 _RESEND = b"smtpguard resend tag v1"
@@ -60,14 +61,28 @@ def tags_of(
     recipients: Iterable[Address],
     message_id: str | None,
     content: bytes,
+    base_subject: str = "",
+    words: Sequence[str] = (),
 ) -> Tags:
-    """The tags of a mail held in `week`; `content` is the content's digest. Subject and sketch stay empty (12-14)."""
+    """The tags of a mail held in `week`; `content` is the content's digest, `words` are those of its own text.
+
+    Without words there is neither a tag of the Subject nor a sketch: nothing then corrects this mail (12-14).
+    """
+    sketch = sketch_of(week_key, words)
     return Tags(
         week=week,
         resend=resend_tag(week_key, account, recipients, message_id, content),
         account=account_tag(week_key, account),
         message_id=message_tag(week_key, message_id),
+        subject=subject_tag(week_key, base_subject) if sketch is not None else None,
+        sketch=sketch,
     )
+
+
+def is_corrected_by(held: Tags, sketch: bytes) -> bool:
+    """12-14: True if a mail with this sketch is the one with the tags `held`, corrected. Account and base Subject must
+    be known to be the same, and the week key, too."""
+    return held.sketch is not None and alike(sketch, held.sketch)
 
 
 def _who(account: Account) -> tuple[bytes, bytes]:

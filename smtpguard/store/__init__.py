@@ -1,4 +1,4 @@
-"""The store of held mail: one protocol, promised alike by every backend.
+"""The stores of held mail and of the memory: protocols, promised alike by every backend.
 
 Every method that changes something has committed durably when it returns, unless it says otherwise. Moves between
 states are atomic, by the store's own clock. A backend raises `StoreError` and nothing else.
@@ -12,6 +12,10 @@ from datetime import date, datetime, timedelta
 from typing import Protocol
 
 from smtpguard.held import HeldRow, State
+from smtpguard.remembered import Poster, Question, Recollected, RememberedPost
+
+# Waiting mails of one account that a corrected copy is compared with: who has more has not come to read the notices.
+FOUND_MAX = 20
 
 
 class StoreError(Exception):
@@ -48,6 +52,12 @@ class HoldStore(Protocol):
 
     async def find_resend(self, tags: Sequence[bytes]) -> HeldRow | None:
         """The newest waiting row whose `resend` tag is one of `tags` (12-15)."""
+
+    async def waiting_subjects(self) -> frozenset[tuple[str, bytes, bytes]]:
+        """Week, account tag and subject tag of every waiting row that has a subject tag (12-14)."""
+
+    async def find_of_account(self, account: bytes, subject: bytes) -> list[HeldRow]:
+        """Waiting, unclaimed, unexpired rows with these tags, the newest first, box left out; at most FOUND_MAX."""
 
     async def claim(self, hold_id: bytes, lasts: timedelta) -> Claim | None:
         """Take the right to decide a waiting, unexpired mail; None if there is none or somebody else has it."""
@@ -93,6 +103,26 @@ class HoldStore(Protocol):
 
     async def tidy(self) -> None:
         """Make sure that nothing of decided mail is left in the files (T-03). At most 60 s after a decision."""
+
+    async def close(self) -> None:
+        """Finish what was begun and close."""
+
+
+class MemoryStore(Protocol):
+    """What the guard remembers of list posts. Less strict than held mail: the last posts may be lost at a power cut."""
+
+    async def ask(self, question: Question) -> Recollected:
+        """What is known, within bounds for each part."""
+
+    async def remember(self, posts: Sequence[RememberedPost], posters: Sequence[Poster]) -> None:
+        """Write all of them, or none."""
+
+    async def forget(self, *, texts: datetime, posts: datetime, weeks: str, poster_weeks: str) -> int:
+        """Delete fingerprints of posts before `texts`, posts before `posts` or of a week before `weeks`, and posters of
+        a week before `poster_weeks`; returns how many rows it changed. A backlog goes in several calls."""
+
+    async def tidy(self) -> None:
+        """Make sure that nothing deleted is left in the files."""
 
     async def close(self) -> None:
         """Finish what was begun and close."""

@@ -11,19 +11,20 @@ import sqlite3
 import stat
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from importlib import resources
 from pathlib import Path
+from typing import Literal
 
 from smtpguard.store import StoreError
+
+Synchronous = Literal["FULL", "NORMAL"]
 
 # STRICT tables; RETURNING is older. Debian 12 has 3.40.
 SQLITE_MIN = (3, 37, 0)
 
 _SETTINGS = (
-    # In WAL mode NORMAL may lose the last commits at a power cut.
-    "synchronous = FULL",
     # THREAT-MODEL T-03: what is deleted is overwritten, and nothing goes into temporary files.
     "secure_delete = ON",
     "temp_store = MEMORY",
@@ -33,11 +34,14 @@ _BUSY_PAUSE = 0.02
 _STEP = re.compile(r"(\d{4})\.sql")
 
 
-def opened(path: Path, now: int, busy_seconds: float) -> sqlite3.Connection:
+def opened(
+    path: Path, now: int, busy_seconds: float, *, schema: str = "", synchronous: Synchronous = "FULL"
+) -> sqlite3.Connection:
     """A connection to the database at `path`, which is made if it is not there, at the newest schema.
 
     The caller begins and ends transactions. A locked database is waited for `busy_seconds`; `now` (microseconds since
-    1970, UTC) is written beside each step of the schema. Raises StoreError with words, sqlite3.Error and OSError.
+    1970, UTC) is written beside each step of the schema, which is the one in schema/`schema`. In WAL mode `synchronous`
+    NORMAL may lose the last commits at a power cut. Raises StoreError with words, sqlite3.Error and OSError.
     """
     if sqlite3.sqlite_version_info < SQLITE_MIN:
         raise StoreError(f"SQLite {sqlite3.sqlite_version} is too old: {'.'.join(map(str, SQLITE_MIN))} is needed")
@@ -49,7 +53,8 @@ def opened(path: Path, now: int, busy_seconds: float) -> sqlite3.Connection:
             raise StoreError(f"{path}: this file system cannot carry a database in WAL mode")
         for setting in _SETTINGS:
             connection.execute(f"PRAGMA {setting}")
-        _migrate(connection, now)
+        connection.execute(f"PRAGMA synchronous = {synchronous}")
+        _migrate(connection, now, _steps(schema))
     except BaseException:
         connection.close()
         raise
@@ -130,8 +135,7 @@ def _refuse_if_open(path: Path, remedy: str) -> None:
         raise StoreError(f"{path}: other users can get at it (mode {mode:04o}); correct it with {remedy}")
 
 
-def _migrate(connection: sqlite3.Connection, now: int) -> None:
-    steps = _steps()
+def _migrate(connection: sqlite3.Connection, now: int, steps: Mapping[int, str]) -> None:
     newest = max(steps)
     with connection:  # commits, or rolls back what was begun
         # IMMEDIATE: of two processes that start together, the second waits and finds everything done.
@@ -151,8 +155,8 @@ def _migrate(connection: sqlite3.Connection, now: int) -> None:
 
 
 @cache
-def _steps() -> dict[int, str]:
-    folder = resources.files("smtpguard.store") / "schema"
+def _steps(schema: str) -> Mapping[int, str]:
+    folder = resources.files("smtpguard.store") / "schema" / schema
     found = ((_STEP.fullmatch(each.name), each) for each in folder.iterdir())
     return {int(match[1]): each.read_text("utf-8") for match, each in found if match is not None}
 

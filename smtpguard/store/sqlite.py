@@ -9,28 +9,20 @@ commit survive a power cut. `secure_delete` and `tidy` make sure that nothing of
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 import sqlite3
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from smtpguard.held import HeldRow, State, Tags
-from smtpguard.store import Claim, StoreError
+from smtpguard.store import FOUND_MAX, Claim, StoreError
 from smtpguard.store.database import Identity, opened
-
-Clock = Callable[[], datetime]
-Value = TypeVar("Value")
-
-# Another process of this node (`smtpguard held`, a backup) may hold the lock for a moment. A hold has 60 s in all.
-BUSY_SECONDS = 10.0
+from smtpguard.store.worker import BUSY_SECONDS, MICROSECOND, Clock, Value, in_worker, number_of, time_of
 
 _NONCE_OCTETS = 16
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 
 _WAITING = "state IN ('asking', 'held', 'sending')"
 _UNCLAIMED = "(claim IS NULL OR claimed_until <= :now)"
@@ -38,6 +30,7 @@ _COLUMNS = (
     "id, state, day, created, expires, decided, size, box, card, "
     "week, tag_resend, tag_account, tag_message, tag_subject, sketch, helps"
 )
+_BOXLESS = _COLUMNS.replace(" box,", " NULL AS box,")
 # What becomes of a row when it is decided: id, state, time. Everything else goes in this same transaction.
 _TOMBSTONE = (
     "state = :state, decided = :now, size = 0, helps = 0, day = NULL, created = NULL, expires = NULL, "
@@ -74,10 +67,10 @@ class SQLiteStore:
 
         def begin() -> tuple[sqlite3.Connection, Identity]:
             # The migration has made log and index by now; both stay as long as this connection.
-            return opened(path, _number(clock()), busy_seconds), Identity(path, beside)
+            return opened(path, number_of(clock()), busy_seconds), Identity(path, beside)
 
         try:
-            connection, identity = await _in(worker, begin)
+            connection, identity = await in_worker(worker, begin)
         except BaseException:
             worker.shutdown(wait=False)
             raise
@@ -91,8 +84,8 @@ class SQLiteStore:
             "id": row.id,
             "state": row.state.value,
             "day": row.day.isoformat(),
-            "created": _number(row.created),
-            "expires": _number(row.expires),
+            "created": number_of(row.created),
+            "expires": number_of(row.expires),
             "size": row.size,
             "box": row.box,
             "card": row.card,
@@ -123,7 +116,7 @@ class SQLiteStore:
             return None
         if rows[0]["late"]:
             # Nobody has swept it up yet; it is told as it will be told later.
-            return HeldRow(hold_id, State.EXPIRED, decided=_time(rows[0]["expires"]))
+            return HeldRow(hold_id, State.EXPIRED, decided=time_of(rows[0]["expires"]))
         return _row(rows[0])
 
     async def find_resend(self, tags: Sequence[bytes]) -> HeldRow | None:
@@ -136,6 +129,20 @@ class SQLiteStore:
             names,
         )
         return _row(rows[0]) if rows else None
+
+    async def waiting_subjects(self) -> frozenset[tuple[str, bytes, bytes]]:
+        rows = await self._execute(
+            f"SELECT DISTINCT week, tag_account, tag_subject FROM held WHERE {_WAITING} AND tag_subject IS NOT NULL", {}
+        )
+        return frozenset((each["week"], each["tag_account"], each["tag_subject"]) for each in rows)
+
+    async def find_of_account(self, account: bytes, subject: bytes) -> list[HeldRow]:
+        rows = await self._execute(
+            f"SELECT {_BOXLESS} FROM held WHERE tag_account = :account AND tag_subject = :subject "
+            f"AND {_WAITING} AND expires > :now AND {_UNCLAIMED} ORDER BY created DESC, rowid DESC LIMIT {FOUND_MAX}",
+            {"account": account, "subject": subject},
+        )
+        return [_row(each) for each in rows]
 
     async def claim(self, hold_id: bytes, lasts: timedelta) -> Claim | None:
         nonce = secrets.token_bytes(_NONCE_OCTETS)
@@ -180,9 +187,8 @@ class SQLiteStore:
         return int(rows[0]["helps"]) - 1 if rows else 0
 
     async def due(self, limit: int) -> list[HeldRow]:
-        columns = _COLUMNS.replace(" box,", " NULL AS box,")
         rows = await self._execute(
-            f"SELECT {columns} FROM held WHERE {_WAITING} AND expires <= :now AND {_UNCLAIMED} "
+            f"SELECT {_BOXLESS} FROM held WHERE {_WAITING} AND expires <= :now AND {_UNCLAIMED} "
             "ORDER BY expires, rowid LIMIT :limit",
             {"limit": limit},
         )
@@ -208,7 +214,7 @@ class SQLiteStore:
 
     async def purge_tombstones(self, older_than: timedelta) -> int:
         rows = await self._execute(
-            "DELETE FROM held WHERE decided <= :now - :age RETURNING id", {"age": older_than // _MICROSECOND}
+            "DELETE FROM held WHERE decided <= :now - :age RETURNING id", {"age": older_than // MICROSECOND}
         )
         return len(rows)
 
@@ -217,8 +223,8 @@ class SQLiteStore:
             with self._connection as connection:
                 connection.execute("BEGIN IMMEDIATE")
                 before = connection.execute("SELECT seen FROM sign_of_life").fetchone()
-                connection.execute("INSERT OR REPLACE INTO sign_of_life VALUES (1, ?)", (_number(self._clock()),))
-            return _time(before["seen"]) if before else None
+                connection.execute("INSERT OR REPLACE INTO sign_of_life VALUES (1, ?)", (number_of(self._clock()),))
+            return time_of(before["seen"]) if before else None
 
         return await self._committed(exchange)
 
@@ -232,7 +238,7 @@ class SQLiteStore:
             return
         self._closed = True
         try:
-            await _in(self._worker, self._connection.close)
+            await in_worker(self._worker, self._connection.close)
         finally:
             self._worker.shutdown(wait=False)
 
@@ -253,7 +259,7 @@ class SQLiteStore:
             # The time is taken in the worker: a call may have waited for those before it.
             now = self._clock()
             lasts = values.get("lasts")
-            times = {"now": _number(now), "until": _number(now + lasts) if lasts is not None else None}
+            times = {"now": number_of(now), "until": number_of(now + lasts) if lasts is not None else None}
             return self._connection.execute(statement, values | {"lasts": None} | times).fetchall()
 
         return await self._committed(run)
@@ -266,22 +272,7 @@ class SQLiteStore:
             self._identity.ensure()
             return value
 
-        return await _in(self._worker, run)
-
-
-async def _in(worker: ThreadPoolExecutor, work: Callable[[], Value]) -> Value:
-    try:
-        running = asyncio.get_running_loop().run_in_executor(worker, work)
-    except RuntimeError as error:
-        # The executor's word for a call after close.
-        raise StoreError("the store is closed") from error
-    try:
-        return await running
-    except sqlite3.Error as error:
-        name = getattr(error, "sqlite_errorname", None) or type(error).__name__
-        raise StoreError(f"the database refused: {error} ({name})") from error
-    except OSError as error:
-        raise StoreError(f"the database cannot be opened: {error}") from error
+        return await in_worker(self._worker, run)
 
 
 def _row(row: sqlite3.Row) -> HeldRow:
@@ -294,20 +285,12 @@ def _row(row: sqlite3.Row) -> HeldRow:
         id=row["id"],
         state=State(row["state"]),
         day=date.fromisoformat(row["day"]) if row["day"] is not None else None,
-        created=_time(row["created"]),
-        expires=_time(row["expires"]),
-        decided=_time(row["decided"]),
+        created=time_of(row["created"]),
+        expires=time_of(row["expires"]),
+        decided=time_of(row["decided"]),
         size=row["size"],
         box=row["box"] or b"",
         card=row["card"] or b"",
         tags=tags,
         helps=row["helps"],
     )
-
-
-def _number(time: datetime) -> int:
-    return (time - _EPOCH) // _MICROSECOND
-
-
-def _time(number: int | None) -> datetime | None:
-    return None if number is None else _EPOCH + number * _MICROSECOND

@@ -1,0 +1,270 @@
+"""What an account posted where, told once: asked before a mail is judged > kept after the mail server's 250 > written,
+in batches, behind everybody's back.
+
+Only mail to a list is asked about and kept, and never mail of or to a desk (T-15). Before it is written a post waits in
+memory, where it counts already; if the process dies then, a question is not asked later, and no mail is lost or sent
+twice. If the memory does not answer, what the envelope alone says still holds (SEMANTICS 90-09).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from smtpguard import maillog
+from smtpguard.checks.crosspost import lists_addressed
+from smtpguard.evidence import NOTHING_KNOWN, Evidence
+from smtpguard.failpoints import reach
+from smtpguard.held import HeldMail
+from smtpguard.key_ring import KeyRing
+from smtpguard.keys import KeyFolder, KeyFolderError, week_of
+from smtpguard.mail.content import unstuffed
+from smtpguard.mail.message import UNASKABLE, Submission
+from smtpguard.mail.parsing import parse_message
+from smtpguard.policy import Policy
+from smtpguard.remembered import Poster, RememberedPost
+from smtpguard.remembrance import Remembrance, oldest
+from smtpguard.store import MemoryStore, StoreError
+
+# Longer nobody waits for the memory; a look takes milliseconds, a sweep in front of it less than this.
+ASK_SECONDS = 5.0
+# A batch is written so often. Meanwhile its posts are looked at in memory.
+WRITE_SECONDS = 0.5
+# So many are written at once: each mail looks at all that wait.
+BATCH_POSTS = 50
+# Posts that wait to be written, at 8 KB each at most. A database that refuses longer than they last costs memory of
+# posts, not posts.
+PENDING_MAX = 1000
+# Released mails that are read again for the memory at one time: each may have 25 MB.
+RELEASES_MAX = 20
+# So much of stored text is compared where the mail stands, some 1 ms; more in a thread.
+COMPARED_INLINE_OCTETS_MAX = 128 * 1024
+# How often what is too old is looked for.
+FORGET_SECONDS = 600.0
+# Every week is before this one.
+_NEVER = "9999-W01"
+
+
+@dataclass(frozen=True, slots=True)
+class Recalled:
+    """What is known about a mail, and what shall be kept of it once it is taken; `complete` is false if the memory did
+    not answer."""
+
+    evidence: Evidence = NOTHING_KNOWN
+    post: RememberedPost | None = field(default=None, repr=False)
+    poster: Poster | None = field(default=None, repr=False)
+    complete: bool = True
+
+
+NOTHING_RECALLED = Recalled()
+
+
+class Recollection:
+    """Asks the memory and fills it, as long as `remembers` says so. `keys` are those of posts and threads, which are
+    kept as the policy says; `poster_keys` those of who posted where, which is kept for `posters_kept`."""
+
+    def __init__(
+        self,
+        store: MemoryStore,
+        keys: KeyFolder,
+        poster_keys: KeyFolder,
+        policy: Callable[[], Policy],
+        *,
+        remembers: Callable[[], bool] = lambda: True,
+        posters_kept: Callable[[], timedelta] = lambda: timedelta(days=365),
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        write_seconds: float = WRITE_SECONDS,
+    ) -> None:
+        self._store = store
+        self._ring = KeyRing(keys)
+        self._poster_ring = KeyRing(poster_keys)
+        self._policy = policy
+        self._remembers = remembers
+        self._posters_kept = posters_kept
+        self._clock = clock
+        self._write_seconds = write_seconds
+        self._pending: list[tuple[RememberedPost, Poster]] = []
+        self._wake = asyncio.Event()
+        self._settling = False
+        self._refused = False
+        self._writer: asyncio.Task[None] | None = None
+        self._releases: set[asyncio.Task[None]] = set()
+        self._reading = asyncio.Semaphore(1)
+        self._lost = 0
+        self._forget_next = 0.0
+        self._remembered = True
+
+    async def recall(self, submission: Submission, policy: Policy) -> Recalled:
+        """What is known about `submission`, within ASK_SECONDS. Never raises."""
+        if not self._remembers() or not _concerns_memory(submission, policy):
+            return NOTHING_RECALLED
+        try:
+            async with asyncio.timeout(ASK_SECONDS):
+                return await self._recall(submission, policy)
+        except (StoreError, KeyFolderError, OSError) as error:  # TimeoutError is an OSError
+            maillog.warning("the memory of list posts did not answer", error=type(error).__name__)
+            return Recalled(complete=False)
+
+    def keep(self, recalled: Recalled) -> None:
+        """The mail server has taken the mail: remember it. Never raises, never waits."""
+        if recalled.post is None or recalled.poster is None:
+            return
+        if len(self._pending) >= PENDING_MAX:
+            self._lost += 1
+            return
+        self._pending.append((recalled.post, recalled.poster))
+        if len(self._pending) >= BATCH_POSTS:
+            self._wake.set()
+        if self._writer is None or self._writer.done():
+            self._writer = asyncio.create_task(self._write())
+
+    def released(self, held: HeldMail, sent: Sequence[int], only: str | None) -> None:
+        """An answer has released `held` to the recipients `sent` (indexes); `only` is the list that an ONLY chose."""
+        if not self._remembers():
+            return
+        if len(self._releases) >= RELEASES_MAX:
+            self._lost += 1
+            return
+        task = asyncio.create_task(self._keep_released(held, sent, only))
+        self._releases.add(task)
+        task.add_done_callback(self._releases.discard)
+
+    async def sweep(self) -> None:
+        """Erase keys and delete rows whose time is over. Raises StoreError, KeyFolderError."""
+        remembers = self._remembers()
+        if time.monotonic() < self._forget_next and remembers == self._remembered:
+            return
+        await self.forget()
+        self._remembered = remembers
+        self._forget_next = time.monotonic() + FORGET_SECONDS
+
+    async def forget(self) -> None:
+        """What `sweep` does, now. Where nothing shall be remembered any more, everything goes."""
+        if not self._remembers():
+            await self._forget_all()
+            return
+        now, policy = self._clock(), self._policy()
+        posts = oldest(policy, now)
+        weeks, poster_weeks = week_of(posts.date()), week_of((now - self._posters_kept()).date())
+        await self._ring.erase(weeks)
+        await self._poster_ring.erase(poster_weeks)
+        if await self._store.forget(texts=now - policy.window, posts=posts, weeks=weeks, poster_weeks=poster_weeks):
+            await self._store.tidy()
+
+    async def _forget_all(self) -> None:
+        self._pending.clear()
+        await self._ring.erase(_NEVER)
+        await self._poster_ring.erase(_NEVER)
+        now = self._clock()
+        while await self._store.forget(texts=now, posts=now, weeks=_NEVER, poster_weeks=_NEVER):
+            pass
+        await self._store.tidy()
+
+    async def settle(self) -> None:
+        """Write what waits to be written, now."""
+        if self._releases:
+            await asyncio.gather(*self._releases)
+        self._settling = True
+        self._wake.set()
+        if self._writer is not None:
+            await self._writer
+        self._settling = False
+
+    async def close(self) -> None:
+        """Write what waits, once, and close."""
+        await self.settle()
+        await self._store.close()
+
+    async def _recall(self, submission: Submission, policy: Policy, only: str | None = None) -> Recalled:
+        account = submission.account
+        assert account is not None  # noqa: S101 - _concerns_memory
+        week = week_of(submission.arrived.date())
+        ids = [each.id for each in lists_addressed(submission, policy)]
+        mail = Remembrance(
+            submission,
+            account,
+            policy,
+            ids,
+            week=week,
+            ring=await self._ring.marks(week),
+            poster_ring=await self._poster_ring.marks(week),
+        )
+        question = mail.question()
+        found = mail.with_waiting(question, await self._store.ask(question), self._pending)
+        if sum(len(each.fingerprints) for each in found.earlier) > COMPARED_INLINE_OCTETS_MAX:
+            alike = await asyncio.to_thread(mail.earlier, found.earlier)
+        else:
+            alike = mail.earlier(found.earlier)
+        thread = mail.thread(found.thread)
+        posted_to = mail.posted_to(found.posted_to) if question.posters else None
+        post, poster = mail.to_keep(thread, only)
+        return Recalled(Evidence(alike, thread, posted_to), post, poster)
+
+    async def _keep_released(self, held: HeldMail, sent: Sequence[int], only: str | None) -> None:
+        async with self._reading:
+            message = await asyncio.to_thread(lambda: parse_message(unstuffed((held.wire,))))
+        addresses = [held.envelope.recipients[index].address for index in sent]
+        submission = Submission(
+            id=held.submission_id,
+            account=held.account,
+            recipients=tuple(each for each in addresses if each is not None),
+            message=message,
+            arrived=self._clock(),
+            size=len(held.wire),
+        )
+        policy = self._policy()
+        if not _concerns_memory(submission, policy):
+            return
+        try:
+            async with asyncio.timeout(ASK_SECONDS):
+                self.keep(await self._recall(submission, policy, only if only in policy.by_id else None))
+        except (StoreError, KeyFolderError, OSError):
+            self._lost += 1
+
+    async def _write(self) -> None:
+        """Write what waits, a batch at a time; what the database refuses waits on, until the guard ends."""
+        while self._pending:
+            await self._pause()
+            batch = self._pending[:]
+            reach("memory.before_write")
+            try:
+                await self._store.remember([post for post, _ in batch], [poster for _, poster in batch])
+            except StoreError as error:
+                if not self._refused:
+                    maillog.warning("list posts cannot be remembered; it is tried on", why=str(error))
+                self._refused = True
+                if self._settling:
+                    return
+                continue
+            reach("memory.written")
+            self._refused = False
+            del self._pending[: len(batch)]
+            if self._lost:
+                maillog.warning("list posts were not remembered", count=self._lost)
+                self._lost = 0
+
+    async def _pause(self) -> None:
+        """Until it is time to write, or a batch is full; a database that refuses is not pressed."""
+        if self._settling:
+            return
+        if self._refused:
+            self._wake.clear()
+        try:
+            async with asyncio.timeout(self._write_seconds):
+                await self._wake.wait()
+        except TimeoutError:
+            pass
+        self._wake.clear()
+
+
+def _concerns_memory(submission: Submission, policy: Policy) -> bool:
+    """True for mail of an account to a list; desks, their mail and mail to them never enter the memory (T-15)."""
+    account = submission.account
+    if account is None or account is UNASKABLE or account.mailbox in policy.desks:
+        return False
+    if not policy.lists_of(submission.recipients):
+        return False
+    return all(policy.completed(each) not in policy.desks for each in submission.recipients)
