@@ -12,8 +12,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from smtpguard.accounts import Directory
+from smtpguard.config.loading import Loaded
 from smtpguard.config.problems import printable
 from smtpguard.examination import examine
+from smtpguard.grounds import Ground, Grounds, ways
 from smtpguard.mail.address import Address, parse_address
 from smtpguard.mail.message import Account, Message, Submission
 from smtpguard.mail.parsing import parse_message
@@ -33,12 +35,20 @@ _HINTS = {"at-list-domain": "A recipient lies in a list domain but is no list we
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """One message and what would happen to it. `file` is the name as given."""
+    """One message and what would happen to it. `file` is the name as given, `grounds` the lines of settings that
+    mattered, `ways` what would let it pass."""
 
     file: str
     message: Message
     verdict: Verdict
     recipients: tuple[Address, ...]
+    grounds: tuple[Ground, ...] = ()
+    ways: tuple[str, ...] = ()
+
+    @property
+    def row(self) -> str:
+        """The sentence of the row that decided."""
+        return ROWS[self.verdict.decided_by]
 
     def as_json(self) -> dict[str, Any]:
         """The object that `--json` prints, one line each."""
@@ -59,18 +69,23 @@ class Explanation:
                 }
                 for each in self.message.passages
             ],
+            "decided_by": self.verdict.decided_by,
+            "settings": [{"file": each.file, "line": each.line, "text": each.quoted} for each in self.grounds],
+            "to_pass": list(self.ways),
         }
 
     def as_words(self) -> str:
         """The same for people: the outcome, the row that decided, every reason, who speaks where."""
         verdict = self.verdict
-        row = verdict.decided_by
         lines = [f"{self.file}: {verdict.action.value}", f"  It {_OUTCOMES[verdict.action]}."]
-        lines.append(f"  Decided by {row}: {ROWS[row]}")
+        lines.append(f"  Decided by {verdict.decided_by}: {self.row}")
         for each in verdict.findings:
             reason = " ".join(render_reason(each.id, DEFAULT_LANGUAGE, each.facts).split())
             lines.append(f"  {each.id} ({each.check}): {reason[:1].upper()}{reason[1:]}")
+        lines += [f"  Only counted (on_alarm: observe): {each.id}: {ROWS[each.id]}" for each in verdict.observed]
         lines += [f"  Hint: {_HINTS.get(each) or ROWS[each]}" for each in verdict.hints]
+        lines += [f"  Said in {each.words}" for each in self.grounds]
+        lines += [f"  It would pass {each}." for each in self.ways]
         lines.append(f"  Recipients: {', '.join(each.normal for each in self.recipients) or 'none'}")
         for passage in self.message.passages:
             who = passage.author.normal if passage.author is not None else passage.author_name or "unknown"
@@ -83,9 +98,18 @@ class Explanation:
 
 
 def explain(
-    file: str, octets: bytes, account: Account, to: Sequence[str], policy: Policy, arrived: datetime | None = None
+    file: str,
+    octets: bytes,
+    account: Account,
+    to: Sequence[str],
+    policy: Policy,
+    arrived: datetime | None = None,
+    loaded: Loaded | None = None,
 ) -> Explanation:
-    """What would happen to the message `octets` from `account`. Without `to`, its To, Cc and Bcc serve as envelope."""
+    """What would happen to the message `octets` from `account`. Without `to`, its To, Cc and Bcc serve as envelope.
+
+    With `loaded`, the files that `policy` was made of, the explanation names the lines that mattered.
+    """
     message = parse_message(octets)
     recipients = tuple(policy.completed(each) for each in map(parse_address, to) if each is not None)
     if not recipients:
@@ -98,7 +122,9 @@ def explain(
         arrived=arrived or datetime.now(UTC),
         size=len(octets),
     )
-    return Explanation(file, message, examine(submission, policy), recipients)
+    verdict = examine(submission, policy)
+    grounds = () if loaded is None else Grounds(loaded, policy).of(submission, verdict)
+    return Explanation(file, message, verdict, recipients, grounds, ways(submission, verdict, policy))
 
 
 def account_for(login: str | None, directory: Directory, octets: bytes) -> Account:

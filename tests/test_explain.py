@@ -115,8 +115,20 @@ def test_json_is_exactly_what_is_promised(tmp_path: Path, site: Path) -> None:
                 "words": 17,
             },
         ],
+        "decided_by": "11-08",
+        "settings": [
+            {"file": "lists/berlin.yaml", "line": 3, "text": "list: berlin@lists.example.org"},
+            {"file": "lists/all-members.yaml", "line": 3, "text": "list: all-members@lists.example.org"},
+        ],
+        "to_pass": [
+            "without the forwarded mail",
+            (
+                'to one of these lists alone; or if lists/berlin.yaml said "crosspost_with: [all-members]" and '
+                'lists/all-members.yaml said "crosspost_with: [berlin]"'
+            ),
+        ],
     } == told
-    assert ["file", "action", "findings", "passages"] == list(told)
+    assert ["file", "action", "findings", "passages", "decided_by", "settings", "to_pass"] == list(told)
 
 
 def test_an_attached_mail_is_a_passage_of_its_kind(tmp_path: Path) -> None:
@@ -375,6 +387,17 @@ def test_a_strange_file_name_stays_itself(tmp_path: Path) -> None:
 @pytest.mark.parametrize("arguments", [(), ("missing.eml",), ("--json",)])
 def test_a_wrong_command_line_is_exit_code_2(arguments: tuple[str, ...]) -> None:
     assert 2 == run(*arguments).exit_code
+
+
+def test_what_is_only_counted_is_told(tmp_path: Path, site: Path) -> None:
+    for name in ("berlin", "all-members"):
+        path = site.parent / "lists" / f"{name}.yaml"
+        path.write_text(path.read_text("utf-8") + "on_alarm: observe\n", "utf-8")
+
+    said = run(message(tmp_path), "--config", site).stdout
+
+    assert ": pass\n" in said
+    assert f"  Only counted (on_alarm: observe): 12-02: {ROWS['12-02']}\n" in said
 
 
 def test_hints_are_told_though_they_alarm_nobody(tmp_path: Path, site: Path) -> None:

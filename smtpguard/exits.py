@@ -1,0 +1,11 @@
+"""The codes that the commands end with (sysexits.h names the last three)."""
+
+DONE = 0
+# `check` found a mistake; `edit` and `new-list` have changed nothing.
+FOUND_SOMETHING = 1
+WRONG_COMMAND_LINE = 2
+# No store, port or output.
+UNAVAILABLE = 69
+# `state_dir`, or the file to write, cannot be written.
+CANNOT_CREATE = 73
+BROKEN_SETTINGS = 78

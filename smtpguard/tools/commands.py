@@ -1,0 +1,161 @@
+"""The commands for list admins; `cli` puts them beside its own."""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+import click
+
+from smtpguard import maillog
+from smtpguard.config.lists import FOLDER
+from smtpguard.config.loading import Loaded, load
+from smtpguard.config.problems import format_problem, printable
+from smtpguard.exits import BROKEN_SETTINGS, CANNOT_CREATE, FOUND_SOMETHING
+from smtpguard.lists import Manager
+from smtpguard.mail.address import parse_address
+from smtpguard.tools.editing import Edit, EditError, editor_command
+from smtpguard.tools.new_list import NewListError, RefusedError, file_of, new_list
+from smtpguard.tools.overview import overview, table
+from smtpguard.tools.rules_page import rules_pages
+from smtpguard.tools.schema import schema
+
+_CONFIG = click.option(
+    "--config",
+    "config",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    required=True,
+    help="The site's settings: smtpguard.yaml.",
+)
+
+
+@click.command("schema")
+@click.argument("kind", type=click.Choice(["site", "list"]), default="site")
+def schema_command(kind: Literal["site", "list"]) -> None:
+    """Print the JSON Schema of smtpguard.yaml (site) or of a list's file (list), for editors."""
+    click.echo(json.dumps(schema(kind), indent=2, ensure_ascii=False))
+
+
+@click.command("new-list")
+@click.argument("address")
+@click.option("--manager", type=click.Choice([each.value for each in Manager]), default="mailman3", show_default=True)
+@click.option("--about", metavar="TEXT", help="One sentence for members.")
+@click.option("--contact", metavar="ADDRESS", help="Who looks after the list. Without it, its owners' address.")
+@_CONFIG
+def new_list_command(address: str, manager: str, about: str | None, contact: str | None, config: Path) -> None:
+    """Write the file of a new list, with remarks on everything that can be set in it.
+
+    ADDRESS is what people will write to, like berlin@lists.example.org. No file is ever overwritten.
+    """
+    found = parse_address(address)
+    if found is None or not found.domain:
+        raise click.UsageError(printable(f'"{address}" is no mail address: write it in full, like name@example.org.'))
+    try:
+        path, warnings = new_list(config, found, Manager(manager), about, contact, _now().year)
+    except NewListError as error:
+        raise click.ClickException(printable(str(error))) from error
+    except RefusedError as error:
+        for problem in error.problems:
+            click.echo(format_problem(problem), err=True)
+        click.echo("Nothing was written.", err=True)
+        raise SystemExit(FOUND_SOMETHING) from error
+    except OSError as error:
+        raise _cannot_write(f"{FOLDER}/", error) from error
+    for problem in warnings:
+        click.echo(format_problem(problem))
+    click.echo(printable(f"{path} was written. Next: smtpguard edit {path.stem} --config {config}"))
+
+
+@click.command("edit")
+@click.argument("name", metavar="LIST")
+@_CONFIG
+def edit_command(name: str, config: Path) -> None:
+    """Change a list's file in an editor ($VISUAL, $EDITOR): it is replaced only once it has no mistake.
+
+    LIST is the list's id, its file or its address. What the change means for the file's `examples` is shown.
+    """
+    maillog.set_up("warning")
+    file = file_of(load(config), name)
+    if file is None:
+        raise click.UsageError(printable(f'there is no list "{name}". smtpguard lists shows them all.'))
+    try:
+        settled = Edit(config, file, _now(), _say, _ask).run(editor_command(os.environ))
+    except EditError as error:
+        raise click.ClickException(printable(str(error))) from error
+    except OSError as error:
+        raise _cannot_write(file.name, error) from error
+    if not settled:
+        raise SystemExit(FOUND_SOMETHING)
+
+
+def _say(line: str) -> None:
+    click.echo("\n".join(map(printable, line.split("\n"))))
+
+
+def _ask() -> str:
+    """The answer's first letter; whoever goes away keeps what he wrote."""
+    try:
+        answer: str = click.prompt(
+            "(e)dit again, (d)rop your changes, or (q)uit and keep them aside",
+            type=click.Choice(["e", "d", "q", "edit", "drop", "quit"], case_sensitive=False),
+            show_choices=False,
+        )
+    except click.Abort:
+        click.echo()
+        return "q"
+    return answer[0]
+
+
+@click.command("lists")
+@click.option("--json", "as_json", is_flag=True, help="An array of objects instead of a table.")
+@_CONFIG
+def lists_command(as_json: bool, config: Path) -> None:
+    """Show every list: its address, what it may be combined with, what an alarm leads to, and its exceptions."""
+    rows = overview(_without_errors(config), _now())
+    if as_json:
+        click.echo(json.dumps([each.as_json() for each in rows]))
+        return
+    for line in table(rows):
+        click.echo(printable(line))
+
+
+@click.command("rules-page")
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path, file_okay=False))
+@_CONFIG
+def rules_page_command(folder: Path, config: Path) -> None:
+    """Write the page that members read, index.html and rules.txt, into DIR. It names no person."""
+    pages = rules_pages(_without_errors(config), _now())
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in pages.items():
+            # In one step: a web server may be reading the former page.
+            whole = folder / f".{name}.new"
+            whole.write_text(text, "utf-8")
+            whole.replace(folder / name)
+    except OSError as error:
+        raise _cannot_write(str(folder), error) from error
+    click.echo(printable(f"{folder}: {', '.join(pages)}"))
+
+
+COMMANDS = (schema_command, new_list_command, edit_command, lists_command, rules_page_command)
+
+
+def _without_errors(config: Path) -> Loaded:
+    loaded = load(config)
+    if not loaded.ok:
+        for problem in loaded.problems:
+            click.echo(format_problem(problem), err=True)
+        raise SystemExit(BROKEN_SETTINGS)
+    return loaded
+
+
+def _cannot_write(what: str, error: OSError) -> SystemExit:
+    click.echo(printable(f"smtpguard: {what} cannot be written: {error.strerror or error}"), err=True)
+    return SystemExit(CANNOT_CREATE)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

@@ -1,0 +1,216 @@
+"""`smtpguard rules-page`: the page that members read, as HTML and as plain text.
+
+It says which rules are in force, which lists there are and what may go to several of them, every exception with its
+end, and what is remembered for how long. It names no person: who may post is a number, an owner's address is left out
+unless it is a list's or the site's role address, and addresses in an admin's own words are shown only if they are a
+list's, a role's or a desk's.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cache
+from importlib.resources import files
+from itertools import combinations
+
+from jinja2 import DictLoader, Environment, StrictUndefined, select_autoescape
+
+from smtpguard.config.loading import Loaded
+from smtpguard.config.settings import Settings
+from smtpguard.lists import ListKind, MailingList, OnAlarm, WrongTopic
+from smtpguard.mail.address import parse_address
+from smtpguard.policy import Kind, Policy
+from smtpguard.tools.overview import exceptions
+
+PAGES: Mapping[str, str] = {"index.html": "rules.html", "rules.txt": "rules.txt"}
+"""The files that are written, each with its template."""
+
+# What is mail to a person anywhere in a sentence; the address itself is read by `parse_address`.
+_ADDRESS = re.compile(r"[^\s<>()\[\],;:\"']+@[^\s<>()\[\],;:\"']+[^\s<>()\[\],;:\"'.!?]")
+_NOT_SHOWN = "(an address)"
+_PUBLIC_KINDS = frozenset({Kind.LIST, Kind.ROLE_MACHINE, Kind.ROLE_PEOPLE, Kind.DESK})
+
+ASKED: Mapping[str, str] = {
+    "12-02": "a mail to two or more lists that have not agreed to be written to together",
+    "12-04": "a mail to a list and to a part of it, whose readers would get it twice",
+    "12-05": "a mail to several parts of one list that reaches them all",
+    "12-08": "a mail to an announcement list from somebody who is none of its posters",
+    "12-10": "a mail with a list in Bcc, where those in To and Cc cannot see that it reads along",
+    "12-12": "nearly the same text to another list within {window}",
+    "12-19": "an answer that takes a conversation from its list to a further one",
+    "12-22": "an answer to a list that the conversation was kept off before",
+    "12-23": "words or a tag in the subject that belong to another list, where a list asks about them",
+    "12-24": "a command for the list server (subscribe, unsubscribe, help) that everybody would read",
+    "12-25": "the first mail of an account to a list, where the list asks about it",
+    "12-26": "more than {many} addresses of persons in To and Cc",
+    "12-27": "many mails to one conversation within a short time, where the list asks about them",
+    "12-28": "a mail to a list and to one of the addresses that are never looked at",
+    "12-29": "a new subject whose words belong to another list, where a list asks about them",
+    "11-08": "a forwarded mail between persons on its way to a list",
+    "11-16": "an attached mail between persons on its way to a list",
+}
+"""What members are asked about, by row; all that has a sentence in a notice."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A list as members see it. `posters` is how many accounts may post, 0 for all whom the list server lets; `expires`
+    how long a held mail waits, None if none is held."""
+
+    id: str
+    address: str
+    about: str
+    posters: int
+    discussion: str | None
+    includes: tuple[str, ...]
+    on_alarm: str
+    expires: str | None
+    contact: str | None
+    say: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Exempted:
+    """Two lists that may be written to together up to and with the day `until`."""
+
+    lists: tuple[str, str]
+    until: str
+    reasons: tuple[str, ...]
+
+
+def rules_pages(loaded: Loaded, now: datetime) -> dict[str, str]:
+    """Text by file name. `loaded` has no errors; only what counts at the moment `now` is on the page."""
+    settings, policy = loaded.settings, loaded.policy
+    if settings is None or policy is None:
+        raise ValueError("files with errors have no rules")
+    facts = _facts(loaded, settings, policy, now)
+    return {name: _environment().get_template(template).render(facts) for name, template in PAGES.items()}
+
+
+def _facts(loaded: Loaded, settings: Settings, policy: Policy, now: datetime) -> dict[str, object]:
+    posters = {each.id: len(each.settings.posters) for each in loaded.files if each.settings is not None}
+    lists = sorted(policy.lists, key=lambda each: each.id)
+    return {
+        "organisation": settings.organisation,
+        "day": now.astimezone(policy.zone).date().isoformat(),
+        "guard": None if settings.address is None else settings.address.normal,
+        "rules": {rule: _asked(rule, policy, settings) for rule in (12, 11)},
+        "lists": [_entry(each, posters.get(each.id, 0), policy) for each in lists],
+        "pairs": [
+            (one.id, other.id, frozenset((one.id, other.id)) in policy.pairs)
+            for one, other in combinations(lists, 2)
+            if policy.allowed((one, other))
+        ],
+        "max_lists": policy.max_lists,
+        "exceptions": _exempted(lists, policy, now),
+        "desks": sorted(each.normal for each in policy.desks if _is_public(each.normal, policy, settings)),
+        "expires": in_words(policy.expires),
+        "expires_max": in_words(policy.expires_max),
+        "remembers": settings.remember != "none",
+        "posts": in_words(settings.memory.posts),
+        "window": in_words(policy.window),
+        "thread_memory": in_words(max(policy.window, policy.thread_memory)),
+    }
+
+
+def in_words(length: timedelta) -> str:
+    """72 hours, 7 days, 1 hour."""
+    seconds = int(length.total_seconds())
+    units = (("day", 86400, 4 * 86400), ("hour", 3600, 3600), ("minute", 60, 60), ("second", 1, 0))
+    unit, size = next((unit, size) for unit, size, least in units if seconds >= least and seconds % size == 0)
+    return f"{seconds // size} {unit}{'' if seconds == size else 's'}"
+
+
+def _asked(rule: int, policy: Policy, settings: Settings) -> list[str]:
+    """What a rule asks about here, as the files have it: what nothing switches on is left out."""
+    if not policy.lists:
+        return []
+    lists = policy.lists
+    remembers = settings.remember != "none"
+    is_on = {
+        "12-02": len(lists) > 1,
+        "12-04": any(each.includes for each in lists),
+        "12-05": any(each.includes for each in lists),
+        "12-08": any(each.kind is ListKind.ANNOUNCE for each in lists),
+        "12-12": remembers,
+        "12-19": remembers,
+        "12-22": remembers,
+        "12-23": any(each.wrong_if or each.tag for each in lists),
+        "12-25": remembers and any(policy.first_post_asks_of(each) for each in lists),
+        "12-27": remembers and any(policy.burst_of(each).asks for each in lists),
+        "12-28": bool(policy.desks),
+        "12-29": any(policy.wrong_topic_of(each) is WrongTopic.HOLD and each.topics for each in lists),
+    }
+    words = {row: text.format(many=policy.visible_max, window=in_words(policy.window)) for row, text in ASKED.items()}
+    return [text for row, text in words.items() if row.startswith(f"{rule}-") and is_on.get(row, True)]
+
+
+def _entry(one: MailingList, posters: int, policy: Policy) -> Entry:
+    on_alarm = one.on_alarm or policy.on_alarm
+    contact = parse_address(one.contact)
+    public = contact is not None and policy.kind(contact) in _PUBLIC_KINDS
+    return Entry(
+        id=one.id,
+        address=one.address.normal,
+        about=_without_persons(one.about, policy),
+        posters=posters if one.kind is ListKind.ANNOUNCE else 0,
+        discussion=one.discussion,
+        includes=tuple(sorted(one.includes)),
+        on_alarm={
+            OnAlarm.HOLD: "held, and its sender asked",
+            OnAlarm.REFUSE: "refused, with the reason",
+            OnAlarm.OBSERVE: "only counted: the rules are on trial here",
+        }[on_alarm],
+        expires=in_words(policy.expires_of([one])) if on_alarm is OnAlarm.HOLD else None,
+        contact=one.contact if public else None,
+        say=None if one.say is None else _without_persons(one.say, policy),
+    )
+
+
+def _exempted(lists: list[MailingList], policy: Policy, now: datetime) -> list[Exempted]:
+    """Exceptions that both sides have; the earlier of two ends counts."""
+    ends = {(one.id, other): until for one in lists for other, until, agreed in exceptions(one, policy, now) if agreed}
+    found = []
+    for one, other in combinations(lists, 2):
+        both = [ends[pair] for pair in ((one.id, other.id), (other.id, one.id)) if pair in ends]
+        if both and not policy.allowed((one, other)):
+            reasons = [
+                entry.reason
+                for each, partner in ((one, other), (other, one))
+                for entry in each.exemptions
+                if partner.id in entry.crosspost_with and entry.until.isoformat() in both
+            ]
+            words = tuple(dict.fromkeys(_without_persons(each, policy) for each in reasons))
+            found.append(Exempted((one.id, other.id), min(both), words))
+    return found
+
+
+def _without_persons(text: str, policy: Policy) -> str:
+    """`text` without the addresses of persons: an admin writes one in passing, and the page is for everybody."""
+
+    def shown(match: re.Match[str]) -> str:
+        address = parse_address(match[0])
+        return match[0] if address is not None and policy.kind(address) in _PUBLIC_KINDS else _NOT_SHOWN
+
+    return _ADDRESS.sub(shown, text)
+
+
+def _is_public(desk: str, policy: Policy, settings: Settings) -> bool:
+    """False for a desk that is at the same time the mailbox of an account, that is, of a person."""
+    return desk not in {each.mailbox.normal for each in settings.accounts.values() if each.mailbox is not None}
+
+
+@cache
+def _environment() -> Environment:
+    folder = files("smtpguard.tools") / "templates"
+    return Environment(
+        loader=DictLoader({name: (folder / name).read_text("utf-8") for name in PAGES.values()}),
+        undefined=StrictUndefined,
+        autoescape=select_autoescape(["html"]),
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )

@@ -1,0 +1,201 @@
+"""`smtpguard rules-page`: what members read is complete, true today, and names nobody."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from html.parser import HTMLParser
+from importlib.resources import files
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from smtpguard.config.loading import load
+from smtpguard.tools.rules_page import ASKED, in_words, rules_pages
+from tests.tools.site import SITE, list_text, run, write_site
+
+GOLDEN = Path(__file__).parent / "golden"
+# `load` refuses exceptions that are over or too far away, so the dates move; the pages are compared as of one day.
+NOW = datetime.now(UTC)
+DAY, SOON, LATER = ((NOW + timedelta(days=each)).date().isoformat() for each in (0, 14, 28))
+PERSONS = ("anna@example.org", "ben@example.org", "carla.smith@example.org", "Sam", "030 123", "it@example.org")
+
+
+def write(folder: Path) -> Path:
+    """A site that uses everything the page may show, with persons wherever an admin might name one."""
+    path = write_site(folder)
+    more = (
+        'call: "Sam, office, 030 123 45 67"\n'
+        "accounts:\n  office: carla.smith@example.org\n"
+        "defaults: {expires: 48h, first_post: ask, burst: {do: ask}}\n"
+        "memory: {posts: 90d}\n"
+    )
+    desks = "desks: [commission@example.org, privacy@example.org]"
+    path.write_text(SITE.replace("desks: [commission@example.org, trust@lists.example.org]", desks) + more, "utf-8")
+    lists = path.parent / "lists"
+    both = 'reason: "congress week, ask ben@example.org"'
+    (lists / "news.yaml").write_text(
+        list_text(
+            "news",
+            "kind: announce",
+            "posters: [anna@example.org, office]",
+            "discussion: berlin",
+            "includes: [harbour]",
+            "on_alarm: refuse",
+            "expires: 1h",
+            'say: "For minutes write to berlin@lists.example.org or anna@example.org."',
+            f"exceptions: [{{until: {SOON}, crosspost_with: [press], {both}}}]",
+            "wrong_if: [{subject_has: [receipt], use: press}]",
+        )
+        .replace("About news", "News & <b>more</b>, by Anna <anna@example.org>")
+        .replace("news-owner@lists.", "anna@"),
+        "utf-8",
+    )
+    (lists / "press.yaml").write_text(
+        list_text(
+            "press",
+            f'exceptions:\n  - {{until: {LATER}, crosspost_with: [news], reason: "autumn"}}',
+            f'  - {{until: {LATER}, crosspost_with: [berlin], reason: "one-sided"}}',
+        ).replace("contact: press-owner@lists.example.org", "contact: anna@example.org"),
+        "utf-8",
+    )
+    return path
+
+
+@pytest.fixture
+def pages(tmp_path: Path) -> dict[str, str]:
+    path = write(tmp_path / "config")
+    loaded = load(path)
+    assert loaded.ok, loaded.problems
+    return rules_pages(loaded, NOW)
+
+
+@pytest.mark.parametrize("name", ["index.html", "rules.txt"])
+def test_the_page_is_the_one_agreed_on(pages: dict[str, str], name: str) -> None:
+    shown = pages[name].replace(DAY, "2026-11-22").replace(SOON, "2026-12-06")
+
+    assert (GOLDEN / name).read_text("utf-8") == shown
+
+
+@pytest.mark.parametrize("name", ["index.html", "rules.txt"])
+def test_no_person_is_named_anywhere(pages: dict[str, str], name: str) -> None:
+    for person in PERSONS:
+        assert person not in pages[name]
+    assert "2 accounts; others write to berlin. The posters may write to both at once" in pages[name]
+    assert "berlin-owner@lists.example.org" in pages[name]
+    assert "(an address)" in pages[name]
+
+
+@pytest.mark.parametrize("name", ["index.html", "rules.txt"])
+def test_every_list_pair_and_running_exception_is_there(pages: dict[str, str], name: str) -> None:
+    for each in ("berlin", "brandenburg", "harbour", "news", "press"):
+        assert f"{each}@lists.example.org" in pages[name]
+    assert "berlin and brandenburg\n" in pages[name].replace("</li>", "")
+    assert "harbour and press (decided for the whole site)" in pages[name]
+    assert re.search(rf"news and press, up to and with (<time[^>]*>)?{SOON}", pages[name])
+    assert "one-sided" not in pages[name]
+    assert LATER not in pages[name]  # the earlier end counts
+    assert "90 days" in pages[name]
+
+
+def test_what_is_over_or_not_remembered_is_not_on_the_page(tmp_path: Path) -> None:
+    path = write(tmp_path / "config")
+    with path.open("a") as file:
+        file.write("remember: none\n")
+
+    page = rules_pages(load(path), NOW + timedelta(days=16))["rules.txt"]
+
+    assert SOON not in page
+    assert "Nothing about mails that went out." in page
+    assert "fingerprints" not in page
+
+
+class _Outline(HTMLParser):
+    """What a reader of the page's structure meets."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str | None]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += attrs
+
+
+def test_the_html_is_well_formed_and_loads_nothing(pages: dict[str, str]) -> None:
+    text = pages["index.html"]
+    outline = _Outline()
+    outline.feed(text)
+
+    # Void elements closed, it must be XML as well: every element is closed, every attribute quoted, all escaped.
+    body = re.sub(r"<(meta|br)([^>]*)>", r"<\1\2/>", text.removeprefix("<!DOCTYPE html>\n"))
+    ET.fromstring(body)
+    assert not {"script", "img", "link", "iframe", "form"} & set(outline.tags)
+    assert not [name for name, _ in outline.attributes if name.startswith("on")]
+    assert not re.search(r"https?:|url\(|@import", text)
+    assert "&lt;b&gt;more&lt;/b&gt;" in text
+    assert "<b>" not in text
+
+
+def test_the_html_can_be_read_aloud(pages: dict[str, str]) -> None:
+    text = pages["index.html"]
+
+    assert '<html lang="en">' in text
+    assert 1 == text.count("<h1") == text.count("<main>") == text.count("<title>")
+    assert re.findall(r"<h([1-6])", text)[0] == "1"
+    assert set(re.findall(r"<h([1-6])", text)) == {"1", "2"}
+    assert "<caption>" in text
+    assert text.count('<th scope="col">') == 4
+    assert text.count('<th scope="row">') == 5
+    assert 'name="viewport"' in text
+
+
+def test_the_plain_page_has_short_lines(pages: dict[str, str]) -> None:
+    assert max(map(len, pages["rules.txt"].splitlines())) <= 100
+
+
+def test_the_command_writes_both_pages_and_again_over_them(site: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "www" / "mail"
+
+    first = run("rules-page", folder, "--config", site)
+    second = run("rules-page", folder, "--config", site)
+
+    assert (0, 0) == (first.exit_code, second.exit_code)
+    assert ["index.html", "rules.txt"] == sorted(each.name for each in folder.iterdir())
+    assert "<title>Which mail is asked about - Example Union</title>" in (folder / "index.html").read_text("utf-8")
+
+
+def test_broken_settings_leave_the_former_page(site: Path, tmp_path: Path) -> None:
+    run("rules-page", tmp_path / "www", "--config", site)
+    before = (tmp_path / "www" / "index.html").read_text("utf-8")
+    (site.parent / "lists" / "press.yaml").write_text("list: [", "utf-8")
+
+    said = run("rules-page", tmp_path / "www", "--config", site)
+
+    assert 78 == said.exit_code
+    assert before == (tmp_path / "www" / "index.html").read_text("utf-8")
+
+
+def test_a_folder_that_cannot_be_made_is_said(site: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+
+    said = run("rules-page", tmp_path / "file" / "www", "--config", site)
+
+    assert 73 == said.exit_code
+    assert "cannot be written" in said.stderr
+
+
+def test_lengths_are_said_in_words() -> None:
+    lengths = (timedelta(hours=1), timedelta(days=3), timedelta(days=7), timedelta(seconds=90))
+
+    assert ["1 hour", "72 hours", "7 days", "90 seconds"] == [in_words(each) for each in lengths]
+
+
+def test_everything_that_a_notice_can_say_has_its_line() -> None:
+    reasons = {
+        each.name.removesuffix(".txt") for each in (files("smtpguard.notices") / "templates/en/reasons").iterdir()
+    }
+
+    assert reasons - {"unexamined"} <= set(ASKED)
