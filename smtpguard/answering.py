@@ -30,6 +30,7 @@ from smtpguard.mail.reply import Reply
 from smtpguard.notices import compose
 from smtpguard.notices.compose import Site
 from smtpguard.notices.letter import Letterhead
+from smtpguard.recollection import Recollection
 from smtpguard.release import Ending, Opener, Release, ReleaseResult, chosen_recipients
 from smtpguard.safe import Safe
 from smtpguard.store import HoldStore, StoreError
@@ -74,13 +75,14 @@ class Answering:
         outbox: Outbox,
         correspondence: Correspondence,
         site: Callable[[], Site],
-        contact: Address,
+        contact: Callable[[], Address],
         *,
         language: str = "en",
         releases_by_session: bool = False,
         helps_max: int = 2,
         wrong_codes_per_minute: int = 60,
         expiry_pauses: Callable[[], bool] = lambda: False,
+        recollection: Recollection | None = None,
     ) -> None:
         self._store = store
         self._safe = safe
@@ -95,6 +97,7 @@ class Answering:
         self._helps_max = helps_max
         self._wrong_codes = WrongCodes(wrong_codes_per_minute)
         self._expiry_pauses = expiry_pauses
+        self._recollection = recollection
         self._told: dict[bytes, int] = {}
 
     async def by_member(self, arrival: Arrival, upstream: Upstream, directory: Directory) -> Reply:
@@ -137,7 +140,7 @@ class Answering:
                 suffix = " SMTPUTF8" if wants_utf8 and "SMTPUTF8" in carrier.extensions else ""
                 # The null reverse-path: the contact's server may refuse others' addresses from us, and no bounce of a
                 # letter may go to whom its reverse-path only claims to be.
-                mail = Transmission(f"FROM:<>{suffix}", (f"TO:<{self._contact}>",), content.pieces)
+                mail = Transmission(f"FROM:<>{suffix}", (f"TO:<{self._contact()}>",), content.pieces)
                 outcome = await carrier.transmit(mail)
             finally:
                 await carrier.close()
@@ -197,6 +200,9 @@ class Answering:
             return outcomes.ANSWER_LATER
         if result.ending is Ending.UNSURE:
             return outcomes.ANSWER_UNSURE
+        if self._recollection is not None and result.ending is Ending.SENT:
+            chosen = {each.number: each.id for each in held.lists}.get(choice.number or 0)
+            self._recollection.released(held, result.sent, chosen if choice.word is Word.ONLY else None)
         self._tell(held, self._result_letter(held, choice, result))
         return outcomes.ANSWERED
 

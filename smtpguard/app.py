@@ -16,12 +16,15 @@ from smtpguard.answering import Answering
 from smtpguard.answers.token import TOKEN_OCTETS, Token
 from smtpguard.certificates import Certificates
 from smtpguard.claims import Claims
+from smtpguard.config.in_force import InForce, Standing
 from smtpguard.config.named_files import read_password
 from smtpguard.config.sections import OutboxSettings, SubmissionListener, Timeouts
 from smtpguard.config.settings import Settings, SettingsError
 from smtpguard.config.sources import FileError
+from smtpguard.corrections import Corrections
 from smtpguard.correspondence import Correspondence
 from smtpguard.doors import doors, own_name, target
+from smtpguard.file_letters import FileLetters
 from smtpguard.guard import Guard, Statutes
 from smtpguard.holding import Holding, HoldTimes
 from smtpguard.housekeeping import SWEEP_SECONDS, Housekeeping
@@ -29,8 +32,12 @@ from smtpguard.keys import KeyFolder
 from smtpguard.listener.server import Server, keep_tracebacks_out
 from smtpguard.notices.compose import Site
 from smtpguard.policy import Policy
+from smtpguard.recollection import Recollection
+from smtpguard.reload import Record, Reload
 from smtpguard.safe import Safe
 from smtpguard.state import LOCK, lock_state
+from smtpguard.store import StoreError
+from smtpguard.store.memory import SQLiteMemory
 from smtpguard.store.sqlite import SQLiteStore
 from smtpguard.upstream import UpstreamError
 from smtpguard.upstream.outbox import Credentials, OutboxLogin, SubmissionOutbox
@@ -43,11 +50,16 @@ LETTERS_SECONDS = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """What one guard is given to run: its settings, and what they say about lists and accounts."""
+    """What one guard is given to run: its settings, and what they say about lists and accounts.
+
+    `in_force` reads them again when they change; None: they stay as they are.
+    """
 
     settings: Settings
     policy: Policy
     directory: Directory
+    in_force: InForce | None = None
+    standing: Standing | None = None
 
     @property
     def can_hold(self) -> bool:
@@ -59,9 +71,15 @@ class Keeper:
     """Everything that exists only where mail can be held: store, keys, outbox, and the flows over them."""
 
     def __init__(
-        self, charge: Charge, store: SQLiteStore, certificates: Certificates, sweep_seconds: float = SWEEP_SECONDS
+        self,
+        charge: Charge,
+        store: SQLiteStore,
+        memory: SQLiteMemory,
+        certificates: Certificates,
+        policy: Callable[[], Policy],
+        sweep_seconds: float = SWEEP_SECONDS,
     ) -> None:
-        settings = charge.settings
+        self.settings = settings = charge.settings
         assert settings.address and settings.contact and settings.outbox  # noqa: S101, PT018 - Charge.can_hold
         language = settings.languages[0]
         self._store = store
@@ -71,8 +89,13 @@ class Keeper:
         self.correspondence = Correspondence(outbox, settings.address, lambda: secrets.token_hex(16))
 
         def site() -> Site:
-            return _site(settings)
+            return _site(self.settings)
 
+        first_contact = settings.contact
+        self._claims = Claims(store, _claim_lasts(settings))
+        self.corrections = Corrections(store, safe, self._claims, self.correspondence, site, self._remembers)
+        self.recollection = self._recollection(memory, policy)
+        self.letters = FileLetters(self.correspondence, settings.state_dir, site, language=language)
         self.holding = Holding(
             store,
             safe,
@@ -82,8 +105,8 @@ class Keeper:
             language=language,
             checks_outbox=settings.outbox.release == "outbox",
             times=HoldTimes(settings.timeouts.hold.total_seconds()),
+            corrections=self.corrections,
         )
-        self._claims = Claims(store, _claim_lasts(settings))
         self.answering = Answering(
             store,
             safe,
@@ -91,12 +114,13 @@ class Keeper:
             outbox,
             self.correspondence,
             site,
-            settings.contact,
+            lambda: self.settings.contact or first_contact,
             language=language,
             releases_by_session=settings.outbox.release == "session",
             helps_max=settings.limits.help_answers_per_hold,
             wrong_codes_per_minute=settings.limits.wrong_codes_per_minute,
             expiry_pauses=lambda: self.housekeeping.pauses,
+            recollection=self.recollection,
         )
         self.housekeeping = Housekeeping(
             store,
@@ -108,12 +132,45 @@ class Keeper:
             language=language,
             longest_wait=settings.defaults.expires_max,
             sweep_seconds=sweep_seconds,
+            beside=(self.corrections.refresh, self.recollection.sweep),
         )
 
+    def _remembers(self) -> bool:
+        return self.settings.remember != "none"
+
+    def _recollection(self, memory: SQLiteMemory, policy: Callable[[], Policy]) -> Recollection:
+        folder = self.settings.key_folder
+        return Recollection(
+            memory,
+            KeyFolder(folder, "memory"),
+            KeyFolder(folder, "posted"),
+            policy,
+            remembers=self._remembers,
+            posters_kept=lambda: self.settings.memory.posts,
+        )
+
+    def guard(self, statutes: Callable[[], Statutes]) -> Guard:
+        """The guard that judges by `statutes`."""
+        return Guard(statutes, self.holding, self.answering, self.recollection, self.corrections)
+
+    def take(self, settings: Settings) -> None:
+        """Speak in notices, and to whom, as `settings` say now; what is read at start only is in them as it was."""
+        self.settings = settings
+        self.housekeeping.expect_waits_of(settings.defaults.expires_max)
+
+    async def waiting(self) -> int | None:
+        """How many mails wait; None if the store does not answer."""
+        try:
+            return sum((await self._store.waiting_days()).values())
+        except StoreError:
+            return None
+
     async def close(self, seconds: float) -> None:
-        """Give short mails that are on their way `seconds`, then close the store."""
+        """Give short mails that are on their way `seconds`, then close the stores."""
+        await self.corrections.settle()
         await self.correspondence.settle(seconds)
         await self._claims.close()
+        await self.recollection.close()
         await self._store.close()
 
 
@@ -129,6 +186,8 @@ class Application:
         self._lock: int | None = None
         self._certificates = Certificates()
         self._reloading = asyncio.Lock()
+        self._statutes = Statutes(charge.policy, charge.directory)
+        self._reload: Reload | None = None
         self.ports: tuple[int, ...] = ()
 
     async def start(self) -> None:
@@ -138,24 +197,38 @@ class Application:
         listened at.
         """
         settings = self._charge.settings
-        holding = answering = None
+        guard = Guard(lambda: self._statutes)
         if self._charge.can_hold:
             self._lock = lock_state(settings.state_dir)
             database, lock = settings.state_dir / "holds.sqlite3", settings.state_dir / LOCK
             store = await SQLiteStore.open(database, lambda: datetime.now(UTC), beside=(lock,))
-            self._keeper = keeper = Keeper(self._charge, store, self._certificates, self._sweep_seconds)
-            holding, answering = keeper.holding, keeper.answering
+            memory = await SQLiteMemory.open(settings.state_dir / "memory.sqlite3", lambda: datetime.now(UTC))
+            self._keeper = keeper = Keeper(
+                self._charge, store, memory, self._certificates, lambda: self._statutes.policy, self._sweep_seconds
+            )
             await keeper.housekeeping.start()
             self._sweeps = asyncio.create_task(keeper.housekeeping.run())
+            guard = keeper.guard(lambda: self._statutes)
         keep_tracebacks_out(asyncio.get_running_loop())
-        statutes = Statutes(self._charge.policy, self._charge.directory)
-        guard = Guard(lambda: statutes, holding, answering)
         opened = doors(settings, self._certificates)
         self._server = Server(guard, opened, shutdown=settings.timeouts.shutdown.total_seconds())
         await self._server.start()
         self.ports = tuple(self._server.ports)
         _warn_of_open_doors(settings)
         maillog.started(" ".join(_spoken_endpoints(settings, self.ports)), __version__)
+        if self._charge.in_force is not None and self._charge.standing is not None:
+            record = None
+            if self._keeper is not None:
+                record = Record(settings.state_dir, self._keeper.letters, self._keeper.waiting)
+            self._reload = Reload(self._charge.in_force, self._charge.standing, self._take, record)
+            await self._reload.start()
+
+    def _take(self, standing: Standing) -> None:
+        """From the next submission on `standing` counts; one that has its statutes already keeps them."""
+        self._statutes = Statutes(standing.policy, standing.directory)
+        maillog.set_up(standing.settings.log.level, standing.settings.log.format)
+        if self._keeper is not None:
+            self._keeper.take(standing.settings)
 
     async def probe(self) -> None:
         """Try whether the upstream relays for this machine without a login, and warn: then anybody who reaches us can
@@ -186,8 +259,9 @@ class Application:
             maillog.warning("the outbox could not be tried; no mail can be held until it answers", why=str(error))
 
     async def reload(self) -> None:
-        """Read certificates, keys and authorities again, for all handshakes from now on; what cannot be used is logged,
-        and the former one stays in force. Sessions go on. Never raises for what is in a file.
+        """Read certificates, keys and authorities again, for all handshakes from now on, and the settings, for all
+        submissions from now on; what cannot be used is logged, and the former one stays in force. Sessions go on. Never
+        raises for what is in a file.
         """
         async with self._reloading:
             # In a thread: a file may lie on a disk that does not answer.
@@ -196,6 +270,8 @@ class Application:
             maillog.certificate_kept(each)
         for each in reread.doubtful:
             maillog.warning(each)
+        if self._reload is not None:
+            await self._reload.now()
         maillog.reloaded(reread.renewed)
 
     async def stop(self) -> None:
@@ -203,6 +279,8 @@ class Application:
         seconds = self._charge.settings.timeouts.shutdown.total_seconds()
         loop = asyncio.get_running_loop()
         latest = loop.time() + seconds
+        if self._reload is not None:
+            await self._reload.stop()
         if self._server is not None:
             await self._server.stop()
         if self._sweeps is not None:

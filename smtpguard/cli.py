@@ -18,25 +18,25 @@ import click
 from smtpguard import __version__, maillog, replies
 from smtpguard.accounts import Directory
 from smtpguard.app import Application, Charge, run_until_signal
+from smtpguard.config.in_force import InForce, Standing, UnusableSettingsError
 from smtpguard.config.loading import Loaded, load
 from smtpguard.config.named_files import file_troubles
 from smtpguard.config.places import Endpoint, endpoint_of
 from smtpguard.config.problems import format_problem, printable
 from smtpguard.config.settings import Settings, SettingsError
 from smtpguard.config.sources import FileError, regular_octets
+from smtpguard.exits import BROKEN_SETTINGS, CANNOT_CREATE, FOUND_SOMETHING, UNAVAILABLE
 from smtpguard.explain import account_for, explain
 from smtpguard.keys import KeyFolderError
 from smtpguard.mail.address import parse_address
 from smtpguard.policy import Policy
-from smtpguard.process import allow_descriptors, descriptors_for, harden, take_short_turns
+from smtpguard.process import allow_descriptors, descriptors_for, harden, keep_what_is_loaded, take_short_turns
 from smtpguard.state import StateFolderError
+from smtpguard.status import live_findings
 from smtpguard.store import StoreError
-
-FOUND_SOMETHING = 1
-WRONG_COMMAND_LINE = 2
-UNAVAILABLE = 69
-CANNOT_CREATE = 73
-BROKEN_SETTINGS = 78
+from smtpguard.tools.commands import COMMANDS
+from smtpguard.tools.rehearsal import failures, rehearse
+from smtpguard.tools.report import FORMATS, Format, report
 
 # What `explain` reads of one message; mail servers take a tenth of it.
 MESSAGE_OCTETS_MAX = 256 * 1024 * 1024
@@ -93,6 +93,7 @@ def serve(config: Path | None, listen: str | None, upstream: str | None, state_d
     maillog.set_up(log.level, log.format)
     harden()
     take_short_turns()
+    keep_what_is_loaded()
     _allow_descriptors(charge.settings.limits.connections)
     _run(run_until_signal(charge, _say_ports))
 
@@ -126,26 +127,34 @@ def _charge(config: Path | None, listen: str | None, upstream: str | None, state
             )
             policy = Policy()
             return Charge(settings, policy, Directory(policy))
-        loaded = load(config)
-        _print_problems(loaded)
-        if not loaded.ok or loaded.settings is None or loaded.policy is None or loaded.directory is None:
-            raise SystemExit(BROKEN_SETTINGS)
-        settings = loaded.settings.overridden(
-            listen=_endpoint("--listen", listen) if listen else None,
-            upstream=_endpoint("--upstream", upstream) if upstream else None,
-            state_dir=state_dir,
-        )
+        at = _endpoint("--listen", listen) if listen else None
+        behind = _endpoint("--upstream", upstream) if upstream else None
+        in_force = InForce(config, lambda said: said.overridden(listen=at, upstream=behind, state_dir=state_dir))
+        standing = in_force.start()
     except SettingsError as error:
         raise click.UsageError(str(error)) from error
-    missing = settings.missing_to_serve()
-    if loaded.policy.lists:
-        missing += settings.missing_to_hold()
-    missing += [str(each) for each in file_troubles(settings, datetime.now(UTC)) if each.is_fatal]
-    if missing:
-        for each in missing:
-            click.echo(printable(f"{config}: {each}"), err=True)
+    except UnusableSettingsError as error:
+        for each in error.problems:
+            click.echo(format_problem(each), err=True)
+        raise SystemExit(BROKEN_SETTINGS) from error
+    _say_last_good(standing)
+    broken = [str(each) for each in file_troubles(standing.settings, datetime.now(UTC)) if each.is_fatal]
+    for trouble in broken:
+        click.echo(printable(f"{config}: {trouble}"), err=True)
+    if broken:
         raise SystemExit(BROKEN_SETTINGS)
-    return Charge(settings, loaded.policy, loaded.directory)
+    return Charge(standing.settings, standing.policy, standing.directory, in_force, standing)
+
+
+def _say_last_good(standing: Standing) -> None:
+    """At start, to whoever stands there; the log says the same."""
+    for problem in standing.warnings:
+        click.echo(format_problem(problem), err=True)
+    for kept in standing.kept:
+        for problem in kept.problems:
+            click.echo(format_problem(problem), err=True)
+        counts = "NOTHING IN IT COUNTS YET" if kept.is_new else "STARTING WITH ITS LAST GOOD VERSION"
+        click.echo(printable(f"{kept.name}: {counts}"), err=True)
 
 
 def _endpoint(option: str, text: str) -> Endpoint:
@@ -179,27 +188,53 @@ def _run(work: Coroutine[Any, Any, None]) -> None:
 
 @main.command()
 @_CONFIG
-def check(config: Path | None) -> None:
+@click.option("--format", "form", type=click.Choice(FORMATS), default="text", help="For people, programs, or GitHub.")
+@click.option("--live", is_flag=True, help="Ask the running guard instead: which files count as they stand?")
+@click.option("--state-dir", type=click.Path(path_type=Path, file_okay=False), help="With --live: that of the guard.")
+def check(config: Path | None, form: Format, live: bool, state_dir: Path | None) -> None:
     """Read the settings and every list file, and print what is wrong with them; exit code 1 if anything is.
 
-    Certificates, keys and the password file are opened as well; what is wrong with them on this machine is a warning.
+    The examples in list files are tried: one that fares otherwise than it says is an error. Certificates, keys and the
+    password file are opened as well; what is wrong with them on this machine is a warning.
     """
+    if live:
+        _check_live(config, state_dir)
+        return
     if config is None:
         raise click.UsageError("give --config FILE")
+    maillog.set_up("warning")
     loaded = load(config)
-    _print_problems(loaded, err=False)
-    if not loaded.ok:
+    now = datetime.now(UTC)
+    problems = (*loaded.problems, *failures(loaded, rehearse(loaded, now)))
+    broken = any(each.is_error for each in problems)
+    for line in report(problems, [] if broken else _remarks(config, loaded, now), config, form):
+        click.echo(line)
+    if broken:
         raise SystemExit(FOUND_SOMETHING)
+
+
+def _check_live(config: Path | None, state_dir: Path | None) -> None:
+    if state_dir is None:
+        if config is None:
+            raise click.UsageError("give --config FILE, or --state-dir FOLDER")
+        state_dir = InForce(config).state_dir()
+    found, said = live_findings(state_dir, datetime.now(UTC))
+    for each in (*found, *said):
+        click.echo("\n".join(map(printable, each.splitlines())))
+    if found:
+        raise SystemExit(FOUND_SOMETHING)
+
+
+def _remarks(config: Path, loaded: Loaded, now: datetime) -> list[str]:
+    """What `check` says of files without errors."""
     settings, policy = loaded.settings, loaded.policy
-    if settings is not None and policy is not None:
-        for each in settings.missing_to_serve():
-            click.echo(f"note: to serve, {each}")
-        for each in settings.missing_to_hold():
-            click.echo(f"note: to hold mail, {each}")
-        for trouble in file_troubles(settings, datetime.now(UTC)):
-            # No error: the settings may be meant for another machine.
-            click.echo(printable(f"warning: {trouble}"))
-        click.echo(printable(f"{config}: {len(policy.lists)} lists, no error"))
+    if settings is None or policy is None:
+        return []
+    remarks = [f"note: to serve, {each}" for each in settings.missing_to_serve()]
+    remarks += [f"note: to hold mail, {each}" for each in settings.missing_to_hold()]
+    # No error: the settings may be meant for another machine.
+    remarks += [printable(f"warning: {trouble}") for trouble in file_troubles(settings, now)]
+    return [*remarks, printable(f"{config}: {len(policy.lists)} lists, no error")]
 
 
 @main.command("explain")
@@ -215,6 +250,7 @@ def explain_command(
     maillog.set_up("warning")
     policy = Policy()
     directory = Directory(policy)
+    loaded = None
     if config is not None:
         loaded = load(config)
         _print_problems(loaded)
@@ -229,7 +265,8 @@ def explain_command(
             octets = regular_octets(path, MESSAGE_OCTETS_MAX)
         except FileError as error:
             raise click.UsageError(printable(f"{path} {error}")) from error
-        explanation = explain(str(path), octets, account_for(account, directory, octets), recipients, policy)
+        sender = account_for(account, directory, octets)
+        explanation = explain(str(path), octets, sender, recipients, policy, loaded=loaded)
         if as_json:
             # ASCII: a line stays one line for every reader (U+2028), and a file name of strange octets stays itself.
             click.echo(json.dumps(explanation.as_json()))
@@ -249,9 +286,13 @@ def _wrong_with(recipient: str, policy: Policy) -> str | None:
     return None
 
 
-def _print_problems(loaded: Loaded, *, err: bool = True) -> None:
+def _print_problems(loaded: Loaded) -> None:
     for problem in loaded.problems:
-        click.echo(format_problem(problem), err=err)
+        click.echo(format_problem(problem), err=True)
+
+
+for _each in COMMANDS:
+    main.add_command(_each)
 
 
 @main.command()

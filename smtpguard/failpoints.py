@@ -22,6 +22,8 @@ Point = Literal[
     "expire.decided",
     "relay.before_end",
     "relay.replied",
+    "memory.before_write",
+    "memory.written",
 ]
 POINTS: tuple[Point, ...] = get_args(Point)
 

@@ -12,6 +12,7 @@ from smtpguard import maillog, outcomes, replies
 from smtpguard.accounts import Directory, is_guard_address
 from smtpguard.answering import Answering
 from smtpguard.answers.token import Token
+from smtpguard.corrections import Corrections
 from smtpguard.examination import examine
 from smtpguard.failpoints import reach
 from smtpguard.holding import Holding
@@ -22,6 +23,7 @@ from smtpguard.mail.message import Submission
 from smtpguard.mail.reply import Reply
 from smtpguard.policy import Policy
 from smtpguard.reading import Reading
+from smtpguard.recollection import NOTHING_RECALLED, Recalled, Recollection
 from smtpguard.store import StoreError
 from smtpguard.upstream import Arriving, Upstream, UpstreamError
 from smtpguard.verdict import Action
@@ -38,15 +40,23 @@ class Statutes:
 class Guard:
     """Judges each submission once, before anybody gets it, and passes, holds, refuses or defers it.
 
-    `holding` and `answering` are None where nothing can be held: a pure relay, or a policy without lists.
+    `holding` and `answering` are None where nothing can be held: a pure relay, or a policy without lists; without
+    `recollection` and `corrections` nothing is known of the past.
     """
 
     def __init__(
-        self, statutes: Callable[[], Statutes], holding: Holding | None = None, answering: Answering | None = None
+        self,
+        statutes: Callable[[], Statutes],
+        holding: Holding | None = None,
+        answering: Answering | None = None,
+        recollection: Recollection | None = None,
+        corrections: Corrections | None = None,
     ) -> None:
         self._statutes = statutes
         self._holding = holding
         self._answering = answering
+        self._recollection = recollection
+        self._corrections = corrections
         self._reading = Reading()
 
     def takes_answers_at(self, address: Address) -> bool:
@@ -91,10 +101,19 @@ class Guard:
         try:
             if await self._carries_code(submission, codes, statutes.policy):
                 return await self._refuse(arrival, upstream, outcomes.CARRIES_CODE)
-            verdict = examine(submission, statutes.policy)
+            recalled = await self._recall(submission, statutes.policy)
+            verdict = examine(submission, statutes.policy, recalled.evidence)
             match verdict.action:
+                case Action.PASS if not recalled.complete:
+                    # 90-09: the envelope says nothing against it, but what was posted before might.
+                    await upstream.reset()
+                    maillog.deferred(arrival.id, "memory")
+                    return outcomes.NOT_NOW
                 case Action.PASS:
-                    return await self._pass(arrival, upstream)
+                    reply = await self._pass(arrival, upstream)
+                    if reply.ok:
+                        self._remember(submission, recalled)
+                    return reply
                 case Action.HOLD:
                     return await self._holding.hold(arrival, submission, verdict, statutes.policy, upstream)
                 case _:
@@ -112,6 +131,19 @@ class Guard:
         """
         addresses = [each.address for each in arrival.envelope.recipients]
         return arrival.behind_front and all(each is not None and self.takes_answers_at(each) for each in addresses)
+
+    async def _recall(self, submission: Submission, policy: Policy) -> Recalled:
+        if self._recollection is None:
+            return NOTHING_RECALLED
+        return await self._recollection.recall(submission, policy)
+
+    def _remember(self, submission: Submission, recalled: Recalled) -> None:
+        """After the mail server's 250: it is known from now on, and what it corrects need not wait (12-14)."""
+        if self._recollection is None or recalled.post is None or submission.account is None:
+            return
+        self._recollection.keep(recalled)
+        if self._corrections is not None:
+            self._corrections.taken(submission.account, submission.message)
 
     async def _pass(self, arrival: Arrival, upstream: Upstream) -> Reply:
         reach("relay.before_end")

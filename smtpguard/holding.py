@@ -11,22 +11,25 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from smtpguard import maillog, outcomes
 from smtpguard.answers.token import Token
+from smtpguard.checks.desk_beside_list import DESK_JOINT, desks_among
+from smtpguard.corrections import Corrections
 from smtpguard.correspondence import Correspondence
 from smtpguard.failpoints import reach
-from smtpguard.held import HeldMail, HeldRow, NumberedList, State
+from smtpguard.held import HeldMail, HeldRow, NumberedList, State, Tags
 from smtpguard.keys import KeyFolderError
+from smtpguard.mail.address import Address
 from smtpguard.mail.arrival import Arrival
 from smtpguard.mail.envelope import Envelope
 from smtpguard.mail.message import Submission
 from smtpguard.mail.received import below_front
 from smtpguard.mail.reply import Reply
 from smtpguard.notices.compose import Site, compose_notice
-from smtpguard.policy import Policy
+from smtpguard.policy import Kind, Policy
 from smtpguard.safe import Safe
 from smtpguard.store import HoldStore, StoreError
 from smtpguard.upstream import Carrier, Upstream, UpstreamError
@@ -57,6 +60,7 @@ class Holding:
         language: str = "en",
         checks_outbox: bool = True,
         times: HoldTimes | None = None,
+        corrections: Corrections | None = None,
     ) -> None:
         self._store = store
         self._safe = safe
@@ -66,6 +70,7 @@ class Holding:
         self._language = language
         self._checks_outbox = checks_outbox
         self._times = times or HoldTimes()
+        self._corrections = corrections
 
     @property
     def can_require_tls(self) -> bool:
@@ -104,9 +109,7 @@ class Holding:
         attempt: _Attempt,
     ) -> Reply:
         held = held_mail(arrival, submission, verdict, policy)
-        # A front puts a Received field of its own above each copy.
-        typed = below_front(held.wire) if arrival.behind_front else None
-        tags, known = await self._safe.tags(held, submission.message.message_id, typed)
+        tags, known = await self._tags(arrival, submission, held)
         former = await self._store.find_resend(known) if known else None
         if former is not None and _is_quick_resend(former):
             await upstream.reset()
@@ -131,10 +134,11 @@ class Holding:
         attempt.row = row
         await self._store.add(row)
         reach("hold.committed")
+        if self._corrections is not None:
+            self._corrections.expect(tags)
 
-        notice = compose_notice(
-            head, self._site(), held, token.lines, language=language, again=former is not None
-        )  # fmt: skip
+        site = _site_for(verdict, policy, self._site())
+        notice = compose_notice(head, site, held, token.lines, language=language, again=former is not None)
         outcome = await self._correspondence.send_with(
             carrier, mailbox, notice, attempt.before_end, requires_tls=held.requires_tls
         )
@@ -153,6 +157,13 @@ class Holding:
         reach("hold.marked")
         maillog.held(arrival.id)
         return outcomes.HELD
+
+    async def _tags(self, arrival: Arrival, submission: Submission, held: HeldMail) -> tuple[Tags, tuple[bytes, ...]]:
+        # A front puts a Received field of its own above each copy.
+        typed = below_front(held.wire) if arrival.behind_front else None
+        corrects = self._corrections is not None and self._corrections.remembers()
+        own_text = submission.message.own_text if corrects else None
+        return await self._safe.tags(held, submission.message.message_id, typed, own_text)
 
     def _can_carry(self, held: HeldMail, extensions: frozenset[str]) -> bool:
         """False if the outbox lacks what the mail was submitted with: found out now, not when its sender says SEND.
@@ -196,14 +207,13 @@ class _Attempt:
 def held_mail(arrival: Arrival, submission: Submission, verdict: Verdict, policy: Policy) -> HeldMail:
     """The plain text of the box: everything that is needed to tell the sender, and to send it as it came."""
     suggested = {each.suggested for each in verdict.findings if each.suggested}
-    numbers: dict[str, int] = {}
+    desks = _desks_to_choose(submission, verdict, policy)
+    numbers: dict[tuple[str, str], int] = {}
     recipient_lists: list[int | None] = []
     for path in arrival.envelope.recipients:
-        found = policy.list_of(path.address) if path.address is not None else None
-        recipient_lists.append(None if found is None else numbers.setdefault(found.id, len(numbers) + 1))
-    lists = tuple(
-        NumberedList(number, id_, policy.by_id[id_].about, id_ in suggested) for id_, number in numbers.items()
-    )
+        found = _numbered(path.address, policy, desks) if path.address is not None else None
+        recipient_lists.append(None if found is None else numbers.setdefault(found, len(numbers) + 1))
+    lists = tuple(NumberedList(number, id_, about, id_ in suggested) for (id_, about), number in numbers.items())
     message = submission.message
     account = submission.account
     assert account is not None  # noqa: S101 - 90-03: without an account nothing is judged
@@ -218,9 +228,34 @@ def held_mail(arrival: Arrival, submission: Submission, verdict: Verdict, policy
         lists=lists,
         recipient_lists=tuple(recipient_lists),
         arrived=arrival.arrived,
-        expires=arrival.arrived + policy.expires,
+        expires=arrival.arrived + policy.expires_of(policy.lists_of(submission.recipients)),
         wire=b"".join(arrival.content.pieces()),
     )
+
+
+def _desks_to_choose(submission: Submission, verdict: Verdict, policy: Policy) -> str | None:
+    """What the desks of the envelope are called together where a choice can keep them alone: in 12-28 only."""
+    if not any(each.id == "12-28" for each in verdict.findings):
+        return None
+    return DESK_JOINT.join(desks_among(submission.recipients, policy)) or None
+
+
+def _numbered(address: Address, policy: Policy, desks: str | None) -> tuple[str, str] | None:
+    """Name and description of what a choice can keep or leave out: a list, a group that reaches lists, or all desks."""
+    if desks is not None and policy.kind(address) is Kind.DESK:
+        return desks, ""
+    found = policy.list_of(address)
+    if found is not None:
+        return found.id, found.about
+    inside = policy.lists_of((address,))
+    return (address.normal, ", ".join(each.id for each in inside)) if inside else None
+
+
+def _site_for(verdict: Verdict, policy: Policy, site: Site) -> Site:
+    """`site`, with the telephone number of the list that is suggested first, if its file names one."""
+    suggested = next((each.suggested for each in verdict.findings if each.suggested), None)
+    found = policy.by_id.get(suggested) if suggested is not None else None
+    return site if found is None or found.call is None else replace(site, call=found.call)
 
 
 def _is_quick_resend(former: HeldRow) -> bool:

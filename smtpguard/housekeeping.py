@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 
 from smtpguard import maillog
@@ -39,7 +39,8 @@ WEEK_KEYS_BEYOND_WAIT = timedelta(days=14)
 
 
 class Housekeeping:
-    """The sweep. `clock` is aware UTC and the store's time; `sweep_seconds` the pause between two sweeps."""
+    """The sweep. `clock` is aware UTC and the store's time; `sweep_seconds` the pause between two sweeps.
+    `beside` are sweeps of others, done at the end of each and at the start."""
 
     def __init__(
         self,
@@ -55,6 +56,7 @@ class Housekeeping:
         monotonic: Callable[[], float] = time.monotonic,
         longest_wait: timedelta = timedelta(days=7),
         sweep_seconds: float = SWEEP_SECONDS,
+        beside: Sequence[Callable[[], Awaitable[None]]] = (),
     ) -> None:
         self._store = store
         self._keys = keys
@@ -67,6 +69,7 @@ class Housekeeping:
         self._monotonic = monotonic
         self._week_keys = longest_wait + WEEK_KEYS_BEYOND_WAIT
         self._sweep_seconds = sweep_seconds
+        self._beside = beside
         self._last: tuple[datetime, float] | None = None
         self._paused_until: float | None = None
 
@@ -83,6 +86,12 @@ class Housekeeping:
         if before is not None and now - before > AWAY_MAX:
             self._pause("the guard was away for more than a day")
         await self._tell_of_lost_keys()
+        for each in self._beside:
+            await each()
+
+    def expect_waits_of(self, longest_wait: timedelta) -> None:
+        """Mail may wait so long from now on; what was held before may still wait as long as before."""
+        self._week_keys = max(self._week_keys, longest_wait + WEEK_KEYS_BEYOND_WAIT)
 
     async def run(self) -> None:
         """Sweep until cancelled. A failing store is a line in the log, and another try at the next sweep."""
@@ -102,6 +111,8 @@ class Housekeeping:
         await self._store.purge_tombstones(TOMBSTONES)
         await self._store.tidy()
         await self._erase_keys()
+        for each in self._beside:
+            await each()
 
     def _watch_clock(self) -> None:
         wall, steady = self._clock(), self._monotonic()

@@ -78,6 +78,11 @@ def discarded(mail_id: str) -> None:
     _event("discarded", mail_id)
 
 
+def corrected() -> None:
+    """A held mail was thrown away because its sender has sent a corrected copy; its id lies sealed."""
+    _event("discarded", "-", note="corrected by its sender")
+
+
 def expired(count: int) -> None:
     """Held mails were deleted unsent."""
     _event("expired", "-", count=count)
@@ -95,7 +100,25 @@ def started(listeners: str, version: str) -> None:
 
 def reloaded(renewed: int) -> None:
     """SIGHUP was obeyed; `renewed` counts the TLS contexts that were made anew."""
-    _event("reloaded", "-", certificates=renewed, note="certificates are read again; settings are read at start only")
+    _event("reloaded", "-", certificates=renewed)
+
+
+def settings_read(changed: int, removed: int, kept: int, files: int) -> None:
+    """Settings were read again: so many files are new or gone, so many cannot be used, so many are in force."""
+    _event("settings-read", "-", changed=changed, removed=removed, not_used=kept, in_force=files)
+
+
+def file_kept(name: str, why: str, more: int, is_new: bool) -> None:
+    """A settings file cannot be used; `why` is its first problem, of `more` besides. Words in it are an admin's."""
+    note = "nothing in it counts yet" if is_new else "its last good version stays in force"
+    _event(
+        "file-not-used", "-", level=logging.ERROR, file=_masked(name), why=_masked(why), more=more or None, note=note
+    )
+
+
+def file_mended(name: str) -> None:
+    """A settings file that could not be used is in order again, or gone."""
+    _event("file-mended", "-", file=_masked(name))
 
 
 def certificate_kept(why: str) -> None:

@@ -54,7 +54,7 @@ def site(folder: Path, text: str) -> Path:
 def test_version_and_help_say_what_there_is() -> None:
     assert f"smtpguard, version {__version__}\n" == CliRunner().invoke(main, ["--version"]).output
     said = CliRunner().invoke(main, ["-h"]).output
-    for command in ("serve", "check", "explain", "demo"):
+    for command in ("serve", "check", "explain", "demo", "edit", "lists", "new-list", "rules-page", "schema"):
         assert re.search(rf"(?m)^  {command} ", said)
 
 

@@ -22,8 +22,12 @@ _HEADER = (
 
 
 def write_bodies(folder: Path) -> dict[str, Path]:
-    """Write the three mails, lines ending in LF as smtp-source wants them; their files by size."""
-    mails = {"4 KB": _prose_mail(), "100 KB": _mail_with_attachment(), "10 MB": _huge_mail()}
+    """Write the three mails, lines ending in LF as smtp-source wants them; their files by size.
+
+    "held" is the 4 KB under another Subject: else the next mail would be taken for its correction (12-14).
+    """
+    held = _prose_mail().replace("Subject: Minutes", "Subject: Draft minutes")
+    mails = {"4 KB": _prose_mail(), "held": held, "100 KB": _mail_with_attachment(), "10 MB": _huge_mail()}
     files = {}
     for size, text in mails.items():
         files[size] = folder / f"{size.replace(' ', '')}.eml"

@@ -142,7 +142,7 @@ class Bench:
     def hold(self, system: System) -> None:
         """Mails to two lists: each is sealed, committed, and its notice taken. Raises RuntimeError if one passes."""
         order = Order(
-            system.port, str(self._bodies["4 KB"]), 1, self._seconds, login=True,
+            system.port, str(self._bodies["held"]), 1, self._seconds, login=True,
             recipients=("berlin@lists.example.test", "press@lists.example.test"),
         )  # fmt: skip
         outcome = send_by(order)

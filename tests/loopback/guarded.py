@@ -200,7 +200,11 @@ class House:
 
 
 def write_config(folder: Path, up: FakeUpstream, out: FakeUpstream, **changes: Any) -> Path:
-    """smtpguard.yaml and the list files; `changes` replace keys of the site file, None takes one away."""
+    """smtpguard.yaml and the list files; `changes` replace keys of the site file, None takes one away.
+
+    `list_changes` has keys for list files, by the list's name.
+    """
+    list_changes = changes.pop("list_changes", {})
     site: dict[str, Any] = {
         "organisation": "Example Union",
         "address": "mailcheck@check.example.test",
@@ -233,6 +237,7 @@ def write_config(folder: Path, up: FakeUpstream, out: FakeUpstream, **changes: A
             "about": f"About {name}",
             "contact": f"{name}-owner@lists.example.test",
             **more,
+            **list_changes.get(name, {}),
         }
         (lists / f"{name}.yaml").write_text(yaml.safe_dump(entry), "utf-8")
     path = folder / "smtpguard.yaml"

@@ -30,10 +30,11 @@ HOLD = ("hold.sealed", "hold.committed", "hold.noticed", "hold.marked")
 RELEASE = ("release.claimed", "release.sending", "release.sent", "release.decided")
 RELAY = ("relay.before_end", "relay.replied")
 EXPIRE = ("expire.decided",)
+MEMORY = ("memory.before_write", "memory.written")
 
 
 def test_every_point_is_tried_here() -> None:
-    assert set(POINTS) == {*HOLD, *RELEASE, *RELAY, *EXPIRE}
+    assert set(POINTS) == {*HOLD, *RELEASE, *RELAY, *EXPIRE, *MEMORY}
 
 
 async def submit(port: int, to: list[str], octets: bytes) -> int:
@@ -131,3 +132,23 @@ async def test_killed_in_an_expiry(tmp_path: Path) -> None:
             await submit(guard.ports[0], [address], mail("anna", [address], body="SEND"))
 
         assert 0 == released(out)
+
+
+@pytest.mark.parametrize("point", MEMORY)
+async def test_killed_between_the_250_of_the_mail_server_and_the_memory(tmp_path: Path, point: str) -> None:
+    text = " ".join(f"word{number}" for number in range(60))
+    async with FakeUpstream(users=PASSWORDS, require_login=True) as up, FakeUpstream(xclient=XCLIENT) as out:
+        config = write_config(tmp_path, up, out)
+        async with serving(config, fail_at=point) as guard:
+            # The reply does not wait for the memory.
+            assert 250 == await submit(guard.ports[0], [BERLIN], mail("anna", [BERLIN], body=text))
+            assert -9 == await guard.ended()
+        assert 1 == len(up.messages)
+
+        async with serving(config) as guard:
+            # The client has its 250 and does not try again; if it did, it is the same list.
+            assert 250 == await submit(guard.ports[0], [BERLIN], mail("anna", [BERLIN], body=text))
+            assert 2 == len(up.messages)
+            assert 250 == await submit(guard.ports[0], [ALL], mail("anna", [ALL], subject="All", body=text))
+            assert 2 == len(up.messages)
+            assert 1 == len(notices(out))

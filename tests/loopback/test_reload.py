@@ -130,7 +130,7 @@ async def test_after_sighup_new_handshakes_use_the_new_certificate_and_sessions_
             assert (await client.ask(b"Subject: on\r\n\r\nwith it\r\n.")).startswith(b"250")
         assert 2 == len(up.messages)
         assert b"certificates=1" in guard.log
-        assert b"settings are read at start only" in guard.log
+        assert b"event=settings-read" in guard.log
         assert b"level=error" not in guard.log
 
 

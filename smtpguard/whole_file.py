@@ -1,0 +1,33 @@
+"""A small file of the guard's own that is replaced as a whole or not at all: no reader ever sees half of it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def replace_file(path: Path, octets: bytes, *, durable: bool = True) -> None:
+    """Put `octets` (mode 0600) in the place of the file at `path`. Raises OSError; the former file is left as it was.
+
+    `durable`: on the disk, name and all, when this returns (rename(2) alone promises the order only). One writer for
+    each file: the new one has a fixed name until it is whole, so that a crash leaves at most one behind.
+    """
+    new = path.with_name(f".{path.name}.new")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+    with os.fdopen(os.open(new, flags, 0o600), "wb") as file:
+        file.write(octets)
+        file.flush()
+        if durable:
+            os.fsync(file.fileno())
+    new.replace(path)
+    if durable:
+        sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in `folder` durable. Raises OSError."""
+    number = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)

@@ -1,0 +1,131 @@
+"""Who is told of a broken settings file, and how often."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from smtpguard.config.in_force import Kept
+from smtpguard.config.problems import Problem, Severity
+from smtpguard.correspondence import Correspondence
+from smtpguard.file_letters import LETTERS_AT_ONCE_MAX, FileLetters
+from smtpguard.mail.address import Address
+from smtpguard.notices.compose import Site
+from smtpguard.upstream.outbox import Credentials, OutboxLogin, SubmissionOutbox
+from smtpguard.upstream.target import Target, Timeouts
+from tests.loopback.fake_upstream import FakeUpstream
+from tests.loopback.guarded import XCLIENT, body, parsed
+
+IT = Address("it", "example.test")
+OWNER = Address("berlin-owner", "lists.example.test")
+SITE = Site(organisation="Example Union", zone=None, call=None, desk=None)
+
+
+class Scene:
+    """A guard's letters over restarts, with a clock that is set by hand."""
+
+    def __init__(self, folder: Path, out: FakeUpstream) -> None:
+        self.folder = folder
+        self.out = out
+        self.now = datetime(2026, 12, 1, 12, tzinfo=UTC)
+        self._ids: Iterator[str] = (f"id{number}" for number in range(10_000))
+        self.restart()
+
+    def restart(self) -> None:
+        bounds = Timeouts(connect=5, reply=5, final=5)
+        target = Target("127.0.0.1", self.out.port, "none", None, bounds)
+        user = Credentials("mailcheck", "")
+        outbox = SubmissionOutbox(target, login=OutboxLogin.XCLIENT, hello_name="check.example.test", credentials=user)
+        self.post = Correspondence(outbox, Address("mailcheck", "check.example.test"), lambda: next(self._ids))
+        self.letters = FileLetters(self.post, self.folder, lambda: SITE, clock=lambda: self.now)
+
+    async def told(self, *kept: Kept, names: tuple[str, ...] = ("smtpguard.yaml", "lists/berlin.yaml")) -> list[str]:
+        """The subjects of what was sent for that."""
+        before = len(self.out.messages)
+        await self.letters.tell(kept, {each: OWNER if "berlin" in each else IT for each in names}, IT)
+        await self.post.settle(10)
+        return [str(parsed(each)["Subject"]) for each in self.out.messages[before:]]
+
+
+def broken(text: str = "a mistake", name: str = "lists/berlin.yaml", *, file: str | None = None) -> Kept:
+    problem = Problem(file or name, 3, 1, Severity.ERROR, text, "the: line")
+    return Kept(name, (problem,), OWNER if "berlin" in name else None, is_new=False)
+
+
+@pytest.fixture
+async def scene(tmp_path: Path):  # type: ignore[no-untyped-def]
+    async with FakeUpstream(xclient=XCLIENT) as out:
+        yield Scene(tmp_path, out)
+
+
+BROKEN = "lists/berlin.yaml cannot be used as it is"
+MENDED = "lists/berlin.yaml is in order again"
+
+
+async def test_one_mail_for_one_mistake_and_one_when_it_is_mended(scene: Scene) -> None:
+    assert [BROKEN] == await scene.told(broken())
+    assert [] == await scene.told(broken())
+    scene.now += timedelta(days=3)
+    assert [] == await scene.told(broken())
+    assert [MENDED] == await scene.told()
+    assert [] == await scene.told()
+
+
+async def test_another_mistake_is_told_after_a_day(scene: Scene) -> None:
+    await scene.told(broken())
+    scene.now += timedelta(hours=23)
+    assert [] == await scene.told(broken("another"))
+    scene.now += timedelta(hours=2)
+    assert [BROKEN] == await scene.told(broken("another"))
+
+
+async def test_broken_mended_and_broken_again_on_one_day_is_told_once_each(scene: Scene) -> None:
+    assert [BROKEN] == await scene.told(broken())
+    assert [MENDED] == await scene.told()
+    assert [] == await scene.told(broken())
+    assert [] == await scene.told()
+
+
+async def test_what_was_told_is_remembered_over_a_restart(scene: Scene) -> None:
+    await scene.told(broken())
+    scene.restart()
+    assert [] == await scene.told(broken())
+    scene.restart()
+    assert [MENDED] == await scene.told()
+    assert 0o600 == (scene.folder / "file-letters.json").stat().st_mode & 0o777
+
+
+async def test_a_damaged_memory_is_begun_anew(scene: Scene) -> None:
+    await scene.told(broken())
+    (scene.folder / "file-letters.json").write_text("[1")
+    scene.restart()
+    assert [BROKEN] == await scene.told(broken())
+
+
+async def test_of_a_broken_file_that_was_deleted_nothing_more_is_said(scene: Scene) -> None:
+    await scene.told(broken())
+    assert [] == await scene.told(names=("smtpguard.yaml",))
+
+
+async def test_a_file_without_a_contact_is_told_to_the_sites(scene: Scene) -> None:
+    await scene.told(broken(name="lists/unreadable.yaml"))
+    assert (b"TO:<it@example.test>",) == scene.out.messages[0].rcpts
+
+
+async def test_a_line_of_another_file_is_not_quoted(scene: Scene) -> None:
+    await scene.told(broken())
+    assert "the: line" in body(parsed(scene.out.messages[0]))
+    scene.now += timedelta(days=2)
+    await scene.told(broken("elsewhere", file="smtpguard.yaml"))
+    assert "smtpguard.yaml:3:1: elsewhere" in body(parsed(scene.out.messages[1]))
+    assert "the: line" not in body(parsed(scene.out.messages[1]))
+
+
+async def test_many_broken_files_are_told_by_and_by(scene: Scene) -> None:
+    many = [broken(name=f"lists/list{number}.yaml") for number in range(LETTERS_AT_ONCE_MAX + 5)]
+    assert LETTERS_AT_ONCE_MAX == len(await scene.told(*many))
+    assert 5 == len(await scene.told(*many))
+    assert 0 == len(await scene.told(*many))

@@ -1,0 +1,160 @@
+"""Settings files that change in every way in which editors, git and Kubernetes change them."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
+from pathlib import Path
+
+import pytest
+
+import smtpguard.watch
+from smtpguard.watch import Watch
+
+
+@pytest.fixture
+def lists(tmp_path: Path) -> Path:
+    """A folder with a site file and one list, which Kubernetes might have mounted."""
+    for name in ("..one", "..two", "lists"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "..one" / "kube.yaml").write_text("one")
+    (tmp_path / "..two" / "kube.yaml").write_text("two")
+    (tmp_path / "smtpguard.yaml").write_text("site")
+    (tmp_path / "lists" / "berlin.yaml").write_text("berlin")
+    (tmp_path / "lists" / "..data").symlink_to("../..one")
+    (tmp_path / "lists" / "kube.yaml").symlink_to("..data/kube.yaml")
+    return tmp_path / "lists"
+
+
+def in_place(lists: Path) -> None:
+    with (lists / "berlin.yaml").open("r+") as file:
+        file.write("BERLIN")
+
+
+def by_rename(lists: Path) -> None:
+    new = lists / "berlin.yaml.new"
+    new.write_text("rename")
+    new.rename(lists / "berlin.yaml")
+
+
+def by_rename_of_the_old_one(lists: Path) -> None:
+    (lists / "berlin.yaml").rename(lists / "berlin.yaml~")
+    (lists / "berlin.yaml").write_text("vim does so")
+
+
+def by_swapping_a_link(lists: Path) -> None:
+    (lists / "..data_tmp").symlink_to("../..two")
+    (lists / "..data_tmp").rename(lists / "..data")
+
+
+def by_deleting(lists: Path) -> None:
+    (lists / "berlin.yaml").unlink()
+
+
+def by_a_new_file(lists: Path) -> None:
+    (lists / "press.yaml").write_text("press")
+
+
+def of_the_site_file(lists: Path) -> None:
+    (lists.parent / "smtpguard.yaml").write_text("changed")
+
+
+def of_the_whole_folder(lists: Path) -> None:
+    lists.rename(lists.parent / "old")
+    lists.mkdir()
+    (lists / "berlin.yaml").write_text("from another disk")
+
+
+WAYS = [
+    in_place,
+    by_rename,
+    by_rename_of_the_old_one,
+    by_swapping_a_link,
+    by_deleting,
+    by_a_new_file,
+    of_the_site_file,
+    of_the_whole_folder,
+]
+
+
+async def next_of(changes: AsyncIterator[None]) -> None:
+    async with asyncio.timeout(20):
+        await anext(changes)
+
+
+async def changes_of(lists: Path, change: Callable[[Path], None], watch: Watch) -> None:
+    """Pass once `watch` tells of `change`."""
+
+    async def change_it() -> None:
+        await asyncio.sleep(0.3)
+        change(lists)
+
+    async with aclosing(watch.changes()) as changes, asyncio.TaskGroup() as tasks:
+        await next_of(changes)  # the first look
+        tasks.create_task(change_it())
+        await next_of(changes)
+
+
+@pytest.mark.parametrize("change", WAYS, ids=lambda change: change.__name__)
+async def test_a_change_is_told_by_the_system(lists: Path, change: Callable[[Path], None]) -> None:
+    await changes_of(lists, change, Watch(lists.parent / "smtpguard.yaml", lists, look_seconds=15))
+
+
+@pytest.mark.parametrize("change", WAYS, ids=lambda change: change.__name__)
+async def test_a_change_is_seen_where_the_system_tells_nothing(
+    lists: Path, change: Callable[[Path], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuses(*_: object, **__: object) -> None:
+        raise OSError("no inotify")
+
+    monkeypatch.setattr(smtpguard.watch, "awatch", refuses)
+    await changes_of(lists, change, Watch(lists.parent / "smtpguard.yaml", lists, look_seconds=0.05))
+
+
+async def test_a_folder_that_comes_later_is_seen(tmp_path: Path) -> None:
+    (tmp_path / "smtpguard.yaml").write_text("site")
+    watch = Watch(tmp_path / "smtpguard.yaml", tmp_path / "lists", look_seconds=15)
+    async with aclosing(watch.changes()) as changes:
+        await next_of(changes)
+        waiting = asyncio.create_task(next_of(changes))
+        await asyncio.sleep(0.3)
+        (tmp_path / "lists").mkdir()
+        await asyncio.sleep(0.3)
+        (tmp_path / "lists" / "berlin.yaml").write_text("berlin")
+        await waiting
+
+
+@pytest.mark.slow
+async def test_a_file_that_is_still_written_is_waited_for(lists: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(smtpguard.watch, "QUIET_SECONDS", 1.5)
+    written = []
+
+    async def write_slowly() -> None:
+        with (lists / "berlin.yaml").open("w") as file:
+            for piece in range(12):
+                file.write(f"line {piece}\n")
+                file.flush()
+                written.append(piece)
+                await asyncio.sleep(0.1)
+
+    watch = Watch(lists.parent / "smtpguard.yaml", lists, look_seconds=0.5)
+    async with aclosing(watch.changes()) as changes, asyncio.TaskGroup() as tasks:
+        await next_of(changes)  # the first look
+        tasks.create_task(write_slowly())
+        await next_of(changes)
+        assert 12 == len(written)
+
+
+async def test_neighbours_of_the_site_file_are_nobodys_business(lists: Path) -> None:
+    watch = Watch(lists.parent / "smtpguard.yaml", lists, look_seconds=0.05)
+    async with aclosing(watch.changes()) as changes:
+        await next_of(changes)
+        waiting = asyncio.create_task(anext(changes))
+        await asyncio.sleep(0.3)
+        (lists.parent / "notes.txt").write_text("mine")
+        done, _ = await asyncio.wait([waiting], timeout=1)
+        assert not done
+        os.utime(lists / "berlin.yaml")
+        await asyncio.wait_for(waiting, 20)
