@@ -101,7 +101,7 @@ class Settings(Section):
     state_dir: FilePath = Field(default_factory=default_state_dir)
     keys: PathBelow = Path("keys")
     store: StoreSettings = StoreSettings()
-    remember: Literal["none", "lists"] = "lists"
+    remember: Literal["none", "lists"] = "none"
     memory: MemorySettings = MemorySettings()
     log: LogSettings = LogSettings()
     limits: Limits = Limits()

@@ -207,6 +207,7 @@ def write_config(folder: Path, up: FakeUpstream, out: FakeUpstream, **changes: A
     list_changes = changes.pop("list_changes", {})
     site: dict[str, Any] = {
         "organisation": "Example Union",
+        "remember": "lists",
         "address": "mailcheck@check.example.test",
         "contact": "it@example.test",
         "call": "Sam, office, 030 123 45 67",

@@ -29,7 +29,7 @@ def write(folder: Path) -> Path:
         'call: "Sam, office, 030 123 45 67"\n'
         "accounts:\n  office: carla.smith@example.org\n"
         "defaults: {expires: 48h, first_post: ask, burst: {do: ask}}\n"
-        "memory: {posts: 90d}\n"
+        "memory: {posts: 90d}\nremember: lists\n"
     )
     desks = "desks: [commission@example.org, privacy@example.org]"
     path.write_text(SITE.replace("desks: [commission@example.org, trust@lists.example.org]", desks) + more, "utf-8")
@@ -101,8 +101,7 @@ def test_every_list_pair_and_running_exception_is_there(pages: dict[str, str], n
 
 def test_what_is_over_or_not_remembered_is_not_on_the_page(tmp_path: Path) -> None:
     path = write(tmp_path / "config")
-    with path.open("a") as file:
-        file.write("remember: none\n")
+    path.write_text(path.read_text("utf-8").replace("remember: lists\n", ""), "utf-8")
 
     page = rules_pages(load(path), NOW + timedelta(days=16))["rules.txt"]
 
