@@ -39,7 +39,7 @@ LARGE_OCTETS = 5_500_000
 FILLING = (b"x" * 998 + b"\r\n") * (LARGE_OCTETS // 1000)
 
 # The quick tests play these alone, without large content and on asyncio; the other cells are marked slow.
-TELLING = frozenset({"4xx", "close"})
+TELLING = frozenset({"close"})
 
 QUICK_SECONDS = 0.5
 PATIENT_SECONDS = 20.0

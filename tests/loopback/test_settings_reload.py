@@ -34,6 +34,8 @@ from tests.loopback.guarded import (
 )
 from tests.loopback.serving import Serving, serving
 
+pytestmark = pytest.mark.slow
+
 BROKEN = "list: berlin@lists.example.test\nmanager: mailman3\nmanager: sympa\n"
 
 

@@ -12,6 +12,8 @@ from tests.loopback.certificates import Authority
 from tests.loopback.fake_upstream import FakeUpstream
 from tests.upstream.places import DOMAIN, HOST, server_context, site, tlsa
 
+pytestmark = pytest.mark.slow
+
 NOT_THE_ONE = "not the one that its TLSA records name"
 KINDS = [(usage, selector, matching) for usage in (2, 3) for selector in (0, 1) for matching in (0, 1, 2)]
 

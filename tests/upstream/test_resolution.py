@@ -11,6 +11,8 @@ from smtpguard.upstream import UpstreamError, resolution
 from smtpguard.upstream.resolution import Resolver
 from tests.upstream.nameserver import NameServer
 
+pytestmark = pytest.mark.slow
+
 
 def values(found: resolution.Found) -> list[str]:
     return sorted(str(each) for each in found.records or ())
