@@ -43,57 +43,70 @@ _BLOCK = WINDOW_WORDS * _HASH_OCTETS
 _WORD = re.compile(r"[^\W_]+")
 # Left out before words are parted: what nobody sees (soft hyphens, zero width, direction) and apostrophes.
 _INVISIBLE = re.compile("[\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff'\u2019\u02bc]")
+# By octet of UTF-8: ASCII letters become small, what is no letter and no digit parts words; of others nothing changes.
+_ASCII = bytes(ord(chr(each).lower()) if chr(each).isalnum() else ord(" ") for each in range(128))
+_PARTED = _ASCII + bytes(range(128, 256))
 
 
 def words_of(text: str) -> list[str]:
-    """The first WORDS_MAX words of `text`, in the form in which they are compared."""
+    """The first WORDS_MAX words of `text`, in the form in which they are compared: runs of letters and digits."""
     head = text[:CHARACTERS_MAX]
     if head.isascii():
-        # The same, in a quarter of the time.
-        head = head.replace("'", "").lower()
-    else:
-        head = unicodedata.normalize("NFKC", _INVISIBLE.sub("", head)).casefold()
-    return _WORD.findall(head)[:WORDS_MAX]
+        # The same, in a sixth of the time.
+        return head.encode("ascii").translate(_PARTED, b"'").decode("ascii").split(None, WORDS_MAX)[:WORDS_MAX]
+    head = unicodedata.normalize("NFKC", _INVISIBLE.sub("", head)).casefold()
+    octets = head.encode("utf-8", "surrogatepass").translate(_PARTED)
+    words = octets.decode("utf-8", "surrogatepass").split(None, WORDS_MAX)[:WORDS_MAX]
+    if all(map(str.isalnum, words)):
+        return words
+    return [part for each in words for part in ((each,) if each.isalnum() else _WORD.findall(each))][:WORDS_MAX]
 
 
 class Fingerprinter:
     """Makes fingerprints with one key of 32 octets. Those of two keys have nothing in common."""
 
     def __init__(self, key: bytes) -> None:
-        self._word_key = blake2b(key=key, digest_size=32, person=b"smtpguard words").digest()
         block_key = blake2b(key=key, digest_size=32, person=b"smtpguard window").digest()
         # Each block is encrypted for itself: equal windows shall give equal fingerprints, and one call makes them all.
         self._cipher = Cipher(AES(block_key), ECB())  # noqa: S305 - a keyed function, nothing is kept secret by it
-        self._hashes: dict[str, bytes] = {}
+        self._hashes = _WordHashes(blake2b(key=key, digest_size=32, person=b"smtpguard words").digest())
 
-    def windows(self, words: Sequence[str]) -> list[int]:
+    def windows(self, words: Sequence[str]) -> array[int]:
         """A fingerprint for each window of `words`, in their order; none if there are fewer than four words."""
         count = len(words) - WINDOW_WORDS + 1
         if count < 1:
-            return []
-        hashes = b"".join([self._hashes.get(each) or self._hash(each) for each in words])
+            return array("I")
+        hashes = b"".join(map(self._hashes.__getitem__, words))
         encryptor = self._cipher.encryptor()
-        found = [0] * count
+        found = array("I", bytes(count * _HASH_OCTETS))
         for first in range(min(WINDOW_WORDS, count)):
             # Shifted by one word, the row of hashes is another row of windows.
             start = first * _HASH_OCTETS
             end = start + (len(hashes) - start) // _BLOCK * _BLOCK
             blocks = memoryview(encryptor.update(hashes[start:end])).cast("I")
-            found[first::WINDOW_WORDS] = blocks[::4].tolist()
+            found[first::WINDOW_WORDS] = array("I", blocks[::4].tobytes())
         return found
 
-    def _hash(self, word: str) -> bytes:
-        if len(self._hashes) >= _HASHES_MAX:
-            self._hashes.clear()
+
+class _WordHashes(dict[str, bytes]):
+    """The keyed hash of each word, made when it is asked for the first time: one look-up a word, in C."""
+
+    def __init__(self, key: bytes) -> None:
+        super().__init__()
+        self._key = key
+
+    def __missing__(self, word: str) -> bytes:
+        if len(self) >= _HASHES_MAX:
+            self.clear()
         octets = word.encode("utf-8", "surrogatepass")
-        value = self._hashes[word] = blake2b(octets, key=self._word_key, digest_size=_HASH_OCTETS).digest()
+        value = self[word] = blake2b(octets, key=self._key, digest_size=_HASH_OCTETS).digest()
         return value
 
 
-def to_octets(windows: Sequence[int]) -> bytes:
+def to_octets(windows: array[int]) -> bytes:
     """The form in which windows are stored, in this machine's order of octets. They stay in the text's order: whoever
     has the key finds it anyway, and sorting them took as long as making them."""
-    return array("I", windows).tobytes()
+    return windows.tobytes()
 
 
 def share(windows: Sequence[int], stored: bytes) -> float:

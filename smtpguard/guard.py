@@ -139,7 +139,7 @@ class Guard:
 
     def _remember(self, submission: Submission, recalled: Recalled) -> None:
         """After the mail server's 250: it is known from now on, and what it corrects need not wait (12-14)."""
-        if self._recollection is None or recalled.post is None or submission.account is None:
+        if self._recollection is None or recalled.mail is None or submission.account is None:
             return
         self._recollection.keep(recalled)
         if self._corrections is not None:

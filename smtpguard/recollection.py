@@ -25,16 +25,16 @@ from smtpguard.mail.content import unstuffed
 from smtpguard.mail.message import UNASKABLE, Submission
 from smtpguard.mail.parsing import parse_message
 from smtpguard.policy import Policy
-from smtpguard.remembered import Poster, RememberedPost
 from smtpguard.remembrance import Remembrance, oldest
 from smtpguard.store import MemoryStore, StoreError
+from smtpguard.waiting import Waiting
 
 # Longer nobody waits for the memory; a look takes milliseconds, a sweep in front of it less than this.
 ASK_SECONDS = 5.0
 # A batch is written so often. Meanwhile its posts are looked at in memory.
 WRITE_SECONDS = 0.5
-# So many are written at once: each mail looks at all that wait.
-BATCH_POSTS = 50
+# So many are written at once: what a transaction costs beside its rows no longer counts, and it takes some 10 ms.
+BATCH_POSTS = 500
 # Posts that wait to be written, at 8 KB each at most. A database that refuses longer than they last costs memory of
 # posts, not posts.
 PENDING_MAX = 1000
@@ -50,12 +50,12 @@ _NEVER = "9999-W01"
 
 @dataclass(frozen=True, slots=True)
 class Recalled:
-    """What is known about a mail, and what shall be kept of it once it is taken; `complete` is false if the memory did
-    not answer."""
+    """What is known about a mail, and the mail to keep once it is taken; `complete` is false if the memory did not
+    answer."""
 
     evidence: Evidence = NOTHING_KNOWN
-    post: RememberedPost | None = field(default=None, repr=False)
-    poster: Poster | None = field(default=None, repr=False)
+    mail: Remembrance | None = field(default=None, repr=False)
+    only: str | None = None
     complete: bool = True
 
 
@@ -86,7 +86,7 @@ class Recollection:
         self._posters_kept = posters_kept
         self._clock = clock
         self._write_seconds = write_seconds
-        self._pending: list[tuple[RememberedPost, Poster]] = []
+        self._waiting = Waiting()
         self._wake = asyncio.Event()
         self._settling = False
         self._refused = False
@@ -110,13 +110,13 @@ class Recollection:
 
     def keep(self, recalled: Recalled) -> None:
         """The mail server has taken the mail: remember it. Never raises, never waits."""
-        if recalled.post is None or recalled.poster is None:
+        if recalled.mail is None:
             return
-        if len(self._pending) >= PENDING_MAX:
+        if len(self._waiting) >= PENDING_MAX:
             self._lost += 1
             return
-        self._pending.append((recalled.post, recalled.poster))
-        if len(self._pending) >= BATCH_POSTS:
+        self._waiting.add(recalled.mail.to_keep(recalled.evidence.thread, recalled.only))
+        if len(self._waiting) >= BATCH_POSTS:
             self._wake.set()
         if self._writer is None or self._writer.done():
             self._writer = asyncio.create_task(self._write())
@@ -155,7 +155,7 @@ class Recollection:
             await self._store.tidy()
 
     async def _forget_all(self) -> None:
-        self._pending.clear()
+        self._waiting = Waiting()
         await self._ring.erase(_NEVER)
         await self._poster_ring.erase(_NEVER)
         now = self._clock()
@@ -193,15 +193,14 @@ class Recollection:
             poster_ring=await self._poster_ring.marks(week),
         )
         question = mail.question()
-        found = mail.with_waiting(question, await self._store.ask(question), self._pending)
+        found = self._waiting.joined(question, await self._store.ask(question))
         if sum(len(each.fingerprints) for each in found.earlier) > COMPARED_INLINE_OCTETS_MAX:
             alike = await asyncio.to_thread(mail.earlier, found.earlier)
         else:
             alike = mail.earlier(found.earlier)
         thread = mail.thread(found.thread)
         posted_to = mail.posted_to(found.posted_to) if question.posters else None
-        post, poster = mail.to_keep(thread, only)
-        return Recalled(Evidence(alike, thread, posted_to), post, poster)
+        return Recalled(Evidence(alike, thread, posted_to), mail, only)
 
     async def _keep_released(self, held: HeldMail, sent: Sequence[int], only: str | None) -> None:
         async with self._reading:
@@ -226,9 +225,10 @@ class Recollection:
 
     async def _write(self) -> None:
         """Write what waits, a batch at a time; what the database refuses waits on, until the guard ends."""
-        while self._pending:
+        while self._waiting:
             await self._pause()
-            batch = self._pending[:]
+            waiting = self._waiting
+            batch = waiting.first(BATCH_POSTS)
             reach("memory.before_write")
             try:
                 await self._store.remember([post for post, _ in batch], [poster for _, poster in batch])
@@ -241,7 +241,7 @@ class Recollection:
                 continue
             reach("memory.written")
             self._refused = False
-            del self._pending[: len(batch)]
+            waiting.drop(len(batch))
             if self._lost:
                 maillog.warning("list posts were not remembered", count=self._lost)
                 self._lost = 0

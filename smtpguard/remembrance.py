@@ -6,16 +6,18 @@ nothing is looked up.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from smtpguard.evidence import EarlierPost, Thread
-from smtpguard.fingerprints import share, to_octets, words_of
+from smtpguard.fingerprints import share, words_of
 from smtpguard.lists import MailingList
 from smtpguard.mail.message import Account, Submission
 from smtpguard.marks import Marks
 from smtpguard.policy import Policy
-from smtpguard.remembered import Poster, Question, Recollected, RememberedPost
+from smtpguard.remembered import Poster, Question, RememberedPost
+from smtpguard.waiting import WaitingPost
 
 # Posts that have less in common are not worth telling: 12-12 begins at 80 %.
 SHARE_MIN = 0.5
@@ -45,8 +47,8 @@ class Remembrance:
         self._week = week
         self._ring = ring
         self._poster_ring = poster_ring
-        self._words = words_of(submission.message.own_text)
-        self._windows: dict[str, list[int]] = {}
+        self._words: list[str] | None = None
+        self._windows: dict[str, array[int]] = {}
         self._accounts = {week: each.account(account) for week, each in ring.items()}
         self._within = min((policy.burst_of(each).within for each in self._lists), default=timedelta(0))
 
@@ -54,7 +56,7 @@ class Remembrance:
         """What to ask the memory. Without a text nothing is alike, without references there is no thread."""
         policy, ring = self._policy, self._ring
         ids = [each.id for each in self._lists]
-        has_text = bool(self._of_week(self._week))
+        has_text = bool(self._message.own_text)
         references = self._message.references
         links = tuple(link for each in ring.values() for link in each.links(references)) if references else ()
         asks = any(policy.first_post_asks_of(each) for each in self._lists)
@@ -68,25 +70,6 @@ class Remembrance:
             posters=tuple(each.account(self._account) for each in self._poster_ring.values()) if asks else (),
         )
 
-    def with_waiting(
-        self, question: Question, found: Recollected, waiting: Sequence[tuple[RememberedPost, Poster]]
-    ) -> Recollected:
-        """`found`, and what answers `question` among posts that wait to be written."""
-        earlier, thread, posted_to = list(found.earlier), list(found.thread), list(found.posted_to)
-        accounts, links, posters = set(question.accounts), set(question.links), set(question.posters)
-        # What was written a moment ago may be in both.
-        written = {(each.when, each.account) for each in (*earlier, *thread)} if waiting else set()
-        for post, poster in waiting:
-            own = post.account in accounts
-            new = (post.when, post.account) not in written
-            if new and own and question.since is not None and post.lists not in question.same_lists:
-                earlier.append(post)
-            if new and links and not links.isdisjoint(post.links):
-                thread.append(post)
-            if poster.account in posters:
-                posted_to.append(poster)
-        return Recollected(tuple(earlier), tuple(thread), tuple(posted_to))
-
     def earlier(self, posts: Iterable[RememberedPost]) -> tuple[EarlierPost, ...]:
         """Those of `posts` whose text is like this one's. Some 0.05 ms for each page that is compared."""
         alike = []
@@ -94,7 +77,7 @@ class Remembrance:
             similarity = share(self._of_week(post.week), post.fingerprints) if post.fingerprints else 0.0
             if similarity >= SHARE_MIN:
                 ids = self._ids(post.week, post.lists)
-                alike.append(EarlierPost(ids, similarity, len(self._words), post.when))
+                alike.append(EarlierPost(ids, similarity, len(self._text_words()), post.when))
         return tuple(alike)
 
     def thread(self, posts: Sequence[RememberedPost]) -> Thread | None:
@@ -124,7 +107,7 @@ class Remembrance:
                 found.update(self._poster_ring[each.week].ids(each.lists, self._policy.by_id))
         return frozenset(found)
 
-    def to_keep(self, thread: Thread | None, only: str | None = None) -> tuple[RememberedPost, Poster]:
+    def to_keep(self, thread: Thread | None, only: str | None = None) -> WaitingPost:
         """What the memory keeps once this mail is taken; `only` is the list that an ONLY chose for it."""
         marks, poster_marks = self._ring[self._week], self._poster_ring[self._week]
         ids = tuple(each.id for each in self._lists)
@@ -132,7 +115,6 @@ class Remembrance:
         home = thread.home if thread is not None else None
         if thread is None and not self._message.references and len(together) == 1:
             home = next(iter(together))
-        windows = self._of_week(self._week)
         own = (self._message.message_id,) if self._message.message_id else ()
         post = RememberedPost(
             week=self._week,
@@ -143,17 +125,22 @@ class Remembrance:
             home=marks.list(home) if home is not None else None,
             narrowed_to=marks.list(only) if only is not None else None,
             links=tuple(dict.fromkeys(marks.links(own) + marks.links(self._message.references))),
-            words=len(self._words) if windows else 0,
-            fingerprints=to_octets(windows),
         )
-        return post, Poster(self._week, poster_marks.account(self._account), poster_marks.lists(ids))
+        poster = Poster(self._week, poster_marks.account(self._account), poster_marks.lists(ids))
+        return WaitingPost(post, poster, self._message.own_text, marks.fingerprinter)
 
-    def _of_week(self, week: str) -> list[int]:
+    def _of_week(self, week: str) -> array[int]:
         """The fingerprints of the own new text under the key of `week`; none if that is gone."""
         if week not in self._windows:
             marks = self._ring.get(week)
-            self._windows[week] = marks.fingerprinter.windows(self._words) if marks is not None else []
+            windows = marks.fingerprinter.windows(self._text_words()) if marks is not None else array("I")
+            self._windows[week] = windows
         return self._windows[week]
+
+    def _text_words(self) -> list[str]:
+        if self._words is None:
+            self._words = words_of(self._message.own_text)
+        return self._words
 
     def _ids(self, week: str, lists: Iterable[bytes]) -> tuple[str, ...]:
         marks = self._ring.get(week)

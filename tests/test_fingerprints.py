@@ -118,7 +118,7 @@ def test_windows_stand_in_the_order_of_the_words() -> None:
     windows = fingerprinter.windows(words)
     assert len(windows) == 47
     for place in (0, 1, 2, 3, 17, 46):
-        assert fingerprinter.windows(words[place : place + 4]) == [windows[place]]
+        assert list(fingerprinter.windows(words[place : place + 4])) == [windows[place]]
     assert len(to_octets(windows)) == 4 * len(windows)
 
 

@@ -21,6 +21,7 @@ STOREYS: tuple[tuple[int, tuple[str, ...]], ...] = (
     (1, ("accounts", "held", "remembered")),
     (2, ("fingerprints", "sketch")),
     (2, ("checks", "rows", "answers", "seal", "sealed_mail", "tags", "marks", "replies")),
+    (2, ("waiting",)),
     (2, ("remembrance",)),
     (2, ("judgement", "outcomes", "notices")),
     (3, ("patience", "pace")),

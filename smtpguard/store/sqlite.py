@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import secrets
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -20,7 +20,7 @@ from typing import Any
 from smtpguard.held import HeldRow, State, Tags
 from smtpguard.store import FOUND_MAX, Claim, StoreError
 from smtpguard.store.database import Identity, opened
-from smtpguard.store.worker import BUSY_SECONDS, MICROSECOND, Clock, Value, in_worker, number_of, time_of
+from smtpguard.store.worker import BUSY_SECONDS, MICROSECOND, Clock, committed, in_worker, number_of, time_of
 
 _NONCE_OCTETS = 16
 
@@ -226,7 +226,7 @@ class SQLiteStore:
                 connection.execute("INSERT OR REPLACE INTO sign_of_life VALUES (1, ?)", (number_of(self._clock()),))
             return time_of(before["seen"]) if before else None
 
-        return await self._committed(exchange)
+        return await committed(self._worker, self._identity, exchange)
 
     async def tidy(self) -> None:
         rows = await self._execute("PRAGMA wal_checkpoint(TRUNCATE)", {})
@@ -262,17 +262,7 @@ class SQLiteStore:
             times = {"now": number_of(now), "until": number_of(now + lasts) if lasts is not None else None}
             return self._connection.execute(statement, values | {"lasts": None} | times).fetchall()
 
-        return await self._committed(run)
-
-    async def _committed(self, transaction: Callable[[], Value]) -> Value:
-        """What `transaction` gives, if it went into the files that others will find under their names."""
-
-        def run() -> Value:
-            value = transaction()
-            self._identity.ensure()
-            return value
-
-        return await in_worker(self._worker, run)
+        return await committed(self._worker, self._identity, run)
 
 
 def _row(row: sqlite3.Row) -> HeldRow:

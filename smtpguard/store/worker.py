@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TypeVar, overload
 
 from smtpguard.store import StoreError
+from smtpguard.store.database import Identity
 
 Value = TypeVar("Value")
 Clock = Callable[[], datetime]
@@ -35,6 +36,18 @@ async def in_worker(worker: ThreadPoolExecutor, work: Callable[[], Value]) -> Va
         raise StoreError(f"the database refused: {error} ({name})") from error
     except OSError as error:
         raise StoreError(f"the database cannot be opened: {error}") from error
+
+
+async def committed(worker: ThreadPoolExecutor, files: Identity, transaction: Callable[[], Value]) -> Value:
+    """What `transaction` gives, done in the thread of `worker`, if it went into the files that others will find under
+    their names. Raises StoreError."""
+
+    def run() -> Value:
+        value = transaction()
+        files.ensure()
+        return value
+
+    return await in_worker(worker, run)
 
 
 def number_of(time: datetime) -> int:

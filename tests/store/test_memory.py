@@ -13,7 +13,13 @@ import pytest
 
 from smtpguard.remembered import Poster, Question, Recollected, RememberedPost
 from smtpguard.store import StoreError
-from smtpguard.store.memory import COMPARED_MAX, EXAMINED_MAX, THREAD_TOLD_MAX, SQLiteMemory
+from smtpguard.store.memory import (
+    COMPARED_MAX,
+    EXAMINED_MAX,
+    INSERTED_AT_ONCE,
+    THREAD_TOLD_MAX,
+    SQLiteMemory,
+)
 from tests.store.conftest import HOUR, NOW, SetClock
 
 DAY = 24 * HOUR
@@ -185,3 +191,39 @@ async def test_a_file_of_a_newer_smtpguard_is_left_alone(file: Path, clock: SetC
     connection.close()
     with pytest.raises(StoreError, match="newer"):
         await SQLiteMemory.open(file, clock)
+
+
+async def test_12_12_what_is_at_hand_of_accounts_is_right_after_writing_forgetting_and_a_restart(
+    file: Path, clock: SetClock
+) -> None:
+    memory = await SQLiteMemory.open(file, clock)
+    to_berlin = asks(same_lists=((BERLIN,),))
+    await memory.remember([post(), post(account=BEN, lists=(PRESS,))], [])
+    assert (await memory.ask(asks(accounts=(ANNA,), same_lists=((BERLIN,),)))).earlier == ()
+    assert [each.account for each in (await memory.ask(to_berlin)).earlier] == [BEN]
+    await memory.close()
+
+    again = await SQLiteMemory.open(file, clock)
+    assert [each.account for each in (await again.ask(to_berlin)).earlier] == [BEN]
+    await again.remember([post(lists=(ALL,), when=NOW + HOUR)], [])
+    assert [each.lists for each in (await again.ask(to_berlin)).earlier] == [(ALL,), (PRESS,)]
+    await again.forget(texts=NOW, posts=NOW + HOUR, weeks="2026-W01", poster_weeks="2026-W01")
+    assert [each.lists for each in (await again.ask(to_berlin)).earlier] == [(ALL,)]
+    await again.close()
+
+
+async def test_where_very_many_have_posted_all_questions_are_asked(
+    memory: SQLiteMemory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("smtpguard.store.lists_of_accounts.PAIRS_MAX", 3)
+    await memory.remember([post(account=b"member-%05d" % number) for number in range(5)], [])
+    await memory.remember([post(lists=(PRESS,))], [])
+    assert [each.lists for each in (await memory.ask(asks(same_lists=((BERLIN,),)))).earlier] == [(PRESS,)]
+
+
+async def test_a_batch_of_any_size_is_written(memory: SQLiteMemory) -> None:
+    posts = [post(links=(b"%012d" % number, b"thread------")) for number in range(INSERTED_AT_ONCE + 7)]
+    await memory.remember(posts, [Poster("2026-W47", ANNA, (BERLIN, PRESS))] * (INSERTED_AT_ONCE + 7))
+    answer = await memory.ask(asks(links=(b"%012d" % (INSERTED_AT_ONCE + 6),), posters=(ANNA,)))
+    assert [each.lists for each in answer.thread] == [(BERLIN,)]
+    assert {each.lists for each in answer.posted_to} == {(BERLIN,), (PRESS,)}
