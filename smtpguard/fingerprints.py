@@ -77,14 +77,17 @@ class Fingerprinter:
         if count < 1:
             return array("I")
         hashes = b"".join(map(self._hashes.__getitem__, words))
-        encryptor = self._cipher.encryptor()
+        # Shifted by one word, the row of hashes is another row of windows.
+        starts = range(0, min(WINDOW_WORDS, count) * _HASH_OCTETS, _HASH_OCTETS)
+        rows = [hashes[start : start + (len(hashes) - start) // _BLOCK * _BLOCK] for start in starts]
+        blocks = memoryview(self._cipher.encryptor().update(b"".join(rows))).cast("I")[:: _BLOCK // 4].tobytes()
+        made = array("I", blocks)
         found = array("I", bytes(count * _HASH_OCTETS))
-        for first in range(min(WINDOW_WORDS, count)):
-            # Shifted by one word, the row of hashes is another row of windows.
-            start = first * _HASH_OCTETS
-            end = start + (len(hashes) - start) // _BLOCK * _BLOCK
-            blocks = memoryview(encryptor.update(hashes[start:end])).cast("I")
-            found[first::WINDOW_WORDS] = array("I", blocks[::4].tobytes())
+        place = 0
+        for first, row in enumerate(rows):
+            following = place + len(row) // _BLOCK
+            found[first::WINDOW_WORDS] = made[place:following]
+            place = following
         return found
 
 

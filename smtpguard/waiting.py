@@ -10,11 +10,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
+from typing import TypeVar
 
 from smtpguard.fingerprints import CHARACTERS_MAX, Fingerprinter, to_octets, words_of
 from smtpguard.remembered import Poster, Question, Recollected, RememberedPost
 
-# Posts of one account, or of one thread, that an answer looks at: the newest, as many as in the database.
+Key = TypeVar("Key")
+
+# Posts of one account to the same lists, or of one thread, that an answer looks at: the newest, as many as in the
+# database.
 LOOKED_AT_MAX = 100
 # Texts that wait to be read. One after the other they take 0.05 ms each; with a whole mail between them 0.15 ms.
 UNREAD_MAX = 8
@@ -54,7 +58,8 @@ class Waiting:
     def __init__(self) -> None:
         self._posts: list[WaitingPost] = []
         self._unread: list[WaitingPost] = []
-        self._by_account: dict[bytes, list[WaitingPost]] = {}
+        # By account, and then by lists: another post to the same lists is nothing new.
+        self._by_account: dict[bytes, dict[tuple[bytes, ...], list[WaitingPost]]] = {}
         self._by_link: dict[bytes, list[WaitingPost]] = {}
         self._by_poster: dict[bytes, list[WaitingPost]] = {}
 
@@ -64,6 +69,8 @@ class Waiting:
     def add(self, waiting: WaitingPost) -> None:
         """This one was taken just now."""
         self._posts.append(waiting)
+        marks = waiting.marks
+        self._by_account.setdefault(marks.account, {}).setdefault(marks.lists, []).append(waiting)
         for kept, mark in self._places_of(waiting):
             kept.setdefault(mark, []).append(waiting)
         self._unread.append(waiting)
@@ -80,11 +87,12 @@ class Waiting:
         gone = self._posts[:count]
         del self._posts[:count]
         for each in gone:
+            account = each.marks.account
+            _drop_first(self._by_account[account], each.marks.lists)
+            if not self._by_account[account]:
+                del self._by_account[account]
             for kept, mark in self._places_of(each):
-                # Each place is in the same order, so the first one is it.
-                del kept[mark][0]
-                if not kept[mark]:
-                    del kept[mark]
+                _drop_first(kept, mark)
 
     def joined(self, question: Question, found: Recollected) -> Recollected:
         """`found`, and what answers `question` among those that wait."""
@@ -101,10 +109,12 @@ class Waiting:
         )
 
     def _earlier(self, question: Question) -> Iterator[RememberedPost]:
-        if question.since is not None:
-            for each in _newest(self._by_account, question.accounts):
-                if each.marks.lists not in question.same_lists:
-                    yield each.post
+        if question.since is None:
+            return
+        for account in question.accounts:
+            for lists, posts in self._by_account.get(account, {}).items():
+                if lists not in question.same_lists:
+                    yield from (each.post for each in posts[-LOOKED_AT_MAX:])
 
     def _thread(self, question: Question) -> Iterable[RememberedPost]:
         # A post may have several of the links; which is the oldest matters (12-18).
@@ -112,7 +122,6 @@ class Waiting:
         return sorted(linked.values(), key=lambda each: each.when)
 
     def _places_of(self, each: WaitingPost) -> Iterator[tuple[dict[bytes, list[WaitingPost]], bytes]]:
-        yield self._by_account, each.marks.account
         for link in each.marks.links:
             yield self._by_link, link
         yield self._by_poster, each.poster.account
@@ -121,6 +130,13 @@ class Waiting:
         for each in self._unread:
             each.post  # noqa: B018 - reads it
         self._unread.clear()
+
+
+def _drop_first(kept: dict[Key, list[WaitingPost]], key: Key) -> None:
+    """Each place is in the order of all, so of those that wait there the first one is it."""
+    del kept[key][0]
+    if not kept[key]:
+        del kept[key]
 
 
 def _newest(kept: Mapping[bytes, Sequence[WaitingPost]], marks: Iterable[bytes]) -> Iterable[WaitingPost]:

@@ -6,7 +6,7 @@ states are atomic, by the store's own clock. A backend raises `StoreError` and n
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Protocol
@@ -126,3 +126,16 @@ class MemoryStore(Protocol):
 
     async def close(self) -> None:
         """Finish what was begun and close."""
+
+
+class FiguresStore(Protocol):
+    """What the guard did, a sealed text for each ISO week. The last ones may be lost at a power cut."""
+
+    async def figures(self, week: str) -> bytes | None:
+        """The figures of `week` ("2026-W47"), None if there are none."""
+
+    async def keep_figures(self, sealed: Mapping[str, bytes]) -> None:
+        """Write the figures of these weeks in place of what there is: all of them, or none."""
+
+    async def forget_figures(self, before: str) -> int:
+        """Delete the figures of all weeks before `before`; returns how many."""

@@ -61,11 +61,11 @@ def opened(
     return connection
 
 
-def reading(path: Path) -> sqlite3.Connection:
-    """A connection that only reads the database at `path`, which `opened` has prepared and has still open; it waits for
-    nobody. To be used in one thread at a time. Raises sqlite3.Error."""
+def reading(path: Path, busy_seconds: float = 0) -> sqlite3.Connection:
+    """A connection that only reads the database at `path`, which `opened` has prepared; a lock is waited for
+    `busy_seconds`. To be used in one thread at a time. Raises sqlite3.Error."""
     address = f"{path.absolute().as_uri()}?mode=ro"
-    connection = sqlite3.connect(address, timeout=0, isolation_level=None, check_same_thread=False, uri=True)
+    connection = sqlite3.connect(address, timeout=busy_seconds, isolation_level=None, check_same_thread=False, uri=True)
     connection.row_factory = sqlite3.Row
     return connection
 

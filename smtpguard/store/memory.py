@@ -13,7 +13,7 @@ be read without the week keys, and they lie elsewhere.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime
@@ -48,7 +48,8 @@ _POST = "week, time, account, lists, together, home, narrowed_to, words"
 
 
 class SQLiteMemory:
-    """`MemoryStore` in one file. Made by `open`; every method raises StoreError if the database refuses."""
+    """`MemoryStore` and `FiguresStore` in one file. Made by `open`; every method raises StoreError if the database
+    refuses."""
 
     def __init__(
         self,
@@ -108,8 +109,8 @@ class SQLiteMemory:
             with self._connection as connection:
                 connection.execute("BEGIN IMMEDIATE")
                 _add(connection, posts)
-                posted = [(each.account, one, each.week) for each in posters for one in each.lists]
-                _insert(connection, "INSERT OR IGNORE INTO posted", posted)
+                posted = dict.fromkeys((each.account, one, each.week) for each in posters for one in each.lists)
+                _insert(connection, "INSERT OR IGNORE INTO posted", tuple(posted))
             self._posted.add((each.account, _joined(each.lists)) for each in posts)
 
         await committed(self._worker, self._identity, write)
@@ -132,6 +133,27 @@ class SQLiteMemory:
             if gone:
                 self._posted.read(self._connection)
             return gone
+
+        return await committed(self._worker, self._identity, delete)
+
+    async def figures(self, week: str) -> bytes | None:
+        def look() -> bytes | None:
+            row = self._connection.execute("SELECT sealed FROM figures WHERE week = ?", (week,)).fetchone()
+            return None if row is None else bytes(row["sealed"])
+
+        return await committed(self._worker, self._identity, look)
+
+    async def keep_figures(self, sealed: Mapping[str, bytes]) -> None:
+        def write() -> None:
+            with self._connection as connection:
+                connection.execute("BEGIN IMMEDIATE")
+                connection.executemany("INSERT OR REPLACE INTO figures VALUES (?, ?)", sealed.items())
+
+        await committed(self._worker, self._identity, write)
+
+    async def forget_figures(self, before: str) -> int:
+        def delete() -> int:
+            return self._connection.execute("DELETE FROM figures WHERE week < ?", (before,)).rowcount
 
         return await committed(self._worker, self._identity, delete)
 
