@@ -27,6 +27,8 @@ _LIST_KEYS: Mapping[str, tuple[str, ...]] = {
     "12-07": ("kind", "posters"),
     "12-08": ("kind", "posters", "discussion"),
     "12-09": ("kind", "posters", "discussion"),
+    "12-17": ("audience", "may_quote_to"),
+    "12-20": ("audience", "may_quote_to"),
     "12-23": ("tag", "wrong_if"),
     "12-25": ("first_post",),
     "12-27": ("burst",),
@@ -48,6 +50,7 @@ _SITE_KEYS: Mapping[str, tuple[Steps, ...]] = {
 }
 _PAIR_ROWS = frozenset({"12-02", "12-03", "12-12", "12-19", "12-22"})
 _CHILD_ROWS = frozenset({"12-04", "12-05", "12-06"})
+_SOURCE_ROWS = frozenset({"12-17", "12-20"})
 
 # What would let such a mail pass. {lists} are the lists of the finding, {suggested} the one that fits.
 _WAYS: Mapping[str, str] = {
@@ -58,7 +61,9 @@ _WAYS: Mapping[str, str] = {
     "12-08": "if one of its posters sent it (posters in the file of {lists})",
     "12-10": "with the list in To or Cc, where everybody can see it",
     "12-12": 'if both lists named each other in "crosspost_with", or after the time of "window"',
+    "12-17": 'without that mail, or if the file of the closed list named the others in "may_quote_to"',
     "12-19": "to {suggested} alone, where the conversation began",
+    "12-20": 'to the closed list, or if its file named the others in "may_quote_to"',
     "12-22": "to {suggested} alone, as was chosen before in this conversation",
     "12-23": "to {suggested}, or without the words that belong there",
     "12-24": "as a command to the list manager's own address; see its help",
@@ -98,12 +103,15 @@ class Grounds:
         lists = lists_addressed(submission, self._policy)
         alarms = (*verdict.findings, *verdict.observed)
         rows = dict.fromkeys((verdict.decided_by, *(each.id for each in alarms), *verdict.hints))
+        # A closed list that mail is taken from is not addressed, and its file matters all the same (12-17, 12-20).
+        named = dict.fromkeys(name for each in alarms for name in each.lists)
+        sources = [self._policy.by_id[each] for each in named if self._policy.by_id[each] not in lists]
         found = [
             *(each for one in lists for each in self._addresses(one, submission)),
-            *(each for row in rows for each in self._row(row, lists)),
+            *(each for row in rows for each in self._row(row, [*lists, *sources] if row in _SOURCE_ROWS else lists)),
         ]
         if alarms:
-            found += self._alarm(lists)
+            found += self._alarm([*lists, *sources])
         return tuple(dict.fromkeys(each for each in found if each is not None))
 
     def _addresses(self, one: MailingList, submission: Submission) -> Iterator[Ground | None]:

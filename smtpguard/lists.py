@@ -26,6 +26,14 @@ class ListKind(Enum):
     ANNOUNCE = "announce"
 
 
+class Audience(Enum):
+    """Who reads a list. What went to a `closed` one is not passed on (12-17, 12-20), and nobody else hears of it."""
+
+    PUBLIC = "public"
+    MEMBERS = "members"
+    CLOSED = "closed"
+
+
 class OnAlarm(Enum):
     """What an alarm leads to (`on_alarm`), the strictest last."""
 
@@ -79,8 +87,8 @@ class Burst:
 class MailingList:
     """One list as its file describes it. `id` is the file's name; `about` is one sentence for members.
 
-    Other lists are named by their ids. None stands for "as the site says". `posters` and `automatic` are logins or
-    mailboxes in normal form.
+    Other lists are named by their ids. None stands for "as the site says". `posters`, `automatic` and `readers` are
+    logins or mailboxes in normal form. What went to a closed list may be passed on to the lists `may_quote_to`.
     """
 
     id: str
@@ -99,6 +107,9 @@ class MailingList:
     wrong_if: tuple[WrongIf, ...] = ()
     exemptions: tuple[Exemption, ...] = ()
     automatic: frozenset[str] = frozenset()
+    audience: Audience = Audience.MEMBERS
+    readers: frozenset[str] = frozenset()
+    may_quote_to: frozenset[str] = frozenset()
     say: str | None = None
     call: str | None = None
     was: str | None = None
@@ -122,6 +133,15 @@ class MailingList:
     def is_poster(self, account: Account) -> bool:
         """True if `account` is one of the posters, by its login or its mailbox; never by what From: says (12-07)."""
         return _names(self.posters, account)
+
+    @property
+    def is_closed(self) -> bool:
+        """True if nobody but its readers may learn of it, or of what was said there."""
+        return self.audience is Audience.CLOSED
+
+    def is_read_by(self, account: Account) -> bool:
+        """True if this list's file says that `account` reads it: as a reader or a poster (T-13)."""
+        return _names(self.readers | self.posters, account)
 
     def takes_automatic(self, account: Account) -> bool:
         """True if automatic mail of `account` may come to this list (`automatic`); it says nothing of other lists."""

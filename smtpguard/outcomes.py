@@ -24,7 +24,7 @@ _REASONS: Mapping[str, str] = {
     "12-02": "it is addressed to {count} lists ({lists}), please choose one (rule 12)",
     "12-04": "it is addressed to {suggested} and to parts of it ({lists}), please choose one (rule 12)",
     "12-05": "it is addressed to parts of {suggested} ({lists}), one mail there reaches all (rule 12)",
-    "12-08": "only some may post to the list {lists} (rule 12)",
+    "12-08": "only some may post to the list {lists}{instead} (rule 12)",
     "12-10": "the list {lists} is only in Bcc (rule 12)",
     "12-12": "nearly the same text went to another list before {lists}, please choose one (rule 12)",
     "12-19": "the thread began on {suggested}, and the answer goes to {lists} (rule 12)",
@@ -43,7 +43,9 @@ _DISCREET_REASONS: Mapping[str, str] = {
     "12-08": "only some may post to that list (rule 12)",
     "12-10": "a list is only in Bcc (rule 12)",
     "12-12": "nearly the same text went to another list before (rule 12)",
+    "12-17": "it takes mail of a closed list to another list (rules 2 and 12)",
     "12-19": "it takes a thread to further lists (rule 12)",
+    "12-20": "it takes a thread out of a closed list to another list (rules 2 and 12)",
     "12-22": "it takes a thread to a list that it was kept off (rule 12)",
     "12-23": "its subject belongs to another list (rule 12)",
     "12-24": "it is a command for the list server (rule 12)",
@@ -109,7 +111,9 @@ def _reason(finding: Finding) -> str:
     words = _REASONS.get(finding.id, _DISCREET_REASONS.get(finding.id, "it could not be examined"))
     if finding.rule == 11 and not lists:
         lists = "others"
-    return words.format(lists=lists, count=len(finding.lists), suggested=finding.suggested or "")
+    discussion = finding.facts.get("discussion")
+    instead = f"; for everybody there is the list {discussion}" if discussion else ""
+    return words.format(lists=lists, count=len(finding.lists), suggested=finding.suggested or "", instead=instead)
 
 
 def _discreet_reason(finding: Finding) -> str:

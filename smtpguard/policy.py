@@ -16,6 +16,7 @@ from itertools import combinations
 from smtpguard.lists import Burst, MailingList, Manager, OnAlarm, WrongTopic
 from smtpguard.mail.address import Address
 from smtpguard.roles import Role, role_of_robot, role_of_suffix
+from smtpguard.topics import TopicIndex, topic_index
 
 
 class Kind(Enum):
@@ -72,6 +73,7 @@ class Policy:
     groups: Mapping[Address, tuple[Address, ...]] = field(default_factory=dict)
     plus_addresses: bool = False
     zone: tzinfo = UTC
+    topics: TopicIndex = field(init=False, repr=False, compare=False)
     _by_address: Mapping[tuple[str, str], MailingList] = field(init=False, repr=False, compare=False)
     _names: frozenset[str] = field(init=False, repr=False, compare=False)
     _longest_name: int = field(init=False, repr=False, compare=False)
@@ -82,8 +84,15 @@ class Policy:
         object.__setattr__(self, "_by_address", table)
         object.__setattr__(self, "_names", frozenset(name for name, _ in table))
         object.__setattr__(self, "_longest_name", max((len(name) for name, _ in table), default=0))
+        # Here and not when the first mail asks: a policy is made beside the running sessions.
+        object.__setattr__(self, "topics", topic_index(self.lists))
         groups = {each.folded: members for each, members in self.groups.items()}
         object.__setattr__(self, "_groups", {each: tuple(_expanded(each, groups)) for each in groups})
+
+    @cached_property
+    def has_closed_lists(self) -> bool:
+        """True if one of the lists is closed: then it matters who is known to read it (T-13)."""
+        return any(each.is_closed for each in self.lists)
 
     @cached_property
     def _robots(self) -> frozenset[str]:

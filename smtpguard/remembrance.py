@@ -59,7 +59,8 @@ class Remembrance:
         has_text = bool(self._message.own_text)
         references = self._message.references
         links = tuple(link for each in ring.values() for link in each.links(references)) if references else ()
-        asks = any(policy.first_post_asks_of(each) for each in self._lists)
+        # 12-25, and whether somebody who posted to a closed list reads it (T-13).
+        asks = policy.has_closed_lists or any(policy.first_post_asks_of(each) for each in self._lists)
         return Question(
             accounts=tuple(self._accounts.values()),
             since=self._now - policy.window if has_text else None,

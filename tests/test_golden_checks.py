@@ -15,7 +15,7 @@ from smtpguard.accounts import AccountEntry, Directory
 from smtpguard.checks import CHECKS
 from smtpguard.evidence import EarlierPost, Evidence, Thread
 from smtpguard.judgement import judge
-from smtpguard.lists import Burst, Exemption, ListKind, MailingList, Manager, OnAlarm, WrongIf, WrongTopic
+from smtpguard.lists import Audience, Burst, Exemption, ListKind, MailingList, Manager, OnAlarm, WrongIf, WrongTopic
 from smtpguard.mail.address import Address, parse_address
 from smtpguard.mail.message import Submission
 from smtpguard.mail.parsing import parse_message
@@ -70,6 +70,9 @@ FIELDS: Mapping[str, Any] = {
     "crosspost_with": frozenset,
     "posters": frozenset,
     "automatic": frozenset,
+    "audience": Audience,
+    "readers": frozenset,
+    "may_quote_to": frozenset,
     "includes": frozenset,
     "topics": tuple,
     "wrong_if": lambda rules: tuple(WrongIf(tuple(each["subject_has"]), each["use"]) for each in rules),

@@ -14,7 +14,7 @@ from smtpguard.checks import CHECKS
 from smtpguard.evidence import NOTHING_KNOWN, EarlierPost, Evidence, Thread
 from smtpguard.holding import held_mail
 from smtpguard.judgement import judge
-from smtpguard.lists import Burst, Exemption, ListKind, MailingList, Manager, OnAlarm, WrongIf, WrongTopic
+from smtpguard.lists import Audience, Burst, Exemption, ListKind, MailingList, Manager, OnAlarm, WrongIf, WrongTopic
 from smtpguard.mail.address import Address, parse_address
 from smtpguard.mail.arrival import Arrival
 from smtpguard.mail.content import WireContent
@@ -79,6 +79,9 @@ FIELDS = st.fixed_dictionaries(
         "kind": st.sampled_from(ListKind),
         "posters": LOGINS,
         "automatic": LOGINS,
+        "audience": st.sampled_from(Audience),
+        "readers": LOGINS,
+        "may_quote_to": st.frozensets(IDS),
         "discussion": st.none() | IDS,
         "includes": st.frozensets(IDS),
         "crosspost_with": st.frozensets(IDS),
@@ -125,9 +128,11 @@ def test_T_50_no_list_file_changes_what_happens_to_mail_that_touches_only_other_
     mail: Submission, known: Evidence, berlin: dict[str, object], stranger: dict[str, object]
 ) -> None:
     # What berlin's own admin asks about may be found with the words of others: here he asks about none. And a text that
-    # went to press before has touched press.
+    # went to press before has touched press, as has an answer in a thread that began there.
     berlin = {**berlin, "wrong_topic": WrongTopic.OFF, "wrong_if": ()}
     known = replace(known, earlier=tuple(each for each in known.earlier if "press" not in each.lists))
+    if known.thread is not None and known.thread.home == "press":
+        known = replace(known, thread=replace(known.thread, home=None))
     rules = (listed("berlin", **berlin), listed("berlin-mitte"), listed("treasury"))
 
     without = judge(mail, known, policy(*rules, listed("press")))

@@ -19,6 +19,8 @@ CROSSPOST = Finding("12-02", "crosspost", lists=("berlin", "all-members"))
 HIDDEN = Finding("12-10", "hidden_list", lists=("berlin",))
 FORWARD = Finding("11-08", "forwarded_private", lists=("berlin",))
 TO_PERSONS = Finding("11-16", "forwarded_private")
+NEWS = Finding("12-08", "announcement", {"list": "press", "discussion": "berlin"}, ("press",), "berlin")
+CLOSED_NEWS = Finding("12-08", "announcement", {"list": "press", "discussion": ""}, ("press",))
 BROKEN = Finding("unexamined", "unexamined", lists=("berlin",))
 
 
@@ -70,6 +72,12 @@ def test_whoever_has_no_code_reads_one_and_the_same_words() -> None:
         ),
         ("12-02", (CROSSPOST,), "550 5.7.1 Not sent: it is addressed to 2 lists (berlin, all-members), please choose "),
         ("11-16", (TO_PERSONS,), "550 5.7.1 Not sent: it would take a private mail to others (rule 11)"),
+        (
+            "12-08",
+            (NEWS,),
+            "550 5.7.1 Not sent: only some may post to the list press; for everybody there is the list ",
+        ),
+        ("12-08", (CLOSED_NEWS,), "550 5.7.1 Not sent: only some may post to the list press (rule 12)"),
         ("90-05", (BROKEN,), "550 5.7.1 Not sent: it could not be examined;"),
     ],
 )

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from smtpguard.keys import KeyFolder
-from smtpguard.lists import Burst, MailingList, Manager
+from smtpguard.lists import Audience, Burst, MailingList, Manager
 from smtpguard.mail.address import Address, parse_address
 from smtpguard.mail.message import UNASKABLE, Account, Message, Passage, Submission, Voice
 from smtpguard.policy import Policy
@@ -55,10 +55,13 @@ class House:
 
     async def recall(
         self, to: Iterable[str], text: str = TEXT, account: Account | None = ANNA, message_id: str | None = None,
-        references: tuple[str, ...] = (),
+        references: tuple[str, ...] = (), header: Iterable[str] = (),
     ) -> Recalled:  # fmt: skip
         recipients = tuple(address(each if "@" in each else f"{each}@lists.example.test") for each in to)
-        message = Message(message_id=message_id, references=references, passages=(Passage(Voice.OWN, text),))
+        message = Message(
+            message_id=message_id, references=references, passages=(Passage(Voice.OWN, text),),
+            destinations=tuple(map(address, header)),
+        )  # fmt: skip
         submission = Submission("1", account, recipients, message, self.now, 1000)
         return await self.recollection.recall(submission, self.policy)
 
@@ -146,6 +149,15 @@ async def test_12_25_is_counted_only_where_it_is_asked(house: House) -> None:
     assert (await house.recall(["press"], account=BEN)).evidence.posted_to == frozenset()
 
 
+async def test_T_13_who_has_posted_to_a_closed_list_is_known_as_its_reader(house: House) -> None:
+    closed = replace(a_list("all"), audience=Audience.CLOSED)
+    house.policy = replace(POLICY, lists=(a_list("berlin"), a_list("press"), closed))
+    assert closed.id not in ((await house.recall(["berlin"])).evidence.posted_to or ())
+    await house.post("all")
+    assert closed.id in ((await house.recall(["berlin"])).evidence.posted_to or ())
+    assert closed.id not in ((await house.recall(["berlin"], account=BEN)).evidence.posted_to or ())
+
+
 async def test_a_list_that_was_renamed_is_known_under_its_new_name(house: House) -> None:
     await house.post("berlin")
     renamed = replace(a_list("city"), was="berlin")
@@ -193,6 +205,8 @@ async def test_mail_to_persons_desks_and_of_nobody_is_neither_asked_about_nor_ke
     ):  # fmt: skip
         recalled = await house.recall(to, account=account)
         assert (recalled.mail, recalled.complete) == (None, True)
+    split = await house.recall(["berlin"], header=["berlin@lists.example.test", "commission@example.test"])
+    assert (split.mail, split.complete) == (None, True)
     assert not house.folder.exists() or house.key_names() == []
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from smtpguard.checks import (
     announcement,
+    audience,
     burst,
     crosspost,
     desk_beside_list,
@@ -36,6 +37,7 @@ CHECKS: Mapping[str, Check] = {
     "umbrella": umbrella.check,
     "threads": threads.check,
     "repeated_post": repeated_post.check,
+    "audience": audience.check,
     "announcement": announcement.check,
     "hidden_list": hidden_list.check,
     "wrong_topic": wrong_topic.check,

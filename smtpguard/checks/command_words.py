@@ -31,7 +31,7 @@ COMMANDS: Final[Mapping[str, Mapping[str, str]]] = {
         "aus dem verteiler nehmen|"
         "aus dem verteiler streichen|aus der liste streichen|aus der liste nehmen",
         "come": "anmelden|eintragen|aufnehmen",
-        "go": "abmelden|verlassen|austreten|löschen",
+        "go": "abmelden|abmeldung|verlassen|austreten|löschen",
         "help": "hilfe",
         "courtesy": "bitte|mich|meine|adresse|von|aus|dieser|der|die|diese|dem|den|liste|mailingliste|verteiler|"
         "newsletter|"

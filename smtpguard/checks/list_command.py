@@ -11,12 +11,13 @@ from itertools import chain
 from typing import Final
 
 from smtpguard.checks.command_words import COMMANDS
-from smtpguard.checks.own_words import OwnWords, phrase_words, words_of
+from smtpguard.checks.own_words import OwnWords, words_of
 from smtpguard.evidence import Evidence
 from smtpguard.lists import MailingList, Manager
 from smtpguard.mail.message import Message, Submission, Voice
 from smtpguard.policy import Policy
 from smtpguard.verdict import Finding
+from smtpguard.words import phrase_words
 
 # 12-24: one line, or this many words. Longer is a letter; a line of more characters is a paragraph.
 WORDS_MAX = 5
@@ -62,20 +63,23 @@ def check(submission: Submission, _evidence: Evidence, policy: Policy) -> Iterat
     lists = policy.lists_of(submission.recipients) if text else ()
     if not lists:
         return
-    command = command_in(text, lists)
+    command = command_in(text, lists, _author(submission.message))
     if command is not None:
         ids = tuple(each.id for each in lists)
         facts = {"command": " ".join(text.split()), "list": lists[0].id, "address": _address(lists[0], command)}
         yield Finding("12-24", "list_command", facts, ids)
 
 
-def command_in(text: str, lists: tuple[MailingList, ...]) -> str | None:
-    """ "join", "leave" or "help" if `text` is that command and nothing else; names of `lists` may stand in it."""
+def command_in(text: str, lists: tuple[MailingList, ...], author: str = "") -> str | None:
+    """ "join", "leave" or "help" if `text` is that command and nothing else; names of `lists` may stand in it, and that
+    of its `author`: some list servers want it (`subscribe berlin Anna Lind`), and some people sign.
+    """
     words = words_of((text,))
     lines = sum(1 for line in text.splitlines() if line.strip())
     if words.distinct.isdisjoint(_BEGINNINGS) or (lines > 1 and words.count > WORDS_MAX):
         return None
     names = frozenset(chain.from_iterable(phrase_words(name) for each in lists for name in _names(each)))
+    names |= words_of((author,)).distinct
     return _only(words, _FIRM, _COURTESY | names) or _only(words, _ALONE, _SPARSE | names)
 
 
@@ -99,6 +103,11 @@ def _whole_text(message: Message) -> str:
     if not text and not any(each.voice in (Voice.QUOTED, Voice.FORWARDED) for each in message.passages):
         text = message.subject.strip()
     return text if len(text) <= CHARACTERS_MAX else ""
+
+
+def _author(message: Message) -> str:
+    """The words by which a sender calls himself."""
+    return " ".join((message.author_name or "", *(each.local_part for each in message.authors[:1])))
 
 
 def _names(each: MailingList) -> tuple[str, str]:

@@ -6,21 +6,15 @@ in "parent", and nothing has to be escaped by whoever writes words into a list's
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 
 from smtpguard.mail.message import Message, Voice
 from smtpguard.mail.subjects import SubjectKind, subject_kind
+from smtpguard.words import phrase_words, words_in
 
 # A letter says what it is about on its first pages; a book of own words would have words of every list.
 CHARACTERS_READ_MAX = 32 * 1024
-# Distinct phrases of list files whose words are kept apart; a thousand lists have some twenty each.
-_PHRASES_KEPT_MAX = 32 * 1024
-
-_WORD = re.compile(r"\w+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +48,7 @@ def words_of(texts: Iterable[str]) -> OwnWords:
     found: list[str] = []
     for text in texts:
         plain = (piece for piece in text.split() if "@" not in piece and "://" not in piece)
-        found += _WORD.findall(folded(" ".join(plain)))
+        found += words_in(" ".join(plain))
     return OwnWords(f" {' '.join(found)} ", frozenset(found), len(found))
 
 
@@ -64,17 +58,6 @@ def _own_texts(message: Message) -> Iterator[str]:
         if passage.voice is Voice.OWN and left > 0:
             yield passage.text[:left]
             left -= len(passage.text)
-
-
-@lru_cache(maxsize=_PHRASES_KEPT_MAX)
-def phrase_words(phrase: str) -> tuple[str, ...]:
-    """The words of a phrase as they are compared."""
-    return tuple(_WORD.findall(folded(phrase)))
-
-
-def folded(text: str) -> str:
-    """`text` as words are compared: case and the way in which accents are written do not count."""
-    return text.lower() if text.isascii() else unicodedata.normalize("NFC", text.casefold())
 
 
 def answers(message: Message) -> bool:

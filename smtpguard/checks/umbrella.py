@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from smtpguard.checks.audience import suggestable
 from smtpguard.checks.crosspost import lists_addressed
-from smtpguard.checks.fitting import suggestable
 from smtpguard.evidence import Evidence
 from smtpguard.lists import MailingList
 from smtpguard.mail.message import Submission
@@ -17,7 +17,7 @@ from smtpguard.policy import Policy
 from smtpguard.verdict import Fact, Finding
 
 
-def check(submission: Submission, _evidence: Evidence, policy: Policy) -> Iterator[Finding]:
+def check(submission: Submission, evidence: Evidence, policy: Policy) -> Iterator[Finding]:
     """Find 12-04 and 12-05. An umbrella alone is one list (12-06)."""
     umbrellas = policy.umbrellas
     lists = lists_addressed(submission, policy) if umbrellas else ()
@@ -33,7 +33,9 @@ def check(submission: Submission, _evidence: Evidence, policy: Policy) -> Iterat
                 "12-04", "umbrella", {"parent": parent.id, "children": children}, (parent.id, *children), parent.id
             )
     for parent, children in _common(ids, umbrellas, policy):
-        if not any(each.issuperset(children) for each in covered) and suggestable(parent.id, policy) is not None:
+        if any(each.issuperset(children) for each in covered):
+            continue
+        if suggestable(parent.id, submission, evidence, policy) is not None:
             covered.append(frozenset(children))
             facts: dict[str, Fact] = {"parent": parent.id, "address": str(parent.address), "children": children}
             yield Finding("12-05", "umbrella", facts, children, parent.id)

@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from smtpguard.evidence import Evidence
-from smtpguard.mail.address import Address
 from smtpguard.mail.message import Submission
 from smtpguard.policy import Kind, Policy
 from smtpguard.verdict import Finding
 
-_PERSONAL = (Kind.MEMBER, Kind.PERSON)
+# Where lists and members share a domain, a name that is no list, role, desk or group of ours is somebody's.
+_PERSONAL = (Kind.MEMBER, Kind.PERSON, Kind.AT_LIST_DOMAIN)
 
 
 def check(submission: Submission, _evidence: Evidence, policy: Policy) -> Iterator[Finding]:
@@ -26,16 +26,10 @@ def check(submission: Submission, _evidence: Evidence, policy: Policy) -> Iterat
         return
     account = submission.account
     oneself = account.mailbox if account is not None else None
-    personal = {each for each in message.destinations if each != oneself and _is_personal(each, policy)}
+    personal = {each for each in message.destinations if each != oneself and policy.kind(each) in _PERSONAL}
     if len(personal) > policy.visible_max:
         ids = tuple(each.id for each in lists)
         yield Finding("12-26", "visible_addresses", {"count": str(len(personal)), "lists": ids}, ids)
-
-
-def _is_personal(address: Address, policy: Policy) -> bool:
-    """True for a member's or an outsider's; where lists and members share a domain, its other names are members'."""
-    kind = policy.kind(address)
-    return kind in _PERSONAL or (kind is Kind.AT_LIST_DOMAIN and policy.is_member(address))
 
 
 def _reaches_outsiders(submission: Submission, policy: Policy) -> bool:

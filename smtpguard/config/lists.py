@@ -16,7 +16,7 @@ from smtpguard.config.problems import Problem, Severity, Source
 from smtpguard.config.reader import Document
 from smtpguard.config.sections import BurstSettings, Section
 from smtpguard.config.values import AccountName, Duration, Line, ListName, Tag, Word, mistake, one_or_many
-from smtpguard.lists import Exemption, ListKind, MailingList, Manager, OnAlarm, WrongIf, WrongTopic
+from smtpguard.lists import Audience, Exemption, ListKind, MailingList, Manager, OnAlarm, WrongIf, WrongTopic
 from smtpguard.mail.address import Address
 
 FOLDER = "lists"
@@ -29,10 +29,13 @@ LIST_FILES_MAX = 5000
 LIST_ID = re.compile(r"[a-z0-9][a-z0-9._+-]{0,63}")
 # What editors, mail programs and desktops call a second copy.
 _COPY = re.compile(
-    r"(?i)~$|^[.#]|\.(?:bak|orig|old|save|sav|swp|swo|tmp|rej|dpkg-\w+|rpm\w+|ucf-\w+|txt)$|\(\d+\)"
+    r"(?i)~$|^[.#]|^~\$|\.(?:bak|orig|old|save|sav|swp|swo|tmp|rej|dpkg-\w+|rpm\w+|ucf-\w+|txt)$|\(\d+\)"
     r"|^(?:copy|kopie|copie|copia) | (?:copy|kopie|copie|copia)\b"
 )
+_GIT_FILES = frozenset({".gitkeep", ".gitignore", ".gitattributes"})
 
+# One for all: a thousand lists without posters need no thousand sets that Python looks at when it clears up.
+_NONE: frozenset[str] = frozenset()
 
 ListNames = Annotated[tuple[ListName, ...], BeforeValidator(one_or_many)]
 Logins = Annotated[tuple[AccountName, ...], BeforeValidator(one_or_many)]
@@ -57,6 +60,9 @@ class ListSettings(Section):
     exceptions: Annotated[tuple[ExceptionSettings, ...], BeforeValidator(entries)] = ()
     examples: Annotated[tuple[ExampleSettings, ...], BeforeValidator(entries)] = ()
     automatic: Logins = ()
+    audience: Literal["public", "members", "closed"] = "members"
+    readers: Logins = ()
+    may_quote_to: ListNames = ()
     was: ListName | None = None
     say: Line | None = None
     call: Line | None = None
@@ -94,6 +100,8 @@ class ListDraft(Section):
     exceptions: Annotated[tuple[ExceptionSettings, ...], BeforeValidator(entries)] = ()
     examples: Annotated[tuple[ExampleSettings, ...], BeforeValidator(entries)] = ()
     automatic: Logins = ()
+    readers: Logins = ()
+    may_quote_to: ListNames = ()
     was: ListName | None = None
     expires: Duration | None = None
 
@@ -115,7 +123,7 @@ class ListFile:
     id: str
     document: Document
     settings: ListSettings | None
-    draft: ListDraft
+    draft: ListSettings | ListDraft
 
     @property
     def name(self) -> str:
@@ -146,7 +154,10 @@ class ListFile:
             return None
 
         def ids(words: Iterable[str]) -> frozenset[str]:
-            return frozenset(found for each in words if (found := id_of(each)) is not None)
+            return frozenset(found for each in words if (found := id_of(each)) is not None) or _NONE
+
+        def accounts(words: Iterable[str]) -> frozenset[str]:
+            return frozenset(name for each in words for name in names_of(each)) or _NONE
 
         return MailingList(
             id=self.id,
@@ -157,7 +168,7 @@ class ListFile:
             aliases=said.aliases,
             crosspost_with=ids(said.crosspost_with),
             kind=ListKind(said.kind),
-            posters=frozenset(name for each in said.posters for name in names_of(each)),
+            posters=accounts(said.posters),
             discussion=None if said.discussion is None else id_of(said.discussion),
             includes=ids(said.includes),
             topics=said.topics,
@@ -168,7 +179,10 @@ class ListFile:
                 if (found := id_of(each.use)) is not None
             ),
             exemptions=tuple(Exemption(each.until, ids(each.crosspost_with), each.reason) for each in said.exceptions),
-            automatic=frozenset(name for each in said.automatic for name in names_of(each)),
+            automatic=accounts(said.automatic),
+            audience=Audience(said.audience),
+            readers=accounts(said.readers),
+            may_quote_to=ids(said.may_quote_to),
             say=said.say,
             call=said.call,
             was=said.was,
@@ -209,19 +223,26 @@ def list_files(folder: Path) -> tuple[list[tuple[str, Path]], list[Problem]]:
 
 def _is_silent(path: Path) -> bool:
     """Folders beginning with a dot (git, Kubernetes), files that keep a folder in git, an explanation, the schema."""
-    return path.name.startswith(("README", ".git", SCHEMA_FILE)) or (path.name.startswith(".") and path.is_dir())
+    if path.name.startswith("."):
+        return path.name in _GIT_FILES or path.is_dir()
+    return path.name == SCHEMA_FILE or (path.name.startswith("README") and not _is_yaml(path))
+
+
+def _is_yaml(path: Path) -> bool:
+    return path.suffix.lower() in (".yaml", ".yml")
 
 
 def _not_read(path: Path) -> Problem | None:
     if _is_silent(path):
         return None
-    if path.is_dir():
+    # A folder that is called like a list file has taken the place of one: the reader says what is wrong with it.
+    if path.is_dir() and not _is_yaml(path):
         return _whole(_shown(path), "this is a folder; list files are read from the folder above it only.", warn=True)
     if _COPY.search(path.name):
         return _whole(
             _shown(path), "ignored: this looks like a backup copy. Delete it, or give it a plain name.", warn=True
         )
-    if path.suffix.lower() not in (".yaml", ".yml"):
+    if not _is_yaml(path):
         return _whole(_shown(path), "ignored: the name of a list file ends in .yaml.", warn=True)
     return None
 

@@ -70,9 +70,9 @@ class Message:
     """The parts of a message that decisions rest on. Texts are decoded; addresses are in the order of the header.
 
     `destinations` are the addresses in To and Cc, or in Resent-To and Resent-Cc if the message is `resent`: if it has
-    one of Resent-To, Resent-Cc and Resent-Bcc (SEMANTICS c1). They are those of *any* reading of a header that can be
-    read in two ways (CVE-2023-27043). `bcc` is used only by `explain`, which has no envelope. `report` is true for
-    multipart/report (delivery and disposition notifications).
+    one of Resent-To, Resent-Cc and Resent-Bcc (SEMANTICS c1); `formerly_to` are those in To and Cc then. They are those
+    of *any* reading of a header that can be read in two ways (CVE-2023-27043). `bcc` is used only by `explain`, which
+    has no envelope. `report` is true for multipart/report (delivery and disposition notifications).
 
     `opening` is the first line with words that the member wrote himself and that a reader can see: HTML may hide text,
     which is in the passages all the same. `hidden_texts` are further texts, bounded together, in which the code of a
@@ -85,6 +85,7 @@ class Message:
     author_name: str | None = field(default=None, repr=False)
     destinations: tuple[Address, ...] = field(default=(), repr=False)
     bcc: tuple[Address, ...] = field(default=(), repr=False)
+    formerly_to: tuple[Address, ...] = field(default=(), repr=False)
     references: tuple[str, ...] = field(default=(), repr=False)
     resent: bool = False
     automatic: Automatic | None = None

@@ -80,6 +80,7 @@ def read_message(opened: Opened) -> Message:
     resent = any(header.every("resent-to", "resent-cc", "resent-bcc"))
     destinations = reader.mailboxes(header.every(*(("resent-to", "resent-cc") if resent else ("to", "cc"))))
     bcc = reader.mailboxes(header.every("resent-bcc" if resent else "bcc"))
+    formerly_to = reader.mailboxes(header.every("to", "cc")) if resent else ()
     references = message_ids(*header.every("in-reply-to"), *header.every("references"))
     subject = decoded(header.first("subject"))
     heading = Heading(subject, bool(references), frozenset(address for _, address in destinations))
@@ -94,6 +95,7 @@ def read_message(opened: Opened) -> Message:
         author_name=authors[0][0] or None if authors else None,
         destinations=_addresses(destinations),
         bcc=_addresses(bcc),
+        formerly_to=_addresses(formerly_to),
         references=references,
         resent=resent,
         automatic=_automatic(header),
