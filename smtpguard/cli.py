@@ -17,7 +17,7 @@ import click
 
 from smtpguard import __version__, maillog, replies
 from smtpguard.accounts import Directory
-from smtpguard.app import Application, Charge, run_until_signal
+from smtpguard.app import Application, Charge, allow_connections, run_until_signal
 from smtpguard.config.in_force import InForce, Standing, UnusableSettingsError
 from smtpguard.config.loading import Loaded, load
 from smtpguard.config.named_files import file_troubles
@@ -30,7 +30,7 @@ from smtpguard.explain import account_for, explain
 from smtpguard.keys import KeyFolderError
 from smtpguard.mail.address import parse_address
 from smtpguard.policy import Policy
-from smtpguard.process import allow_descriptors, descriptors_for, harden, keep_what_is_loaded, take_short_turns
+from smtpguard.process import harden, keep_what_is_loaded, take_short_turns
 from smtpguard.state import StateFolderError
 from smtpguard.status import live_findings
 from smtpguard.store import StoreError
@@ -94,21 +94,8 @@ def serve(config: Path | None, listen: str | None, upstream: str | None, state_d
     harden()
     take_short_turns()
     keep_what_is_loaded()
-    _allow_descriptors(charge.settings.limits.connections)
+    allow_connections(charge.settings.limits.connections)
     _run(run_until_signal(charge, _say_ports))
-
-
-def _allow_descriptors(connections: int) -> None:
-    wanted = descriptors_for(connections)
-    allowed = allow_descriptors(wanted)
-    if allowed < wanted:
-        maillog.warning(
-            "too few open files are allowed for limits.connections; clients will be kept waiting",
-            connections=connections,
-            wanted=wanted,
-            allowed=allowed,
-            remedy=f"LimitNOFILE={wanted} in the systemd unit, a higher hard limit (ulimit -Hn), or fewer connections",
-        )
 
 
 def _say_ports(application: Application) -> None:
@@ -195,7 +182,8 @@ def check(config: Path | None, form: Format, live: bool, state_dir: Path | None)
     """Read the settings and every list file, and print what is wrong with them; exit code 1 if anything is.
 
     The examples in list files are tried: one that fares otherwise than it says is an error. Certificates, keys and the
-    password file are opened as well; what is wrong with them on this machine is a warning.
+    password file are opened as well; what is wrong with them on this machine is a warning, and a note if they are not
+    there.
     """
     if live:
         _check_live(config, state_dir)
@@ -232,8 +220,9 @@ def _remarks(config: Path, loaded: Loaded, now: datetime) -> list[str]:
         return []
     remarks = [f"note: to serve, {each}" for each in settings.missing_to_serve()]
     remarks += [f"note: to hold mail, {each}" for each in settings.missing_to_hold()]
-    # No error: the settings may be meant for another machine.
-    remarks += [printable(f"warning: {trouble}") for trouble in file_troubles(settings, now)]
+    # No error: the settings may be meant for another machine, whose files are not here at all.
+    for trouble in file_troubles(settings, now):
+        remarks.append(printable(f"note: to serve, {trouble}" if trouble.is_absent else f"warning: {trouble}"))
     return [*remarks, printable(f"{config}: {len(policy.lists)} lists, no error")]
 
 

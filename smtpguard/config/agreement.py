@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from functools import cached_property
 
 from smtpguard.accounts import canonical_login, is_guard_address
 from smtpguard.config.binding import Steps, suggestion
@@ -17,9 +18,10 @@ from smtpguard.config.reader import Document
 from smtpguard.config.references import References
 from smtpguard.config.settings import GUARD_DOMAIN_NAMES, Settings
 from smtpguard.config.site_references import SiteReferences
-from smtpguard.lists import MailingList, Manager, OnAlarm, WrongTopic
+from smtpguard.lists import Manager, OnAlarm, WrongTopic
 from smtpguard.mail.address import Address, parse_address
-from smtpguard.policy import Kind, Policy
+from smtpguard.policy import Policy
+from smtpguard.roles import Role, role_of_robot, role_of_suffix
 
 # As many as fit into a message; the others are found in the list files.
 NAMES_SHOWN_MAX = 5
@@ -44,13 +46,14 @@ class Agreement:
         mailboxes = ((login, entry.mailbox) for login, entry in site.accounts.items())
         # Where no zone is set, the machine's (as for the deadlines in notices).
         self._zone = site.timezone or datetime.now().astimezone().tzinfo or UTC
-        today = datetime.now(self._zone).date()
-        self._references = References(site, self._by_id, self._id_of, self._unknown_list, today)
         self._groups_of_site = {each.folded: name for name in site.groups if (each := parse_address(name)) is not None}
         self._mailboxes = {mailbox.folded: login for login, mailbox in mailboxes if mailbox is not None}
 
     def problems(self) -> Iterator[Problem]:
         """Everything that the files contradict each other in."""
+        # Made here: kept as a part of this, it would keep us, and all files, until Python clears up (gc).
+        today = datetime.now(self._zone).date()
+        references = References(self._site, self._by_id, self._id_of, self._unknown_list, today)
         yield from self._site_has_domains()
         for file in self._files:
             seen: set[Address] = set()
@@ -58,10 +61,11 @@ class Agreement:
                 yield from self._claim(file, address, steps, seen)
             yield from self._names(file)
             yield from self._partners(file)
-            yield from self._references.problems(file)
+            yield from references.problems(file)
         said = SiteReferences(self._site, self._site_document, self._id_of, self._unknown_list, self._member)
-        yield from said.problems(self.policy())
+        yield from said.problems(self.policy)
 
+    @cached_property
     def policy(self) -> Policy:
         """The policy of files without errors."""
         site = self._site
@@ -199,7 +203,7 @@ class Agreement:
             role = _role((other or file).draft.manager, base, address)
             if role is None:
                 continue
-            people = role is Kind.ROLE_PEOPLE
+            people = role is Role.PEOPLE
             if other is not None:
                 whose = "the owners' address" if people else "an address for commands"
                 yield file.problem(steps, f"this is {whose} of {other.id}, not the list.")
@@ -219,9 +223,15 @@ class Agreement:
         owner = None if address is None else self._owners.get(address.folded)
         return None if owner is None else owner[0].id
 
-    def _unknown_list(self, word: str) -> str:
+    def _unknown_list(self, word: str) -> tuple[str, Severity]:
+        """What is to be said of a word that means no list; a warning if it was one, or nobody could rename a list that
+        another file names. It opens nothing until that file names the new one: anybody could say that he was another.
+        """
+        heir = next((each.id for each in self._files if (each.draft.was or "").lower() == word.lower()), None)
+        if heir is not None:
+            return f"{word} is called {heir} now. Write that; until then it counts for nothing here.", Severity.WARNING
         known = ["@".join(each) for each in self._owners] if "@" in word else [each.id for each in self._files]
-        return f"there is no list {quoted_value(word)}.{suggestion(word, known)}"
+        return f"there is no list {quoted_value(word)}.{suggestion(word, known)}", Severity.ERROR
 
     def _partner_ids(self, file: ListFile) -> Iterator[str]:
         for word in file.draft.crosspost_with:
@@ -233,7 +243,7 @@ class Agreement:
             steps = ("crosspost_with", number)
             found = self._id_of(word)
             if found is None:
-                yield file.problem(steps, self._unknown_list(word))
+                yield file.problem(steps, *self._unknown_list(word))
             elif found == file.id:
                 yield file.problem(steps, "this is the list itself. Name the other list.")
             else:
@@ -254,10 +264,10 @@ def _line(file: ListFile, steps: Steps) -> int:
     return 0 if mark is None else mark.line
 
 
-def _role(manager: str | None, base: Address, address: Address) -> Kind | None:
-    """What `address` is to `manager`, if a list were called `base`."""
-    if manager is None:
+def _role(manager: str | None, base: Address, address: Address) -> Role | None:
+    """What `address` is to `manager`, if a list were called `base`; as `Policy.kind` sees it."""
+    name, list_name = address.folded[0].partition("+")[0], base.folded[0]
+    if manager is None or not name.startswith(list_name):
         return None
-    alone = MailingList(id="", address=base, manager=Manager(manager), about="", contact="")
-    kind = Policy(lists=(alone,)).kind(address)
-    return kind if kind in (Kind.ROLE_MACHINE, Kind.ROLE_PEOPLE) else None
+    robot = role_of_robot(name) if manager == Manager.SYMPA.value else None
+    return robot or role_of_suffix(name[len(list_name) :], Manager(manager))

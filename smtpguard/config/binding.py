@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Generic, TypeVar
@@ -14,8 +14,8 @@ from pydantic_core import ErrorDetails
 from smtpguard.config.later import LATER_VALUES
 from smtpguard.config.places import Surroundings
 from smtpguard.config.problems import Mark, Problem, quoted_value
-from smtpguard.config.reader import Document, Table
-from smtpguard.config.values import is_null
+from smtpguard.config.reader import Document, Scalar, Sequence, Table
+from smtpguard.config.values import is_null, other_meaning
 
 Model = TypeVar("Model", bound=BaseModel)
 Draft = TypeVar("Draft", bound=BaseModel)
@@ -24,6 +24,8 @@ Steps = tuple[int | str, ...]
 # Longer words are no slip of the pen; comparing them costs the square of their length.
 _NAME_CHARACTERS_MAX = 64
 _COMMENT_AFTER_COLON = re.compile(r":\s+#")
+# How `unknown` begins where a name means nothing anywhere.
+NO_SETTING = "there is no setting"
 _EXPECTED = re.compile(r"'([^']*)'")
 _WRITTEN_AS: Mapping[str, str] = {
     "model_type": "write its settings below it, one per line, indented by two spaces.",
@@ -37,10 +39,10 @@ _WRITTEN_AS: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Bound(Generic[Model, Draft]):
-    """`whole` is the model, None if there are `problems`; `draft` is what could be understood of it all the same."""
+    """`whole` is the model, None if there are `problems`; `draft` is what could be understood all the same."""
 
     whole: Model | None
-    draft: Draft | None
+    draft: Model | Draft | None
     problems: tuple[Problem, ...] = ()
 
 
@@ -67,14 +69,9 @@ class Binding(Generic[Model, Draft]):
             whole = self.model.model_validate(root, context=around)
         except ValidationError as error:
             details = error.errors(include_url=False, include_input=False)
-            problems = tuple(self._problem(document, each) for each in details)
+            problems = tuple(problem for each in details for problem in self._problems(document, each))
             return Bound(None, self._draft(root, {each["loc"][0] for each in details if each["loc"]}, around), problems)
-        return Bound(whole, self._draft_of(whole))
-
-    def _draft_of(self, whole: Model) -> Draft:
-        """What was understood of a file in which all is right: all of it, and not read a second time."""
-        known = {each.alias or name: getattr(whole, name) for name, each in self.draft.model_fields.items()}
-        return self.draft.model_construct(whole.model_fields_set & self.draft.model_fields.keys(), **known)
+        return Bound(whole, whole)
 
     def _draft(self, root: Table, wrong: set[int | str], around: Surroundings) -> Draft | None:
         kept = {name: value for name, value in root.items() if name not in wrong}
@@ -82,6 +79,16 @@ class Binding(Generic[Model, Draft]):
             return self.draft.model_validate(kept, context=around)
         except ValidationError:
             return None
+
+    def _problems(self, document: Document, error: ErrorDetails) -> Iterator[Problem]:
+        found = self._problem(document, error)
+        yield found
+        if error["type"] == "extra_forbidden" and found.text.startswith(NO_SETTING):
+            # The name alone may be wrong, so what is wrong with the value at any name is said as well.
+            value = document.value(tuple(error["loc"]))
+            is_word = isinstance(value, Scalar) and value.plain and value not in ("true", "false")
+            if is_word and (text := other_meaning(str(value))) is not None:
+                yield document.source.problem(document.mark(tuple(error["loc"])), text)
 
     def _problem(self, document: Document, error: ErrorDetails) -> Problem:
         kind, steps = error["type"], tuple(error["loc"])
@@ -92,6 +99,8 @@ class Binding(Generic[Model, Draft]):
             return document.source.problem(document.mark(inner), str(context["text"]))
         if kind == "extra_forbidden":
             mark, text = document.mark(steps, key=True), self.unknown(place_of(steps[:-1]), str(steps[-1]))
+        elif kind == "number":
+            text = _number(document, steps, quoted_value(context["value"]))
         elif kind == "missing":
             text = self._missing(str(steps[-1]))
         elif kind == "empty" or (kind in _WRITTEN_AS and is_null(document.value(steps))):
@@ -136,6 +145,14 @@ def _empty(document: Document, steps: Steps) -> str:
     if isinstance(steps[-1], int):
         return f'an entry of "{name}" is empty. Write a value or delete the line.'
     return f'"{name}" is empty. Write a value or delete the line.'
+
+
+def _number(document: Document, steps: Steps, quoted: str) -> str:
+    """What is to be text is a number to other readers: 0301 is 193."""
+    name = next((each for each in reversed(steps) if isinstance(each, str) and each != "[key]"), "")
+    if isinstance(steps[-1], int) and isinstance(document.value(steps[:-1]), Sequence):
+        return f'an entry of "{name}" must be text. Put it in quotes: {quoted}.'
+    return f'"{name}" must be text. Put it in quotes: {name}: {quoted}.'
 
 
 def _choice(document: Document, error: ErrorDetails, steps: Steps) -> tuple[Mark | None, str]:

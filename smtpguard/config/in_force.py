@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from datetime import date
 from pathlib import Path
 
 from smtpguard.accounts import Directory
 from smtpguard.config.last_good import LAST_GOOD, SITE, LastGood, state_dir_in
-from smtpguard.config.lists import ListFile
+from smtpguard.config.lists import ListFile, ListSettings
 from smtpguard.config.loading import Loaded, SiteFile, together
 from smtpguard.config.problems import Problem, Severity, in_order
 from smtpguard.config.settings import Settings, SettingsError
@@ -21,12 +22,12 @@ from smtpguard.config.versions import Files, Offered, SettingsFolder, Version
 from smtpguard.mail.address import Address
 from smtpguard.policy import Policy
 
-# Read when the guard starts, and not again: what is listened at, connected to and lain down in, and its bounds. The
-# guard's address stands in notices that are still to be answered.
+# Read when the guard starts, and not again: what is listened at, connected to and lain down in. The guard's address
+# stands in notices that are still to be answered.
 START_ONLY = frozenset(
     (
-        *("address", "keys", "languages", "limits", "listeners", "metrics", "outbox", "secret_file", "state_dir"),
-        *("store", "timeouts", "tls", "trusted_networks", "upstream", "web", "workers"),
+        *("address", "keys", "listeners", "metrics", "outbox", "secret_file", "state_dir", "store", "tls", "upstream"),
+        *("web", "workers"),
     )
 )
 
@@ -42,11 +43,23 @@ class Kept:
 
 
 @dataclass(frozen=True, slots=True)
+class Ending:
+    """An entry of `exceptions` in the file `name`, which counts to the end of the day `until`; `lists` as written."""
+
+    name: str
+    contact: Address
+    until: date
+    lists: tuple[str, ...]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Standing:
     """What counts from now on, and what does not and why.
 
     `contacts`: who looks after each file that is in force; `changed` and `removed`: what is new about that;
-    `needs_restart`: keys that the site file says otherwise now than when the guard started.
+    `needs_restart`: keys that the site file says otherwise now than when the guard started; `endings`: what ends, or
+    has ended, by itself.
     """
 
     settings: Settings
@@ -58,6 +71,7 @@ class Standing:
     removed: tuple[str, ...] = ()
     needs_restart: tuple[str, ...] = ()
     warnings: tuple[Problem, ...] = ()
+    endings: tuple[Ending, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -88,6 +102,7 @@ class InForce:
         self._at_start: Settings | None = None
         self._standing: Standing | None = None
         self._last_good: LastGood | None = None
+        self._looked_at: tuple[Files, Loaded] | None = None
 
     def start(self) -> Standing:
         """What counts from the start on: the files, or where one is broken its last good copy.
@@ -116,6 +131,7 @@ class InForce:
 
     def renew(self) -> Standing:
         """Read all files again. Never raises for what is in them."""
+        self._looked_at = None
         former = self._files
         offered = self._folder.read()
         self._files, refused = succeed(former, offered, self._objections)
@@ -187,6 +203,12 @@ class InForce:
         return said.model_copy(update=old)
 
     def _together(self, files: Files) -> Loaded:
+        """What `files` say; the last answer is kept, because what has just been found good is taken next."""
+        if self._looked_at is None or self._looked_at[0] is not files:
+            self._looked_at = files, self._read_together(files)
+        return self._looked_at[1]
+
+    def _read_together(self, files: Files) -> Loaded:
         site = files[SITE].content
         assert isinstance(site, SiteFile)  # noqa: S101 - as in start
         lists = tuple(each.content for each in files.values() if isinstance(each.content, ListFile))
@@ -226,6 +248,7 @@ class InForce:
             tuple(former[key].name for key in sorted(removed)),
             self._needs_restart(),
             tuple(each for each in (*loaded.problems, *offered.nameless) if not each.is_error),
+            tuple(_endings(files)),
         )
 
     def _needs_restart(self) -> tuple[str, ...]:
@@ -244,3 +267,11 @@ class InForce:
                 kept.append(Kept(known.name, problems, known.contact, former is None))
         kept += [Kept(each.file, (each,), None, is_new=True) for each in offered.nameless_errors if each.file]
         return tuple(kept)
+
+
+def _endings(files: Files) -> Iterator[Ending]:
+    for file in files.values():
+        said = file.content.settings
+        if isinstance(said, ListSettings):
+            for each in said.exceptions:
+                yield Ending(file.name, said.contact, each.until, each.crosspost_with, each.reason)

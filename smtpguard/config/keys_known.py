@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from smtpguard.config.binding import suggestion
+from smtpguard.config.binding import NO_SETTING, suggestion
 from smtpguard.config.later import LATER_KEYS, LIST
 from smtpguard.config.lists import LIST_MODELS, ListSettings
 from smtpguard.config.problems import quoted_value
@@ -22,6 +22,11 @@ def _names(model: type[Section]) -> tuple[str, ...]:
 
 _LIST_KEYS = _names(ListSettings)
 _LIST_PLACES = {key: place for place, model in LIST_MODELS.items() if place for key in _names(model)}
+
+# Those below the first level, too: whoever writes one into a list's file has seen it in the site's.
+_SITE_KEYS = frozenset(key for model in MODELS.values() for key in _names(model)).union(
+    *(keys for place, keys in LATER_KEYS.items() if place != LIST)
+)
 
 REQUIRED_OF_LISTS: Mapping[str, str] = {
     "list": "the list's posting address",
@@ -57,7 +62,7 @@ def unknown_to_site(place: str, name: str) -> str:
     if home is not None and not near:
         where = f'below "{home.partition(".")[0]}:"' if home else "at the left edge, not below another setting"
         return f"{quoted_value(name)} is not known here. It belongs {where}."
-    return f"there is no setting {quoted_value(name)} here.{near or _all(known)}"
+    return f"{NO_SETTING} {quoted_value(name)} here.{near or _all(known)}"
 
 
 def unknown_to_list(place: str, name: str) -> str:
@@ -67,14 +72,21 @@ def unknown_to_list(place: str, name: str) -> str:
         near = _near(name, known)
         if name in _LIST_KEYS and not near:
             return f'{quoted_value(name)} is not known below "{place}:". It belongs at the left edge.'
-        return f'there is no setting {quoted_value(name)} below "{place}:".{near or _all(known)}'
+        return f'{NO_SETTING} {quoted_value(name)} below "{place}:".{near or _all(known)}'
     if name in LATER_KEYS[LIST]:
         return f"{quoted_value(name)} is not available in this version."
     if name in Settings.model_fields or name in LATER_KEYS[""] or name in Defaults.model_fields:
-        return f"{quoted_value(name)} can only be set by the site admin (smtpguard.yaml)."
+        return _of_site(name)
     if name in _LIST_PLACES:
         return f'{quoted_value(name)} belongs below "{_LIST_PLACES[name]}:", indented.'
-    return f"there is no setting {quoted_value(name)} for a list.{_near(name, _LIST_KEYS) or _all(_LIST_KEYS)}"
+    near = _near(name, _LIST_KEYS)
+    if not near and name in _SITE_KEYS:
+        return _of_site(name)
+    return f"{NO_SETTING} {quoted_value(name)} for a list.{near or _all(_LIST_KEYS)}"
+
+
+def _of_site(name: str) -> str:
+    return f"{quoted_value(name)} can only be set by the site admin (smtpguard.yaml)."
 
 
 def _near(name: str, known: tuple[str, ...]) -> str:

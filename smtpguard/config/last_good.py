@@ -22,7 +22,7 @@ from smtpguard.config.sources import (
     read_source,
     regular_octets,
 )
-from smtpguard.whole_file import replace_file
+from smtpguard.whole_file import replace_file, sync_folder
 
 # In state_dir.
 LAST_GOOD = "last-good"
@@ -78,10 +78,12 @@ class LastGood:
             self._saved, self._index = {}, None
         (self._folder / FOLDER).mkdir(mode=0o700, parents=True, exist_ok=True)
         self._folder.chmod(0o700)
-        for key, source in files.items():
-            if self._saved.get(key) != source.text:
-                replace_file(self._path(key), source.text.encode("utf-8"))
-                self._saved[key] = source.text
+        new = {key: source.text for key, source in files.items() if self._saved.get(key) != source.text}
+        for key, text in new.items():
+            replace_file(self._path(key), text.encode("utf-8"), syncs_name=False)
+        for folder in {self._path(key).parent for key in new}:
+            sync_folder(folder)
+        self._saved |= new
         names = {key: source.name for key, source in files.items() if key != SITE}
         index = json.dumps({"config": str(self._site), "lists": names}, indent=1).encode("ascii")
         if index != self._index:

@@ -13,7 +13,7 @@ LIST = "list file"
 _LATER: Mapping[str, str] = {
     SITE: "public_url rules member_domains roster consent_marks private_marks secret_file members_informed stock web "
     "metrics workers",
-    LIST: "audience readers may_quote_to strict adding_people encrypted",
+    LIST: "strict adding_people encrypted",
     "defaults": "adding_people private_max_recipients strict",
     "store": "url_file",
     "limits": "inspect_text inspect_parts inspect_depth inspect_time holds_per_account held_bytes_per_account "

@@ -80,7 +80,7 @@ def together(
     whole = None if any(each.is_error and each.file == site.name for each in ordered) else settings or site.settings
     if whole is None or any(each.is_error for each in ordered):
         return Loaded(whole, None, None, ordered, site.document, files)
-    policy = agreement.policy()
+    policy = agreement.policy
     return Loaded(whole, policy, directory_of(whole, policy), ordered, site.document, files)
 
 

@@ -12,47 +12,56 @@ from collections.abc import Iterator
 import yaml
 
 from smtpguard.config.problems import Mark, Problem, Source, quoted_value
+from smtpguard.config.unseen import NEVER, ODD_SPACE, USELESS, code
 
 # A line that is shown anyway need not be shown twice at any length.
 _SUGGESTED_CHARACTERS_MAX = 120
 
-# Blanks that look like a space and are none, and characters without width (Unicode 15, categories Zs and Cf).
-_ODD_SPACE = "\u00a0\u00ad\u1680\u180e\u2000-\u200f\u202f\u205f\u2060-\u2064\u3000\ufeff"
-# These end lines for YAML or turn the direction of writing: what an editor shows is not what is read (Trojan Source).
-_NEVER = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
-_INDENT_WITH_ODD_SPACE = re.compile(f"^[ ]*(?P<odd>[{_ODD_SPACE}])")
-_SPACE_IN_NAME = re.compile(f"^[ ]*(?:- )?[\\w.-]*(?P<odd>[{_ODD_SPACE}])[\\w.-]*:")
-_SPACE_AFTER_COLON = re.compile(f"^[ ]*(?:- )?(?P<name>[\\w.-]+):[ ]*(?P<odd>[{_ODD_SPACE}])")
-_SPACE_AFTER_DASH = re.compile(f"^[ ]*-[ ]*(?P<odd>[{_ODD_SPACE}])")
-_SPACE_AT_END = re.compile(f"(?P<odd>[{_ODD_SPACE}])[ ]*$")
+_INDENT_WITH_ODD_SPACE = re.compile(f"^[ ]*(?P<odd>[{ODD_SPACE}])")
+_SPACE_IN_NAME = re.compile(f"^[ ]*(?:- )?[\\w.-]*(?P<odd>[{ODD_SPACE}])[\\w.-]*:")
+_SPACE_AFTER_COLON = re.compile(f"^[ ]*(?:- )?(?P<name>[\\w.-]+):[ ]*(?P<odd>[{ODD_SPACE}])")
+_SPACE_AFTER_DASH = re.compile(f"^[ ]*-[ ]*(?P<odd>[{ODD_SPACE}])")
+_SPACE_AT_END = re.compile(f"(?P<odd>[{ODD_SPACE}])[ ]*$")
 _TAB_INDENT = re.compile(r"^(?P<blank> *\t[ \t]*)(?=[^\s#])")
 _ENTRY = re.compile(r"^(?P<indent> *(?:- +)*)(?P<name>[^\s:#\"'\[{][^:#\"'\[{]*?) *:(?: +(?P<value>.*?))? *$")
 _NO_SPACE = re.compile(r"^ *(?:- +)?[\w-]+:(?=[^\s/])")
 _NO_SPACE_TEXT = "there is no space after the colon. Write a name, a colon, a space, the value."
+_NO_SPACE_AFTER_DASH = re.compile(r"^ *-[^\s-]")
+NO_SPACE_AFTER_DASH_TEXT = 'there is no space after the dash. Write "- " in front of each entry.'
+_FLOW_TEXTS = {
+    "[": "the [ here is not closed, or a comma is missing: [one, two]. Text that starts with [ needs quotes.",
+    "{": "the { here is not closed, or a comma is missing: {name: value, name: value}.",
+}
 _WORD = re.compile(r"[^\s,\]}]+")
 
 
 def invisible_places(source: Source) -> Iterator[Problem]:
     """Characters that cannot be seen and change what is read; inside text French and Persian need some of them."""
     for number, line in enumerate(source.lines, 1):
-        if (never := _NEVER.search(line)) is not None:
-            code = f"U+{ord(never[0]):04X}"
-            yield source.problem(
-                Mark(number, never.start() + 1), f"there is an invisible character ({code}) here. Delete it."
-            )
+        if (never := NEVER.search(line)) is not None:
+            yield source.problem(Mark(number, never.start() + 1), _invisible_text(never[0]))
         if not (line.isascii() or line.lstrip().startswith("#")):
-            yield from _odd_spaces(source, number, line)
+            yield from _odd_characters(source, number, line)
 
 
-def _odd_spaces(source: Source, number: int, line: str) -> Iterator[Problem]:
+def _odd_characters(source: Source, number: int, line: str) -> Iterator[Problem]:
     after = _SPACE_AFTER_COLON.match(line)
     found = after or _INDENT_WITH_ODD_SPACE.match(line) or _SPACE_IN_NAME.match(line) or _SPACE_AFTER_DASH.match(line)
     found = found or _SPACE_AT_END.search(line)
-    if found is None:
-        return
-    where = f'after "{after["name"]}:"' if after is not None else "here"
-    text = f"there is an invisible special space {where}. Delete it and type a normal one."
-    yield source.problem(Mark(number, found.start("odd") + 1), text)
+    if found is not None:
+        where = f'after "{after["name"]}:"' if after is not None else "here"
+        yield source.problem(Mark(number, found.start("odd") + 1), odd_space_text(where))
+    elif (useless := USELESS.search(line)) is not None:
+        yield source.problem(Mark(number, useless.start() + 1), _invisible_text(useless[0]))
+
+
+def odd_space_text(where: str) -> str:
+    """The words for a blank that is none."""
+    return f"there is an invisible special space {where}. Delete it and type a normal one."
+
+
+def _invisible_text(character: str) -> str:
+    return f"there is an invisible character ({code(character)}) here. Delete it."
 
 
 def tab_places(source: Source) -> Iterator[Problem]:
@@ -61,6 +70,19 @@ def tab_places(source: Source) -> Iterator[Problem]:
         if (tab := _TAB_INDENT.match(line)) is not None:
             text = "this line starts with a TAB. Please use spaces (two per step)."
             yield source.problem(Mark(number, tab["blank"].index("\t") + 1), text)
+
+
+def entry_within(source: Source, begin: Mark, end: Mark) -> tuple[Mark, str] | None:
+    """A line of a text without quotes that looks like an entry of the list around it, but is indented otherwise."""
+    # Nothing at the very end stands one line further down for libyaml.
+    first = source.lines[begin.line - 1] if begin.line <= len(source.lines) else ""
+    if not first.lstrip(" ").startswith("- "):
+        return None
+    for number in range(begin.line + 1, min(end.line, len(source.lines)) + 1):
+        line = source.lines[number - 1]
+        if line.lstrip(" ").startswith("- ") and (number, 1) < (end.line, end.column):
+            return Mark(number, _indent(line) + 1), _indented_text(line, first)
+    return None
 
 
 def explain_syntax(source: Source, error: yaml.YAMLError) -> Problem:
@@ -78,6 +100,8 @@ def explain_syntax(source: Source, error: yaml.YAMLError) -> Problem:
         return source.problem(here, _bad_start(line[here.column - 1 :]))
     if "unknown escape character" in problem or "character escape code" in problem:
         return source.problem(here, "a backslash in double quotes means something special. Use single quotes: ' '.")
+    if "<stream end>" in problem and (opening := _never_closed(source)) is not None:
+        return source.problem(*opening)
     if (found := _value_mistake(here, line)) is not None:
         return source.problem(*found)
     if "entries are not allowed here" in problem:
@@ -99,10 +123,12 @@ def _unfinished(source: Source, context: str, problem: str, begun: Mark) -> str 
     if "quoted scalar" in context and "escape" not in problem:
         return f"the quote that opens here is never closed. Put another {first} at the end of the text."
     if "flow sequence" in context:
-        return "the [ here is not closed, or a comma is missing: [one, two]. Text that starts with [ needs quotes."
+        return _FLOW_TEXTS["["]
     if "flow mapping" in context:
-        return "the { here is not closed, or a comma is missing: {name: value, name: value}."
+        return _FLOW_TEXTS["{"]
     if "simple key" in context:
+        if _NO_SPACE_AFTER_DASH.match(line):
+            return NO_SPACE_AFTER_DASH_TEXT
         if _NO_SPACE.match(line):
             return _NO_SPACE_TEXT
         word = _WORD.match(line[begun.column - 1 :])
@@ -113,7 +139,24 @@ def _unfinished(source: Source, context: str, problem: str, begun: Mark) -> str 
     return None
 
 
+def _never_closed(source: Source) -> tuple[Mark, str] | None:
+    """The last bracket that opens and is not closed by the end of the file; quotes and remarks are not looked at."""
+    closed = 0
+    for number in range(len(source.lines), 0, -1):
+        line = source.lines[number - 1]
+        for place in range(len(line) - 1, -1, -1):
+            if line[place] in "]}":
+                closed += 1
+            elif line[place] in "[{" and closed:
+                closed -= 1
+            elif line[place] in "[{":
+                return Mark(number, place + 1), _FLOW_TEXTS[line[place]]
+    return None
+
+
 def _bad_start(rest: str) -> str:
+    if rest.startswith("\t"):
+        return "there is a TAB here. Please use spaces."
     word = _WORD.match(rest[1:])
     if rest.startswith("@") and word is not None:
         return f"a word may not start with @ here. Write {quoted_value(word[0])} for the list or the full address."
@@ -127,7 +170,7 @@ def _value_mistake(here: Mark, line: str) -> tuple[Mark, str] | None:
     if entry is None or not value or here.column <= entry.start("value") + 1:
         return None
     place = Mark(here.line, entry.start("value") + 1)
-    if value[0] in "[{":
+    if value[0] in "[{" or value[:2] in ("> ", "| ", "? "):
         return place, f"text that starts with {value[0]} needs quotes."
     if value[0] in "\"'":
         return here, f"there is more text after the closing {value[0]}. Put the quotes around all of it."
@@ -167,8 +210,11 @@ def _indentation(source: Source, here: Mark) -> tuple[Mark, str] | None:
     former = _former(source, here)
     if former is None or _indent(line) == _indent(former[1]):
         return None
-    text = f"this line is indented by {_indent(line)} spaces, its neighbours by {_indent(former[1])}."
-    return Mark(here.line, _indent(line) + 1), text
+    return Mark(here.line, _indent(line) + 1), _indented_text(line, former[1])
+
+
+def _indented_text(line: str, other: str) -> str:
+    return f"this line is indented by {_indent(line)} spaces, its neighbours by {_indent(other)}."
 
 
 def _indent(line: str) -> int:

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 
 from smtpguard.config.sections import Server, TlsSettings
 from smtpguard.config.settings import Settings
-from smtpguard.config.sources import FileError, regular_octets
+from smtpguard.config.sources import AbsentFileError, FileError, regular_octets
 
 # All authorities of a system, as Debian's ca-certificates.crt, are 220 KB.
 CERTIFICATE_OCTETS_MAX = 4 * 1024 * 1024
@@ -29,12 +29,16 @@ SECRET_OCTETS_MAX = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class FileTrouble:
-    """What is wrong with the file that the setting `key` names. `is_fatal` if nothing can be served with it."""
+    """What is wrong with the file that the setting `key` names. `is_fatal` if nothing can be served with it.
+
+    `is_absent`: there is none, as where settings are written on another machine than the one that will serve.
+    """
 
     key: str
     path: Path
     text: str
     is_fatal: bool = True
+    is_absent: bool = False
 
     def __str__(self) -> str:
         return f'"{self.key}" {self.text}: {self.path}'
@@ -72,11 +76,11 @@ def _pair_troubles(tls: TlsSettings, now: datetime) -> Iterator[FileTrouble]:
         certificate = _certificates(tls.certificate)[0]
         yield from _dates(certificate_name, tls.certificate, certificate, now)
     except FileError as error:
-        yield FileTrouble(certificate_name, tls.certificate, str(error))
+        yield _unusable(certificate_name, tls.certificate, error)
     try:
         key = _public_key_of(tls.key_file)
     except FileError as error:
-        yield FileTrouble(key_name, tls.key_file, str(error))
+        yield _unusable(key_name, tls.key_file, error)
     else:
         yield from _readable_by_all(key_name, tls.key_file)
     if key is not None and certificate is not None and _octets(key) != _octets(certificate.public_key()):
@@ -89,7 +93,7 @@ def _authority_troubles(key: str, server: Server, now: datetime) -> Iterator[Fil
     try:
         certificates = _certificates(server.ca)
     except FileError as error:
-        yield FileTrouble(key, server.ca, str(error))
+        yield _unusable(key, server.ca, error)
     else:
         if len(certificates) == 1:
             yield from _dates(key, server.ca, certificates[0], now)
@@ -99,9 +103,13 @@ def _password_troubles(key: str, path: Path) -> Iterator[FileTrouble]:
     try:
         read_password(path)
     except FileError as error:
-        yield FileTrouble(key, path, str(error))
+        yield _unusable(key, path, error)
     else:
         yield from _readable_by_all(key, path)
+
+
+def _unusable(key: str, path: Path, error: FileError) -> FileTrouble:
+    return FileTrouble(key, path, str(error), is_absent=isinstance(error, AbsentFileError))
 
 
 def _certificates(path: Path) -> list[x509.Certificate]:

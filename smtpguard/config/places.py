@@ -16,9 +16,10 @@ from typing import Annotated, Any
 from email_validator import EmailNotValidError, validate_email
 from pydantic import BeforeValidator, PlainValidator, ValidationInfo
 
+from smtpguard.config.mistakes import NO_SPACE_AFTER_DASH_TEXT
 from smtpguard.config.problems import quoted_value
 from smtpguard.config.reader import Scalar
-from smtpguard.config.values import is_null, mistake, read_text
+from smtpguard.config.values import is_null, mistake, read_text, without_unseen
 from smtpguard.mail.address import Address, domain_normal, parse_address
 
 # Checking one takes longer than reading its line, and a reload meets the same addresses again: those of 5,000 lists.
@@ -151,7 +152,9 @@ def read_address(value: object, info: ValidationInfo) -> Address:
         raise mistake(f"write the address alone: {quoted_value(inner[1])}.")
     if "@" not in text.strip("@"):
         raise mistake(f"{quoted_value(text)} is no mail address: write it in full, like name@example.org.")
-    address = parse_address(text)
+    if text.startswith("-"):
+        raise mistake(NO_SPACE_AFTER_DASH_TEXT)
+    address = parse_address(without_unseen(text))
     if address is None or not _is_address(text):
         raise mistake(f"{quoted_value(text)} is no mail address like name@example.org.")
     return address

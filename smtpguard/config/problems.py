@@ -6,6 +6,8 @@ import unicodedata
 from dataclasses import dataclass, field
 from enum import Enum
 
+from smtpguard.config.unseen import unseen_in_text
+
 # A quoted line is cut to what fits a terminal and a mail; a list file of one 64 KiB line must not be sent back whole.
 QUOTED_CHARACTERS_MAX = 160
 # Messages name addresses and names as they were written, however long these are.
@@ -69,7 +71,7 @@ class Source:
             return ""
         line = self.lines[mark.line - 1]
         if len(line) <= QUOTED_CHARACTERS_MAX:
-            return printable(line.rstrip())
+            return printable(line.rstrip(" "))
         start = max(0, min(mark.column - 1 - QUOTED_CHARACTERS_MAX // 2, len(line) - QUOTED_CHARACTERS_MAX))
         return "..." + printable(line[start : start + QUOTED_CHARACTERS_MAX]) + "..."
 
@@ -80,7 +82,10 @@ def printable(text: str) -> str:
 
 
 def _shown(character: str) -> bool:
-    return character == " " or unicodedata.category(character) not in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp", "Zs")
+    if character == " ":
+        return True
+    hidden = unicodedata.category(character) in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp", "Zs")
+    return not hidden and unseen_in_text(character) is None
 
 
 def format_problem(problem: Problem) -> str:

@@ -13,13 +13,14 @@ from functools import lru_cache
 
 import yaml
 
-from smtpguard.config.mistakes import explain_syntax, invisible_places, tab_places
+from smtpguard.config.mistakes import entry_within, explain_syntax, invisible_places, odd_space_text, tab_places
 from smtpguard.config.problems import Mark, Problem, Source, quoted_value
 
 # The deepest settings of record have five levels; ten leave room, and our own recursion stays shallow.
 DEPTH_MAX = 10
 
-# libyaml where PyYAML was built with it: ten times as fast. Both give the same events and marks.
+# libyaml where PyYAML was built with it: ten times as fast. Both give the same events and marks, but for TABs: those
+# around a value are nothing to libyaml and a mistake to PyYAML's own parser, which is asked where there are any.
 _EVENTS = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 _TYPOGRAPHIC_QUOTES = "“”„‟‘’‚‛«»‹›"
@@ -159,7 +160,9 @@ class _Composer:
 
     def __init__(self, source: Source) -> None:
         self._source = source
-        self._events: Iterator[yaml.Event] = iter(yaml.parse(source.text, Loader=_EVENTS))
+        tabs = "\t" in source.text and any("\t" in line.partition("#")[0] for line in source.lines)
+        parser = yaml.SafeLoader if tabs else _EVENTS
+        self._events: Iterator[yaml.Event] = iter(yaml.parse(source.text, Loader=parser))
         self.problems: list[Problem] = []
 
     def document(self) -> Table | None:
@@ -202,7 +205,13 @@ class _Composer:
         text = event.value if plain else event.value.strip("\n")
         if plain and text and (text[0] in _TYPOGRAPHIC_QUOTES or text[-1] in _TYPOGRAPHIC_QUOTES):
             self._say(mark, 'these are typographic quotes (“ ”). Please use " ".')
-        return Scalar(text, mark, plain)
+        if plain and text != text.strip():
+            self._say(mark, odd_space_text("here"))
+        if plain and (entry := entry_within(self._source, mark, _end(event))) is not None:
+            self._say(*entry)
+            text = text.partition(" - ")[0]
+        # What a tag makes of nothing is no empty value, and the tag itself has been told of.
+        return Scalar(text or event.tag or "", mark, plain and not event.tag)
 
     def _sequence(self, mark: Mark, depth: int) -> Sequence:
         sequence = Sequence(mark)
@@ -252,6 +261,11 @@ class _Composer:
 
     def _say(self, mark: Mark, text: str) -> None:
         self.problems.append(self._source.problem(mark, text))
+
+
+def _end(event: yaml.Event) -> Mark:
+    end = event.end_mark
+    return Mark(1, 1) if end is None else Mark(end.line + 1, end.column + 1)
 
 
 def _mark(event: yaml.Event) -> Mark:

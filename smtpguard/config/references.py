@@ -32,7 +32,7 @@ class References:
     site: Settings
     files: Mapping[str, ListFile]
     id_of: Callable[[str], str | None]
-    unknown: Callable[[str], str]
+    unknown: Callable[[str], tuple[str, Severity]]
     today: date
 
     def problems(self, file: ListFile) -> Iterator[Problem]:
@@ -41,6 +41,8 @@ class References:
         for number, word in enumerate(draft.includes):
             yield from self._other(file, ("includes", number), word)
         yield from self._circle(file)
+        for number, word in enumerate(draft.may_quote_to):
+            yield from self._other(file, ("may_quote_to", number), word)
         if draft.discussion is not None:
             yield from self._other(file, ("discussion",), draft.discussion)
         for number, entry in enumerate(draft.wrong_if):
@@ -48,8 +50,9 @@ class References:
         for number, example in enumerate(draft.examples):
             for place, word in enumerate(example.to):
                 if "@" not in word and self.id_of(word) is None:
-                    yield file.problem(("examples", number, "to", place), self.unknown(word))
-        for name, accounts in (("posters", draft.posters), ("automatic", draft.automatic)):
+                    yield file.problem(("examples", number, "to", place), *self.unknown(word))
+        accounts_named = (("posters", draft.posters), ("automatic", draft.automatic), ("readers", draft.readers))
+        for name, accounts in accounts_named:
             for number, word in enumerate(accounts):
                 yield from self._account(file, (name, number), word)
         for number in range(len(draft.exceptions)):
@@ -61,7 +64,7 @@ class References:
         """A word that must mean another list."""
         found = self.id_of(word)
         if found is None:
-            yield file.problem(steps, self.unknown(word))
+            yield file.problem(steps, *self.unknown(word))
         elif found == file.id:
             yield file.problem(steps, "this is the list itself. Name the other list.")
 

@@ -19,6 +19,7 @@ from smtpguard.config.places import (
     SecretPath,
 )
 from smtpguard.config.values import (
+    Between,
     Duration,
     Flag,
     Language,
@@ -26,9 +27,9 @@ from smtpguard.config.values import (
     ListName,
     Number,
     Size,
-    between,
     mistake,
     one_or_many,
+    read_text,
 )
 from smtpguard.lists import Burst
 
@@ -128,7 +129,7 @@ class TlsSettings(Section):
 
     certificate: FilePath
     key_file: SecretPath
-    minimum: Literal["1.2", "1.3"] = "1.2"
+    minimum: Annotated[Literal["1.2", "1.3"], BeforeValidator(read_text)] = "1.2"
 
 
 class Server(Section):
@@ -229,7 +230,7 @@ class GroupSettings(Section):
 class BurstSettings(Section):
     """12-27: how many posts to one thread in which time are many, and whether their sender is asked."""
 
-    posts: Annotated[Number, AfterValidator(between(1, 1_000))] = 5
+    posts: Annotated[Number, AfterValidator(Between(1, 1_000))] = 5
     within: Duration = timedelta(minutes=60)
     do: Literal["pass", "ask"] = "pass"
 
@@ -248,7 +249,7 @@ class Defaults(Section):
     wrong_topic: Literal["hold", "suggest", "off"] = "suggest"
     first_post: Literal["pass", "ask"] = "pass"
     burst: BurstSettings = BurstSettings()
-    visible_max: Annotated[Number, AfterValidator(between(1, 10_000))] = 20
+    visible_max: Annotated[Number, AfterValidator(Between(1, 10_000))] = 20
     window: Duration = timedelta(days=7)
     thread_memory: Duration = timedelta(days=30)
 
@@ -283,15 +284,15 @@ class Limits(Section):
     """Bounds; sizes in octets."""
 
     message_size: Size = 25 * 1024 * 1024
-    recipients: Annotated[Number, AfterValidator(between(1, 10_000))] = 1_000
-    connections: Annotated[Number, AfterValidator(between(1, 100_000))] = 2_000
-    connections_per_address: Annotated[Number, AfterValidator(between(1, 100_000))] = 50
-    messages_per_session: Annotated[Number, AfterValidator(between(1, 1_000_000))] = 1_000
-    errors_per_session: Annotated[Number, AfterValidator(between(1, 1_000))] = 20
-    received_fields: Annotated[Number, AfterValidator(between(1, 1_000))] = 100
+    recipients: Annotated[Number, AfterValidator(Between(1, 10_000))] = 1_000
+    connections: Annotated[Number, AfterValidator(Between(1, 100_000))] = 2_000
+    connections_per_address: Annotated[Number, AfterValidator(Between(1, 100_000))] = 50
+    messages_per_session: Annotated[Number, AfterValidator(Between(1, 1_000_000))] = 1_000
+    errors_per_session: Annotated[Number, AfterValidator(Between(1, 1_000))] = 20
+    received_fields: Annotated[Number, AfterValidator(Between(1, 1_000))] = 100
     hold_size: Size = 25 * 1024 * 1024
-    wrong_codes_per_minute: Annotated[Number, AfterValidator(between(1, 1_000_000))] = 60
-    help_answers_per_hold: Annotated[Number, AfterValidator(between(0, 1_000))] = 2
+    wrong_codes_per_minute: Annotated[Number, AfterValidator(Between(1, 1_000_000))] = 60
+    help_answers_per_hold: Annotated[Number, AfterValidator(Between(0, 1_000))] = 2
 
 
 class Timeouts(Section):

@@ -33,7 +33,7 @@ from smtpguard.config.sections import (
     TlsSettings,
     UpstreamSettings,
 )
-from smtpguard.config.values import Flag, Line, ListName, Login, Number, Zone, between, mistake, one_or_many
+from smtpguard.config.values import Between, Flag, Line, ListName, Login, Number, Zone, mistake, one_or_many
 from smtpguard.mail.address import Address
 
 # RFC 5321, 4.5.3.1.1: a local part has at most 64 octets; "+" and a code of 52 letters stand behind the guard's name.
@@ -96,12 +96,12 @@ class Settings(Section):
     crosspost_pairs: Annotated[
         tuple[Annotated[tuple[ListName, ...], BeforeValidator(one_or_many)], ...], BeforeValidator(_addressed)
     ] = ()
-    max_lists: Annotated[Number, AfterValidator(between(1, 100))] = 2
+    max_lists: Annotated[Number, AfterValidator(Between(1, 100))] = 2
     defaults: Defaults = Defaults()
     state_dir: FilePath = Field(default_factory=default_state_dir)
     keys: PathBelow = Path("keys")
     store: StoreSettings = StoreSettings()
-    remember: Literal["none", "lists"] = "none"
+    remember: Literal["none", "lists"] = "lists"
     memory: MemorySettings = MemorySettings()
     log: LogSettings = LogSettings()
     limits: Limits = Limits()

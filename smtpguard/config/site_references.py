@@ -24,7 +24,7 @@ class SiteReferences:
     site: Settings
     document: Document
     id_of: Callable[[str], str | None]
-    unknown: Callable[[str], str]
+    unknown: Callable[[str], tuple[str, Severity]]
     member: Callable[[str], Address | None]
 
     def problems(self, policy: Policy) -> Iterator[Problem]:
@@ -43,7 +43,7 @@ class SiteReferences:
             ids = [self.id_of(word) for word in pair]
             for place, (word, found) in enumerate(zip(pair, ids, strict=True)):
                 if found is None:
-                    yield source.problem(mark(("crosspost_pairs", number, place)), self.unknown(word))
+                    yield source.problem(mark(("crosspost_pairs", number, place)), *self.unknown(word))
             if ids[0] is not None and ids[0] == ids[1]:
                 yield source.problem(mark(("crosspost_pairs", number)), "both are the same list. Name two lists.")
 
@@ -91,7 +91,7 @@ class SiteReferences:
                 steps = ("groups", name, "expands", number)
                 member = self.member(word)
                 if "@" not in word and self.id_of(word) is None:
-                    yield source.problem(mark(steps), self.unknown(word))
+                    yield source.problem(mark(steps), *self.unknown(word))
                 elif "@" in word and member is None:
                     text = f"{quoted_value(word)} is no mail address like name@example.org."
                     yield source.problem(mark(steps), text)

@@ -24,6 +24,10 @@ class FileError(Exception):
     """A file cannot be used; the text says why, to be read behind its name."""
 
 
+class AbsentFileError(FileError):
+    """There is no such file."""
+
+
 def read_source(path: Path, name: str, octets_max: int, folder: Path | None = None) -> Source | Problem:
     """Read the file at `path`, shown as `name`; a Problem if that cannot or must not be done.
 
@@ -31,8 +35,11 @@ def read_source(path: Path, name: str, octets_max: int, folder: Path | None = No
     a link must not make that somebody's secret. The octets are read from the descriptor that was checked.
     """
     try:
-        real = path.resolve(strict=True)
-        if folder is not None and not real.is_relative_to(folder.resolve(strict=True)):
+        real = path
+        # What is no link lies where it stands, and O_NOFOLLOW keeps it so; resolving a thousand names takes 50 ms.
+        if folder is None or path.parent != folder or path.is_symlink():
+            real = path.resolve(strict=True)
+        if folder is not None and real is not path and not real.is_relative_to(folder.resolve(strict=True)):
             return _whole(name, "this is a link to a place outside its folder. Put the file itself here.")
         return _decoded(name, regular_octets(real, octets_max, os.O_NOFOLLOW))
     except (OSError, RuntimeError, ValueError) as error:
@@ -46,11 +53,12 @@ def regular_octets(path: Path, octets_max: int, more_flags: int = 0) -> bytes:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | more_flags)
     except (OSError, ValueError) as error:
-        raise FileError(f"cannot be read: {_reason(error)}") from error
+        sort = AbsentFileError if isinstance(error, FileNotFoundError) else FileError
+        raise sort(f"cannot be read: {_reason(error)}") from error
     try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
-            raise FileError("is not a regular file")
+            raise FileError("is a folder" if stat.S_ISDIR(status.st_mode) else "is not a regular file")
         octets = b""
         if status.st_size <= octets_max:
             with open(descriptor, "rb", closefd=False) as file:

@@ -8,7 +8,7 @@ refused where text is meant: whoever reads the file with another tool must see t
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -17,8 +17,10 @@ import yaml
 from pydantic import BeforeValidator, PlainValidator, ValidationInfo
 from pydantic_core import PydanticCustomError
 
+from smtpguard.config.mistakes import NO_SPACE_AFTER_DASH_TEXT
 from smtpguard.config.problems import quoted_value
 from smtpguard.config.reader import Scalar, Sequence, Table
+from smtpguard.config.unseen import JOINERS, unseen_in_name, unseen_in_text
 
 # One line of a notice, or of a reply: a sentence. Longer text belongs on a page.
 LINE_CHARACTERS_MAX = 200
@@ -33,6 +35,8 @@ _SIZES = {"B": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
 _SIZE = re.compile(r"(?P<number>[0-9]{1,12})(?P<unit>B|KiB|MiB|GiB)")
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,9}")
 _DIGITS = re.compile(r"[-+]?(?:0o?)?[0-9][0-9_]*")
+# YAML 1.2, 10.3.2: 1e3 is a number to newer readers only.
+_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 _SEXAGESIMAL = re.compile(r"[-+]?[0-9]+(?::[0-5]?[0-9])+(?:\.[0-9_]*)?")
 _BOOLEANS = {"y": "true", "yes": "true", "on": "true", "true": "true"} | dict.fromkeys(
     ("n", "no", "off", "false"), "false"
@@ -67,27 +71,36 @@ def read_text(value: object, info: ValidationInfo) -> str:
     if isinstance(value, (Sequence, list, tuple)):
         raise mistake("write one value here, not a list.")
     if not isinstance(value, str):
-        raise mistake("write text here.")
+        raise mistake("write text here. Text that starts with { or has a colon needs quotes.")
     if isinstance(value, Scalar) and value.plain:
-        _refuse_guessable(value, info.field_name)
+        _refuse_guessable(value)
     text = str(value).strip()
     if not text:
         raise empty()
+    if (code := unseen_in_text(text)) is not None:
+        raise mistake(f"there is an invisible character ({code}) in this text. Delete it.")
     return text
 
 
-def _refuse_guessable(value: Scalar, field: str | None) -> None:
+def _refuse_guessable(value: Scalar) -> None:
+    if (text := other_meaning(value)) is not None:
+        raise mistake(text)
+    if value in ("=", "<<"):
+        raise mistake(f"text that starts with {value[0]} needs quotes.")
+    if _resolved(value) in ("int", "float") or _DIGITS.fullmatch(value) or _FLOAT.fullmatch(value):
+        # `binding` knows by which name the key is written.
+        raise PydanticCustomError("number", "{value}", {"value": str(value)})
+
+
+def other_meaning(value: str) -> str | None:
+    """What to write instead of a word without quotes that other readers take for a boolean, a time or a date."""
     if value.lower() in _BOOLEANS:
-        raise mistake(f'write "{value}" in quotes, otherwise it means "{_BOOLEANS[value.lower()]}".')
+        return f'write "{value}" in quotes, otherwise it means "{_BOOLEANS[value.lower()]}".'
     if _SEXAGESIMAL.fullmatch(value):
-        raise mistake(f'put times in quotes: "{value}".')
-    tag = _resolved(value)
-    if tag == "timestamp":
-        raise mistake(f'put dates in quotes: "{value}".')
-    if tag in ("int", "float") or _DIGITS.fullmatch(value):
-        name = f'"{field}"' if field else "this"
-        example = f"{field}: " if field else ""
-        raise mistake(f"{name} must be text. Put it in quotes: {example}{quoted_value(value)}.")
+        return f'put times in quotes: "{value}".'
+    if _resolved(value) == "timestamp":
+        return f'put dates in quotes: "{value}".'
+    return None
 
 
 def _resolved(text: str) -> str | None:
@@ -113,7 +126,7 @@ def read_list_name(value: object, info: ValidationInfo) -> str:
     if isinstance(value, Sequence) and info.field_name == "crosspost_with":
         text = "a list file opens its own list only; other lists are opened for each other by their own admins."
         raise mistake(f"{text} Write each list as an entry of its own.")
-    text = read_line(value, info)
+    text = _name(value, info)
     if text.startswith("@"):
         raise mistake(
             f"a word may not start with @ here. Write {quoted_value(text[1:])} for the list or the full address."
@@ -123,16 +136,31 @@ def read_list_name(value: object, info: ValidationInfo) -> str:
     return text
 
 
+def _name(value: object, info: ValidationInfo) -> str:
+    """One word that is compared letter by letter."""
+    text = without_unseen(read_line(value, info))
+    if text.startswith("-"):
+        raise mistake(NO_SPACE_AFTER_DASH_TEXT)
+    return text
+
+
+def without_unseen(text: str, allowed: str = "") -> str:
+    """Refuses what would make two words that look alike different ones."""
+    if (code := unseen_in_name(text, allowed)) is not None:
+        raise mistake(f"there is an invisible character ({code}) in this word. Delete it.")
+    return text
+
+
 def read_login(value: object, info: ValidationInfo) -> str:
     """The name of an account, where it stands in front of a colon."""
     if isinstance(value, Scalar) and value.plain and _DIGITS.fullmatch(value):
         raise mistake(f'a login of digits needs quotes: "{value}".')
-    return read_line(value, info)
+    return without_unseen(read_line(value, info))
 
 
 def read_account_name(value: object, info: ValidationInfo) -> str:
     """An account as a value: its login or its mailbox."""
-    text = read_line(value, info)
+    text = _name(value, info)
     if text.startswith("@"):
         raise mistake(
             f"a word may not start with @ here. Write {quoted_value(text[1:])} for the account or the full address."
@@ -214,7 +242,7 @@ def read_phrase(value: object, info: ValidationInfo) -> str:
 
 
 def _plain_words(value: object, info: ValidationInfo) -> str:
-    text = read_line(value, info)
+    text = without_unseen(read_line(value, info), JOINERS)
     if _PATTERN.search(text):
         raise mistake("write plain words here: a search pattern like .* or ^ means nothing.")
     if not any(each.isalnum() for each in text):
@@ -227,7 +255,7 @@ def read_tag(value: object, info: ValidationInfo) -> str:
     if isinstance(value, Sequence):
         inner = ", ".join(each for each in value if isinstance(each, str))
         raise mistake(f"text that starts with [ needs quotes: {quoted_value(f'[{inner}]')}.")
-    return read_line(value, info)
+    return without_unseen(read_line(value, info), JOINERS)
 
 
 def read_size(value: object) -> int:
@@ -273,15 +301,18 @@ def one_or_many(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
-def between(least: int, most: int) -> Callable[[int], int]:
-    """A reader that bounds a whole number."""
+@dataclass(frozen=True, slots=True)
+class Between:
+    """A reader that bounds a whole number; the schema asks it for its bounds."""
 
-    def check(value: int) -> int:
-        if not least <= value <= most:
-            raise mistake(f"write a number from {least} to {most}.")
+    least: int
+    most: int
+
+    def __call__(self, value: int) -> int:
+        """The number itself, if it is within the bounds."""
+        if not self.least <= value <= self.most:
+            raise mistake(f"write a number from {self.least} to {self.most}.")
         return value
-
-    return check
 
 
 Day = Annotated[date, PlainValidator(read_date)]

@@ -11,17 +11,22 @@ from typing import Literal
 import click
 
 from smtpguard import maillog
+from smtpguard.config.in_force import InForce, UnusableSettingsError
 from smtpguard.config.lists import FOLDER
 from smtpguard.config.loading import Loaded, load
 from smtpguard.config.problems import format_problem, printable
-from smtpguard.exits import BROKEN_SETTINGS, CANNOT_CREATE, FOUND_SOMETHING
+from smtpguard.config.values import read_duration
+from smtpguard.exits import BROKEN_SETTINGS, CANNOT_CREATE, FOUND_SOMETHING, UNAVAILABLE
 from smtpguard.lists import Manager
 from smtpguard.mail.address import parse_address
 from smtpguard.tools.editing import Edit, EditError, editor_command
+from smtpguard.tools.figures_file import UnreadableFiguresError, read_figures
 from smtpguard.tools.new_list import NewListError, RefusedError, file_of, new_list
 from smtpguard.tools.overview import overview, table
 from smtpguard.tools.rules_page import rules_pages
 from smtpguard.tools.schema import schema
+from smtpguard.tools.statistics import UnknownListError, statistics
+from smtpguard.tools.statistics_words import as_object, as_words
 
 _CONFIG = click.option(
     "--config",
@@ -54,7 +59,7 @@ def new_list_command(address: str, manager: str, about: str | None, contact: str
     if found is None or not found.domain:
         raise click.UsageError(printable(f'"{address}" is no mail address: write it in full, like name@example.org.'))
     try:
-        path, warnings = new_list(config, found, Manager(manager), about, contact, _now().year)
+        path, warnings = new_list(config, found, Manager(manager), about, contact, _now().date())
     except NewListError as error:
         raise click.ClickException(printable(str(error))) from error
     except RefusedError as error:
@@ -140,7 +145,48 @@ def rules_page_command(folder: Path, config: Path) -> None:
     click.echo(printable(f"{folder}: {', '.join(pages)}"))
 
 
-COMMANDS = (schema_command, new_list_command, edit_command, lists_command, rules_page_command)
+@click.command("stats")
+@click.argument("name", metavar="[LIST]", required=False)
+@click.option("--since", metavar="TIME", default="14d", show_default=True, help="How far back, like 14d or 72h.")
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="For people, or programs.")
+@click.option("--state-dir", type=click.Path(path_type=Path, file_okay=False), help="That of the guard.")
+@_CONFIG
+def stats_command(
+    name: str | None, since: str, form: Literal["text", "json"], state_dir: Path | None, config: Path
+) -> None:
+    """Show what the guard did in the weeks that are over, by list and rule: no person, no mail, no number below five.
+
+    LIST is a list's id, its file or its address; a closed list is shown only if it is named. It reads the guard's state
+    and may be called while the guard runs, by root or by the guard's own user.
+    """
+    maillog.set_up("warning")
+    try:
+        span = read_duration(since)
+    except ValueError as error:
+        raise click.UsageError(printable(f'--since "{since}": write a number and its unit: 14d or 72h.')) from error
+    try:
+        standing = InForce(config, lambda said: said.overridden(state_dir=state_dir)).start()
+    except UnusableSettingsError as error:
+        for problem in error.problems:
+            click.echo(format_problem(problem), err=True)
+        raise SystemExit(BROKEN_SETTINGS) from error
+    settings = standing.settings
+    try:
+        kept = read_figures(settings.state_dir, settings.key_folder)
+        found = statistics(kept, standing.policy, name, span, _now())
+    except UnreadableFiguresError as error:
+        click.echo(printable(f"smtpguard: {error}"), err=True)
+        raise SystemExit(UNAVAILABLE) from error
+    except UnknownListError as error:
+        raise click.UsageError(printable(str(error))) from error
+    if form == "json":
+        click.echo(json.dumps(as_object(found)))
+        return
+    for line in as_words(found):
+        click.echo(printable(line))
+
+
+COMMANDS = (schema_command, new_list_command, edit_command, lists_command, rules_page_command, stats_command)
 
 
 def _without_errors(config: Path) -> Loaded:

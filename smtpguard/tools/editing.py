@@ -76,11 +76,13 @@ class Edit:
             copy.write_bytes(before)
             while True:
                 _edit(editor, copy)
-                if _octets(copy) == before:
+                is_changed = _octets(copy) != before
+                wrong = self._check(copy, tell=is_changed)
+                if not is_changed:
                     self._say(f"{self._name}: nothing was changed.")
-                    return True
-                wrong = self._check(copy)
-                if not wrong and _octets(self._path) != before:
+                    if not wrong:
+                        return True
+                elif not wrong and _octets(self._path) != before:
                     self._say(f"{self._name}: somebody else has changed this file meanwhile, without smtpguard edit.")
                 elif not wrong:
                     break
@@ -96,8 +98,15 @@ class Edit:
         self._say(f"{self._name}: saved.")
         return True
 
-    def _check(self, copy: Path) -> bool:
-        """Say what is wrong with the copy, or what it changes; True if it cannot take the file's place."""
+    def _check(self, copy: Path, *, tell: bool) -> bool:
+        """Say what is wrong with the copy, or, with `tell`, what it changes; True if it cannot take the file's place.
+
+        An example of another file that fares otherwise now is shown and no reason to refuse: else its admin could keep
+        this one from changing his own list.
+        """
+        if copy.is_symlink():
+            self._say(f"{self._name}: the editor has left a link instead of a file.")
+            return True
         source = read_source(copy, self._name, LIST_FILE_OCTETS_MAX)
         if isinstance(source, Problem):
             self._say(format_problem(source))
@@ -105,11 +114,11 @@ class Edit:
         before, after = load(self._config), load(self._config, {self._id: source.text})
         errors = new_errors(before, after, self._name)
         scenes = rehearse(after, self._now)
-        errors += tuple(failures(after, scenes))
+        errors += tuple(each for each in failures(after, scenes) if each.file == self._name)
         warnings = (each for each in after.problems if not each.is_error and each.file == self._name)
-        for problem in (*errors, *warnings):
+        for problem in (*errors, *(warnings if tell else ())):
             self._say(format_problem(problem))
-        if not errors:
+        if tell and not errors:
             for line in changes(before, after, rehearse(before, self._now), scenes, self._id):
                 self._say(line)
         return bool(errors)
@@ -130,7 +139,8 @@ def changes(before: Loaded, after: Loaded, old: list[Scene], new: list[Scene], l
     for each in new:
         fate = former.get((each.list_id, each.title))
         if fate is not None and fate != each.fate:
-            yield f"  {each.list_id}: {each.title}: {fate} before, now {each.fate}"
+            otherwise = "" if each.as_expected else f'; its file expects "{each.expect}"'
+            yield f"  {each.list_id}: {each.title}: {fate} before, now {each.fate}{otherwise}"
         elif each.list_id == list_id:
             yield f"  {each.list_id}: {each.title}: {each.fate}{'' if fate == each.fate else ' (new example)'}"
     if not any(each.list_id == list_id for each in new):

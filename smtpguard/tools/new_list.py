@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date, timedelta
 from pathlib import Path
 
 from smtpguard.config.lists import FOLDER, LIST_ID, ListFile
@@ -14,6 +15,9 @@ from smtpguard.tools.schema import EDITOR_LINE, FILE_NAMES
 
 # Who answers for a list is written to here; the suffix is the manager's (SEMANTICS c1).
 _OWNERS = {Manager.SYMPA: "-request"}
+
+# An exception that is switched on as it stands is neither over nor longer than one may be.
+_EXCEPTION_SHOWN = timedelta(days=14)
 
 _TEXT = """\
 # Settings of the mailing list {id}. Everything after a # is a remark for people. To use a setting that stands behind
@@ -29,8 +33,9 @@ contact: {contact}
 # aliases: [{alias}]
 # crosspost_with: [other-list]     # mails to both are fine, once the other list's file names {id}, too
 # includes: [part-one, part-two]   # lists whose readers get this list's mail as well
+# was: old-name                    # the name of this file before, if the list was renamed
 # exceptions:                      # the same for some days, at most 60; both files need it
-#   - until: {year}-12-06
+#   - until: {until}
 #     crosspost_with: [other-list]
 #     reason: "congress week"
 
@@ -40,8 +45,15 @@ contact: {contact}
 # discussion: other-list           # ... and where the others should write instead
 # automatic: [calendar]            # accounts of programs that may post here
 
+# ---------------------------------------------------------------- who may read
+# audience: closed                 # its mail is not passed on to other lists unasked, and it is never suggested ...
+# readers: [anna]                  # ... but to these accounts, its posters, and whoever has posted here
+# may_quote_to: [other-list]       # its mail may be passed on to this list
+
 # ---------------------------------------------------------------- mail that belongs elsewhere
 # topics: [minutes, agenda, meeting]   # words of this list, to suggest it to those who write elsewhere
+# tag: "[{id}]"{tag_spaces}# what the list puts in front of each Subject
+# wrong_topic: hold                # mail with many words of another list's topics: hold it; or suggest, or off
 # wrong_if:                        # plain words in a Subject that belong to another list
 #   - subject_has: [receipt, refund]
 #     use: other-list
@@ -50,6 +62,8 @@ contact: {contact}
 # ---------------------------------------------------------------- when a mail is stopped
 # on_alarm: observe                # try first: mails are only counted. Then hold; or refuse
 # expires: 48h                     # how long a mail waits for its sender
+# first_post: ask                  # who writes here for the first time is asked
+# burst: {{posts: 5, within: 60m, do: ask}}   # who writes more than that to one thread is asked
 # say: "For minutes use the archive."
 # call: "Press team, 030 765 43 21"
 
@@ -65,9 +79,9 @@ class NewListError(Exception):
 
 
 def file_text(
-    list_id: str, address: Address, manager: Manager, about: str, contact: str, year: int, *, editor_line: bool
+    list_id: str, address: Address, manager: Manager, about: str, contact: str, today: date, *, editor_line: bool
 ) -> str:
-    """The commented file of a new list; `year` is for the examples, `editor_line` if the schema lies beside it."""
+    """The commented file of a new list; `today` is for the examples, `editor_line` if the schema lies beside it."""
     text = _TEXT.format(
         id=list_id,
         address=address.normal,
@@ -77,7 +91,8 @@ def file_text(
         more=" " * max(1, 24 - len(about)),
         contact=contact,
         alias=f"{list_id}-list@{address.domain}",
-        year=year,
+        until=(today + _EXCEPTION_SHOWN).isoformat(),
+        tag_spaces=" " * max(1, 24 - len(list_id)),
     )
     return f"{EDITOR_LINE}{FILE_NAMES['list']}\n{text}" if editor_line else text
 
@@ -88,7 +103,7 @@ def default_contact(address: Address, manager: Manager) -> str:
 
 
 def new_list(
-    config: Path, address: Address, manager: Manager, about: str | None, contact: str | None, year: int
+    config: Path, address: Address, manager: Manager, about: str | None, contact: str | None, today: date
 ) -> tuple[Path, tuple[Problem, ...]]:
     """Write lists/NAME.yaml beside `config`, named after `address`; its path, and warnings about it.
 
@@ -109,7 +124,7 @@ def new_list(
         manager,
         about or f"The list {list_id}",
         contact or default_contact(address, manager),
-        year,
+        today,
         editor_line=(path.parent / FILE_NAMES["list"]).exists(),
     )
     after = load(config, {list_id: text})

@@ -96,8 +96,9 @@ def _scenes(file: ListFile, loaded: Loaded, policy: Policy, now: datetime) -> It
 
 
 def _address(word: str, policy: Policy) -> str:
-    """The address that `word` means: a list's id, or an address."""
-    known = policy.by_id.get(word.lower())
+    """The address that `word` means: a list's id, the one it had before, or an address."""
+    name = word.lower()
+    known = policy.by_id.get(name) or next((one for one in policy.lists if (one.was or "").lower() == name), None)
     if known is not None:
         return known.address.normal
     address = parse_address(word)

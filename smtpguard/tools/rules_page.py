@@ -21,7 +21,7 @@ from jinja2 import DictLoader, Environment, StrictUndefined, select_autoescape
 from smtpguard.config.loading import Loaded
 from smtpguard.config.settings import Settings
 from smtpguard.lists import ListKind, MailingList, OnAlarm, WrongTopic
-from smtpguard.mail.address import parse_address
+from smtpguard.mail.address import Address, parse_address
 from smtpguard.policy import Kind, Policy
 from smtpguard.tools.overview import exceptions
 
@@ -40,7 +40,9 @@ ASKED: Mapping[str, str] = {
     "12-08": "a mail to an announcement list from somebody who is none of its posters",
     "12-10": "a mail with a list in Bcc, where those in To and Cc cannot see that it reads along",
     "12-12": "nearly the same text to another list within {window}",
+    "12-17": "a mail of a closed list that is passed on to a list which that one has not named for it",
     "12-19": "an answer that takes a conversation from its list to a further one",
+    "12-20": "an answer that takes a conversation of a closed list to another list",
     "12-22": "an answer to a list that the conversation was kept off before",
     "12-23": "words or a tag in the subject that belong to another list, where a list asks about them",
     "12-24": "a command for the list server (subscribe, unsubscribe, help) that everybody would read",
@@ -58,7 +60,8 @@ ASKED: Mapping[str, str] = {
 @dataclass(frozen=True, slots=True)
 class Entry:
     """A list as members see it. `posters` is how many accounts may post, 0 for all whom the list server lets; `expires`
-    how long a held mail waits, None if none is held."""
+    how long a held mail waits, None if none is held. `strays` are words of Subjects that belong on another list, and
+    that list, "" if it is closed; with `asks_words` tags and topics of other lists count here (12-23, 12-29)."""
 
     id: str
     address: str
@@ -70,6 +73,10 @@ class Entry:
     expires: str | None
     contact: str | None
     say: str | None
+    tag: str | None
+    topics: tuple[str, ...]
+    strays: tuple[tuple[tuple[str, ...], str], ...]
+    asks_words: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,13 +99,15 @@ def rules_pages(loaded: Loaded, now: datetime) -> dict[str, str]:
 
 def _facts(loaded: Loaded, settings: Settings, policy: Policy, now: datetime) -> dict[str, object]:
     posters = {each.id: len(each.settings.posters) for each in loaded.files if each.settings is not None}
-    lists = sorted(policy.lists, key=lambda each: each.id)
+    # Closed lists are counted and not named, here and beside other lists (T-52).
+    lists = sorted((each for each in policy.lists if not each.is_closed), key=lambda each: each.id)
     return {
         "organisation": settings.organisation,
         "day": now.astimezone(policy.zone).date().isoformat(),
         "guard": None if settings.address is None else settings.address.normal,
         "rules": {rule: _asked(rule, policy, settings) for rule in (12, 11)},
         "lists": [_entry(each, posters.get(each.id, 0), policy) for each in lists],
+        "closed": len(policy.lists) - len(lists),
         "pairs": [
             (one.id, other.id, frozenset((one.id, other.id)) in policy.pairs)
             for one, other in combinations(lists, 2)
@@ -136,7 +145,9 @@ def _asked(rule: int, policy: Policy, settings: Settings) -> list[str]:
         "12-05": any(each.includes for each in lists),
         "12-08": any(each.kind is ListKind.ANNOUNCE for each in lists),
         "12-12": remembers,
+        "12-17": any(each.is_closed for each in lists),
         "12-19": remembers,
+        "12-20": remembers and any(each.is_closed for each in lists),
         "12-22": remembers,
         "12-23": any(each.wrong_if or each.tag for each in lists),
         "12-25": remembers and any(policy.first_post_asks_of(each) for each in lists),
@@ -151,14 +162,15 @@ def _asked(rule: int, policy: Policy, settings: Settings) -> list[str]:
 def _entry(one: MailingList, posters: int, policy: Policy) -> Entry:
     on_alarm = one.on_alarm or policy.on_alarm
     contact = parse_address(one.contact)
-    public = contact is not None and policy.kind(contact) in _PUBLIC_KINDS
+    public = contact is not None and _is_shown(contact, policy)
+    discussion = None if one.discussion is None else policy.by_id.get(one.discussion)
     return Entry(
         id=one.id,
         address=one.address.normal,
         about=_without_persons(one.about, policy),
         posters=posters if one.kind is ListKind.ANNOUNCE else 0,
-        discussion=one.discussion,
-        includes=tuple(sorted(one.includes)),
+        discussion=None if discussion is None or discussion.is_closed else discussion.id,
+        includes=tuple(sorted(each for each in one.includes if not policy.by_id[each].is_closed)),
         on_alarm={
             OnAlarm.HOLD: "held, and its sender asked",
             OnAlarm.REFUSE: "refused, with the reason",
@@ -167,6 +179,13 @@ def _entry(one: MailingList, posters: int, policy: Policy) -> Entry:
         expires=in_words(policy.expires_of([one])) if on_alarm is OnAlarm.HOLD else None,
         contact=one.contact if public else None,
         say=None if one.say is None else _without_persons(one.say, policy),
+        tag=None if one.tag is None else _without_persons(one.tag, policy),
+        topics=tuple(_without_persons(each, policy) for each in one.topics),
+        strays=tuple(
+            (tuple(_without_persons(each, policy) for each in rule.subject_has), _named(rule.use, policy))
+            for rule in one.wrong_if
+        ),
+        asks_words=policy.wrong_topic_of(one) is WrongTopic.HOLD,
     )
 
 
@@ -193,9 +212,20 @@ def _without_persons(text: str, policy: Policy) -> str:
 
     def shown(match: re.Match[str]) -> str:
         address = parse_address(match[0])
-        return match[0] if address is not None and policy.kind(address) in _PUBLIC_KINDS else _NOT_SHOWN
+        return match[0] if address is not None and _is_shown(address, policy) else _NOT_SHOWN
 
     return _ADDRESS.sub(shown, text)
+
+
+def _named(list_id: str, policy: Policy) -> str:
+    """`list_id`, or "" for a closed list."""
+    return "" if policy.by_id[list_id].is_closed else list_id
+
+
+def _is_shown(address: Address, policy: Policy) -> bool:
+    """True for the address of a list, a role or a desk; a closed list is not named."""
+    found = policy.list_of(address)
+    return policy.kind(address) in _PUBLIC_KINDS and not (found is not None and found.is_closed)
 
 
 def _is_public(desk: str, policy: Policy, settings: Settings) -> bool:

@@ -19,6 +19,7 @@ from pydantic_core import core_schema
 
 from smtpguard.config.lists import LIST_MODELS, SCHEMA_FILE, ListSettings
 from smtpguard.config.settings import MODELS, Settings
+from smtpguard.config.values import Between
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 # The line that tells editors with yaml-language-server where the schema lies.
@@ -93,11 +94,21 @@ class _FileSchema(GenerateJsonSchema):
         if name in ("one_or_many", "entries"):
             return {"anyOf": [inner["items"], inner]}
         if name == "long_form":
-            return {**inner, "additionalProperties": {"anyOf": [_ADDRESS, inner["additionalProperties"]]}}
+            short = _FORMS["read_address_or_null"]["anyOf"]
+            return {**inner, "additionalProperties": {"anyOf": [*short, inner["additionalProperties"]]}}
         if name == "addressed":
             pair = {"type": "array", "items": _FORMS["read_list_name"], "minItems": 2, "maxItems": 2}
             return {"anyOf": [pair, {"type": "array", "items": pair}]}
-        return _form(function)
+        # One of some words, looked at for what other readers take for a number.
+        return inner if "enum" in inner else _form(function)
+
+    def function_after_schema(self, schema: core_schema.AfterValidatorFunctionSchema) -> JsonSchemaValue:
+        """A value that is bounded once it is read."""
+        inner = self.generate_inner(schema["schema"])
+        function: Callable[..., Any] = schema["function"]["function"]
+        if isinstance(function, Between):
+            return {**inner, "minimum": function.least, "maximum": function.most}
+        return inner
 
     def dict_schema(self, schema: core_schema.DictSchema) -> JsonSchemaValue:
         """A table whose keys are the admin's own words."""

@@ -8,8 +8,10 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
+from click.testing import CliRunner
 from pydantic_core import PydanticUndefined
 
+from smtpguard.cli import main
 from smtpguard.config.lists import LIST_MODELS, ListSettings
 from smtpguard.config.loading import load
 from smtpguard.config.named_files import file_troubles
@@ -68,6 +70,14 @@ def test_the_example_has_neither_error_nor_warning() -> None:
     assert loaded.ok
     assert loaded.policy is not None
     assert len(loaded.policy.lists) == 8
+
+
+def test_check_accepts_the_example_without_a_warning() -> None:
+    said = CliRunner().invoke(main, ["check", "--config", str(CONFIG / "smtpguard.yaml")])
+
+    assert 0 == said.exit_code
+    assert "warning" not in said.output
+    assert "8 lists, no error" in said.output
 
 
 def test_the_example_can_serve_and_hold_once_its_certificate_is_there() -> None:

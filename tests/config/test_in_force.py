@@ -162,6 +162,33 @@ def test_a_renamed_file_with_a_mistake_keeps_the_old_list(place: Place) -> None:
     assert {"berlin-mitte", "press"} == set(abouts(in_force.renew()))
 
 
+def test_a_list_can_be_renamed_that_another_file_names(place: Place) -> None:
+    place.write("press", a_list("press", "includes: [berlin]\ncrosspost_with: [berlin]\n"))
+    place.write("berlin", a_list("berlin", "crosspost_with: [press]\n"))
+    in_force = place.started()
+    place.remove("berlin")
+    place.write("hamburg", a_list("hamburg", "crosspost_with: [press]\nwas: berlin\n"))
+
+    standing = in_force.renew()
+
+    assert () == standing.kept
+    assert {"hamburg", "press"} == set(abouts(standing))
+    assert "berlin is called hamburg now" in "".join(each.text for each in standing.warnings)
+    # Nobody gets what was meant for another by saying that he is that other.
+    assert not standing.policy.allowed(standing.policy.lists)
+
+
+def test_a_folder_in_a_file_s_place_takes_no_list_away(place: Place) -> None:
+    in_force = place.started()
+    place.remove("berlin")
+    (place.folder / "lists" / "berlin.yaml").mkdir()
+
+    standing = in_force.renew()
+
+    assert {"berlin", "press"} == set(abouts(standing))
+    assert ["lists/berlin.yaml"] == [each.name for each in standing.kept]
+
+
 def test_of_two_files_that_claim_one_address_the_newer_change_waits(place: Place) -> None:
     in_force = place.started()
     claim = "aliases: [all@lists.example.org]\n"

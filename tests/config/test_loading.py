@@ -174,7 +174,7 @@ def test_many_accounts_and_lists_are_read_in_seconds(tmp_path: Path) -> None:
         alphabet=st.characters(exclude_categories=["Cs"]) | st.sampled_from("[]{}:,-#&*!|>'\"%@`\t\n  a1"), max_size=80
     )
 )
-@settings(deadline=None, max_examples=300, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=3 * settings().max_examples)
 def test_reading_never_raises(text: str) -> None:
     document = read_document(source_of("lists/bikes.yaml", text))
 

@@ -143,12 +143,12 @@ def test_files_that_nobody_would_open_are_not_looked_for(site: Path) -> None:
     assert told(site) == []
 
 
-def test_check_warns_and_serve_ends_with_78(site: Path) -> None:
+def test_check_notes_a_file_that_is_not_there_and_serve_ends_with_78(site: Path) -> None:
     (site.parent / "cert.pem").unlink()
     line = f'"tls.certificate" cannot be read: No such file or directory: {site.parent}/cert.pem'
 
     checked = CliRunner().invoke(main, ["check", "--config", str(site)])
     served = CliRunner().invoke(main, ["serve", "--config", str(site)])
 
-    assert (0, True) == (checked.exit_code, f"warning: {line}\n" in checked.stdout)
+    assert (0, True) == (checked.exit_code, f"note: to serve, {line}\n" in checked.stdout)
     assert (78, f"{site}: {line}\n") == (served.exit_code, served.stderr)

@@ -207,7 +207,6 @@ def write_config(folder: Path, up: FakeUpstream, out: FakeUpstream, **changes: A
     list_changes = changes.pop("list_changes", {})
     site: dict[str, Any] = {
         "organisation": "Example Union",
-        "remember": "lists",
         "address": "mailcheck@check.example.test",
         "contact": "it@example.test",
         "call": "Sam, office, 030 123 45 67",
@@ -240,10 +239,15 @@ def write_config(folder: Path, up: FakeUpstream, out: FakeUpstream, **changes: A
             **more,
             **list_changes.get(name, {}),
         }
-        (lists / f"{name}.yaml").write_text(yaml.safe_dump(entry), "utf-8")
+        (lists / f"{name}.yaml").write_text(as_yaml(entry), "utf-8")
     path = folder / "smtpguard.yaml"
-    path.write_text(yaml.safe_dump(site, sort_keys=False), "utf-8")
+    path.write_text(as_yaml(site), "utf-8")
     return path
+
+
+def as_yaml(values: dict[str, Any]) -> str:
+    """The text of a settings file. PyYAML's own emitter would take longer than the guard takes to start."""
+    return str(yaml.dump(values, Dumper=getattr(yaml, "CSafeDumper", yaml.SafeDumper), sort_keys=False))
 
 
 def charge(path: Path) -> Charge:

@@ -126,7 +126,7 @@ def test_json_of_a_site_without_errors_has_warnings_and_remarks(site: Path) -> N
     assert f"{site}: 4 lists, no error" == told["remarks"][-1]
 
 
-def test_github_gets_a_remark_at_the_line_of_each_problem(site: Path) -> None:
+def test_github_gets_a_remark_at_the_line_of_each_problem(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     text = BERLIN.replace("meetings", "100%: x, y") + "alias: x\n"
     berlin(site, text)
 
@@ -139,8 +139,9 @@ def test_github_gets_a_remark_at_the_line_of_each_problem(site: Path) -> None:
     ) in said.stdout
     mended = text.removesuffix("alias: x\n")
     berlin(site, mended)
-    said = run_program("check", "--config", "config/smtpguard.yaml", "--format", "github", folder=site.parents[1])
-    assert 0 == said.returncode
+    monkeypatch.chdir(site.parents[1])
+    said = run("check", "--config", "config/smtpguard.yaml", "--format", "github")
+    assert 0 == said.exit_code
     assert "::warning file=config/lists/harbour.yaml,line=5,col=18::berlin has not agreed yet" in said.stdout
 
 

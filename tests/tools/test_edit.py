@@ -159,6 +159,46 @@ def test_errors_that_other_files_had_before_are_no_reason_to_refuse(site: Path, 
     assert changed == berlin(site).read_text("utf-8")
 
 
+@pytest.mark.parametrize("already", [True, False])
+def test_an_example_of_another_file_is_shown_and_keeps_nobody_from_saving(
+    site: Path, tmp_path: Path, *, already: bool
+) -> None:
+    press = site.parent / "lists" / "press.yaml"
+    press.write_text(list_text("press", "examples:", f"  - {{to: berlin, expect: {'hold' if already else 'pass'}}}"))
+    changed = BERLIN.replace("examples:", 'call: "Robin"\nwrong_if: {subject_has: example, use: press}\nexamples:')
+
+    said = edit(site, editor(tmp_path / "e", BERLIN + 'call: "Robin"\n' if already else changed))
+
+    assert (0, "") == (said.returncode, said.stderr)
+    assert "call:" in berlin(site).read_text("utf-8")
+    now = 'would pass (12-01) before, now would be held (12-23); its file expects "pass"'
+    assert (now in said.stdout) is not already
+
+
+def test_a_link_instead_of_the_copy_is_not_installed(site: Path, tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("list: hunter2@lists.example.org\n")
+    also = f'rm "$1"; ln -s {secret} "$1"'
+
+    said = edit(site, editor(tmp_path / "e", also=also), answers="d\n")
+
+    assert 1 == said.returncode
+    assert "the editor has left a link" in said.stdout
+    assert "hunter2" not in said.stdout
+    assert BERLIN == berlin(site).read_text("utf-8")
+    assert not berlin(site).is_symlink()
+
+
+def test_a_broken_file_that_was_only_looked_at_is_said_to_be_broken(site: Path, tmp_path: Path) -> None:
+    berlin(site).write_text(BERLIN + "call: 0301\n", "utf-8")
+
+    said = edit(site, editor(tmp_path / "e", None), answers="d\n")
+
+    assert 1 == said.returncode
+    assert 'lists/berlin.yaml:10:7: "call" must be text.' in said.stdout
+    assert "nothing was changed" in said.stdout
+
+
 @pytest.mark.parametrize("answers", ["q\n", "", "x\nq\n"], ids=["quit", "gone away", "asked twice"])
 def test_whoever_quits_keeps_what_was_typed(site: Path, tmp_path: Path, answers: str) -> None:
     said = edit(site, editor(tmp_path / "e", "list: ["), answers)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from html import unescape
 from html.parser import HTMLParser
 from importlib.resources import files
 from pathlib import Path
@@ -29,7 +30,7 @@ def write(folder: Path) -> Path:
         'call: "Sam, office, 030 123 45 67"\n'
         "accounts:\n  office: carla.smith@example.org\n"
         "defaults: {expires: 48h, first_post: ask, burst: {do: ask}}\n"
-        "memory: {posts: 90d}\nremember: lists\n"
+        "memory: {posts: 90d}\n"
     )
     desks = "desks: [commission@example.org, privacy@example.org]"
     path.write_text(SITE.replace("desks: [commission@example.org, trust@lists.example.org]", desks) + more, "utf-8")
@@ -99,9 +100,34 @@ def test_every_list_pair_and_running_exception_is_there(pages: dict[str, str], n
     assert "90 days" in pages[name]
 
 
+def test_T_52_all_words_that_make_the_guard_ask_are_there_and_no_closed_list(tmp_path: Path) -> None:
+    path = write(tmp_path / "config")
+    lists = path.parent / "lists"
+    rules = "wrong_if: [{subject_has: [receipt, travel costs], use: press}, {subject_has: [salary], use: harbour}]"
+    berlin = ("tag: '[Berlin]'", "topics: [kiez, spree]", "wrong_topic: hold", "crosspost_with: [harbour]", rules)
+    (lists / "berlin.yaml").write_text(list_text("berlin", *berlin), "utf-8")
+    closed = ("audience: closed", "tag: '[Hidden]'", "crosspost_with: [berlin]", "may_quote_to: [press]")
+    (lists / "harbour.yaml").write_text(list_text("harbour", *closed), "utf-8")
+    loaded = load(path)
+    assert loaded.ok, loaded.problems
+
+    for page in rules_pages(loaded, NOW).values():
+        told = " ".join(unescape(page).split())
+        assert "Its tag in a Subject: [Berlin]" in told
+        assert "Words of this list: kiez, spree" in told
+        assert 'a Subject with "receipt" or "travel costs", which belongs on press' in told
+        assert 'a Subject with "salary", which belongs on another list' in told
+        assert "the tag of another list, or three words of it and none of this list's" in told
+        assert "a mail of a closed list that is passed on" in told
+        assert "1 closed list is looked after and not named here" in told
+        assert "harbour" not in told
+        assert "[Hidden]" not in told
+
+
 def test_what_is_over_or_not_remembered_is_not_on_the_page(tmp_path: Path) -> None:
     path = write(tmp_path / "config")
-    path.write_text(path.read_text("utf-8").replace("remember: lists\n", ""), "utf-8")
+    with path.open("a") as file:
+        file.write("remember: none\n")
 
     page = rules_pages(load(path), NOW + timedelta(days=16))["rules.txt"]
 

@@ -123,6 +123,35 @@ def test_8_an_exception_ends_by_itself_and_needs_both(site: Path) -> None:
     assert "this exception ended on 2026-01-01" in run("check", "--config", site).stdout
 
 
+def test_9_what_a_closed_list_says_stays_there(site: Path) -> None:
+    forward = site.parent / "forward.eml"
+    forward.write_bytes(
+        b"From: ben@example.org\r\nTo: berlin@lists.example.org\r\nSubject: Fwd: The hall\r\n\r\n"
+        b"---------- Forwarded message ---------\r\nFrom: Clara <clara@example.org>\r\n"
+        b"Date: Sat, 21 Nov 2026 at 10:12\r\nSubject: The hall\r\nTo: harbour@lists.example.org\r\n\r\n"
+        b"The hall is ours from nine on.\r\n"
+    )
+
+    def explained() -> str:
+        said = run("explain", forward, "--account", "ben", "--config", site)
+        assert 0 == said.exit_code, said.output
+        return said.stdout
+
+    write(site, "harbour")
+    assert "forward.eml: pass" in explained()
+    write(site, "harbour", "audience: closed")
+    assert "forward.eml: hold" in explained()
+    assert "Said in lists/harbour.yaml:5: audience: closed" in explained()
+    assert 'or if the file of the closed list named the others in "may_quote_to"' in explained()
+    write(site, "harbour", "audience: closed", "readers: [ben]", "may_quote_to: [berlin]")
+    assert "forward.eml: pass" in explained()
+    run("rules-page", site.parent / "www", "--config", site)
+    for name in ("rules.txt", "index.html"):
+        page = (site.parent / "www" / name).read_text("utf-8")
+        assert "harbour" not in page
+        assert "1 closed list is looked after and not named here." in page
+
+
 def test_10_try_first_then_switch_on(site: Path) -> None:
     for name in ("press", "berlin"):
         write(site, name, "on_alarm: observe")

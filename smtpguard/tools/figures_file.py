@@ -1,0 +1,96 @@
+"""The figures that a guard keeps, read by another process while it goes on counting."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from smtpguard.counting import opened
+from smtpguard.figures import Counts, FiguresError
+from smtpguard.keys import KeyFolder, KeyFolderError
+from smtpguard.store.database import reading
+from smtpguard.store.worker import BUSY_SECONDS
+
+# In state_dir.
+MEMORY = "memory.sqlite3"
+
+
+class UnreadableFiguresError(Exception):
+    """The figures cannot be read; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeptFigures:
+    """The counts of each ISO week in which a guard ran; `lost` are the weeks whose counts do not open."""
+
+    weeks: Mapping[str, Counts]
+    lost: tuple[str, ...] = ()
+
+
+def read_figures(state_dir: Path, key_folder: Path) -> KeptFigures:
+    """What the guard of `state_dir` has counted, under the keys in `key_folder`. Raises UnreadableFiguresError."""
+    try:
+        if not state_dir.is_dir():
+            raise UnreadableFiguresError(
+                f"{state_dir}: there is no such folder; is this the state_dir of your guard? (--state-dir FOLDER)"
+            )
+        with _as_owner_of(state_dir):
+            sealed = _sealed(state_dir / MEMORY)
+            # A folder that is not there would be made by KeyFolder, and this only reads.
+            return _opened(sealed, key_folder) if sealed and key_folder.is_dir() else KeptFigures({}, (*sealed,))
+    except sqlite3.Error as error:
+        raise UnreadableFiguresError(f"{state_dir / MEMORY}: {error}") from error
+    except KeyFolderError as error:
+        raise UnreadableFiguresError(str(error)) from error
+    except OSError as error:
+        raise UnreadableFiguresError(f"{error.filename or state_dir}: {error.strerror or error}") from error
+
+
+@contextmanager
+def _as_owner_of(folder: Path) -> Iterator[None]:
+    """Root reads as the user whom `folder` belongs to: SQLite may leave files beside the database, and the guard must
+    be able to use them."""
+    owner = folder.stat()
+    if os.geteuid() != 0 or owner.st_uid == 0:
+        yield
+        return
+    group = os.getegid()
+    os.setegid(owner.st_gid)
+    os.seteuid(owner.st_uid)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+        os.setegid(group)
+
+
+def _sealed(file: Path) -> dict[str, bytes]:
+    """Week by week; empty where no guard that counts has been here."""
+    if not file.exists():
+        return {}
+    connection = reading(file, busy_seconds=BUSY_SECONDS)
+    try:
+        if connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'figures'").fetchone() is None:
+            return {}
+        return {each["week"]: each["sealed"] for each in connection.execute("SELECT week, sealed FROM figures")}
+    finally:
+        connection.close()
+
+
+def _opened(sealed: Mapping[str, bytes], key_folder: Path) -> KeptFigures:
+    keys = KeyFolder(key_folder, "counted")
+    weeks: dict[str, Counts] = {}
+    lost = []
+    for week, octets in sorted(sealed.items()):
+        key = keys.week_key(week)
+        try:
+            if key is None:
+                raise FiguresError("the key is gone")
+            weeks[week] = opened(octets, week, key)
+        except FiguresError:
+            lost.append(week)
+    return KeptFigures(weeks, tuple(lost))
