@@ -2,7 +2,8 @@
 #
 #   make demo       a tour over real sockets: hold, notice, answer, expiry
 #   make test       format, lint, types and every test that can run on this machine: on all cores, then end to end
-#   make check      the quick part of it, under a minute: no end-to-end tests, no slow ones; many wait, so four at once
+#   make check      the quick part of it, under a minute: no end-to-end tests, no slow ones, fewer examples of what is
+#                   random; many wait, so four at once
 #   make e2e-deps   Debian, root: installs the servers that the end-to-end tests need
 #   make bench      how fast smtpguard is beside Postfix; about five minutes, wants an idle machine (tests/bench)
 #   make corpus     measures on mail corpora, if SMTPGUARD_CORPORA names their folder
@@ -12,6 +13,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PYTEST := $(BIN)/python -m pytest -q -p no:cacheprovider
+# Each worker reads all tests: what Python and pytest have compiled once is kept for the next, whatever the shell says.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test check lint e2e-deps bench corpus clean
 
@@ -23,7 +26,7 @@ test: lint
 	$(PYTEST) tests/e2e
 
 check: lint
-	$(PYTEST) tests --ignore=tests/e2e -m "not slow" -n 4
+	$(PYTEST) tests --ignore=tests/e2e -m "not slow" --hypothesis-profile=quick -n 4 --dist worksteal
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -38,6 +41,8 @@ bench: $(READY)
 
 corpus: $(READY)
 	$(BIN)/python tests/corpus/forwards.py
+	$(BIN)/python tests/corpus/reposts.py
+	$(BIN)/python tests/corpus/crossposts.py
 
 # A set-up that was cut off leaves no .ready and is done again.
 $(READY): pyproject.toml

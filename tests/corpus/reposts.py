@@ -11,15 +11,17 @@ import random
 import sys
 import time
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from smtpguard.checks.repeated_post import OWN_WORDS_MIN, SIMILARITY_MIN
 from smtpguard.fingerprints import Fingerprinter, share, to_octets, words_of
 from smtpguard.mail.parsing import parse_message
+from tests.corpus.archives import submitted, when_of
 from tests.corpus.forwards import labels, members
+from tests.corpus.intervals import per_thousand, percent
 
 WINDOW = timedelta(days=7)
 CHANGED = 0.1
@@ -38,7 +40,7 @@ class Post:
     message_id: str | None
     when: datetime | None
     words: list[str]
-    windows: list[int]
+    windows: Sequence[int]
     stored: bytes
 
 
@@ -48,27 +50,16 @@ def posts(folder: Path) -> list[Post]:
     octets = members(folder)
     found: dict[tuple[str, object], Post] = {}
     for label in labels(folder):
-        message = parse_message(octets[label["file"]])
+        message = parse_message(submitted(octets[label["file"]]))
         words = words_of(message.own_text)
         if len(words) < OWN_WORDS_MIN or not message.authors:
             continue
         windows = fingerprinter.windows(words)
         name = str(label["list_id"] or label["list"])
-        post = Post(label["id"], message.authors[0].normal, name, message.message_id, _when(label["date"]), words,
+        post = Post(label["id"], message.authors[0].normal, name, message.message_id, when_of(label["date"]), words,
                     windows, to_octets(windows))  # fmt: skip
         found[name, message.message_id or label["id"]] = post
     return list(found.values())
-
-
-def _when(date: str | None) -> datetime | None:
-    try:
-        when = parsedate_to_datetime(date or "")
-    except ValueError:
-        try:
-            when = datetime.fromisoformat(date or "")
-        except ValueError:
-            return None
-    return when if when.tzinfo else when.replace(tzinfo=UTC)
 
 
 def edited(chosen: random.Random, words: list[str], vocabulary: list[str]) -> list[str]:
@@ -91,8 +82,8 @@ def recall(found: list[Post]) -> None:
             for each in chosen_posts
         )
         if chosen_posts:
-            print(f"re-posts, 10 % of words changed, {low:3} to {high:5} words: {known} of {len(chosen_posts)}"
-                  f" ({100 * known / len(chosen_posts):.2f} %)")  # fmt: skip
+            print(f"re-posts, 10 % of words changed, {low:3} to {high:5} words: "
+                  f"{percent(known, len(chosen_posts))}")  # fmt: skip
 
 
 def unrelated(found: list[Post]) -> None:
@@ -133,8 +124,7 @@ def same_author(found: list[Post]) -> None:
                         crossing.add((new.id, earlier.id))
     posts_asked = len({new for new, _ in crossing})
     print(f"posts of one author within {WINDOW.days} days: {pairs} pairs, {alike} alike")
-    print(f"posts that 12-12 would ask about (alike, another list): {posts_asked} of {compared}"
-          f" ({1000 * posts_asked / max(1, compared):.2f} in 1,000)")  # fmt: skip
+    print(f"posts that 12-12 would ask about (alike, another list): {per_thousand(posts_asked, compared)}")
     _tell(crossing)
 
 
