@@ -34,7 +34,8 @@ class Guard:
     """One guard with settings, state and log below `folder`. As a context manager it starts and ends in good order.
 
     `login` and `release` are the outbox's; `changes` replaces whole keys of smtpguard.yaml, `door` adds keys to its
-    submission listener, `more_doors` are further listeners, `environment` adds variables.
+    submission listener, `more_doors` are further listeners, `lists` adds keys to list files, `environment` adds
+    variables.
     A second guard on the same folder finds what the first one held; one at a time, since the answers port is one.
     """
 
@@ -48,6 +49,7 @@ class Guard:
         changes: Mapping[str, Any] | None = None,
         door: Mapping[str, Any] | None = None,
         more_doors: Sequence[Mapping[str, Any]] = (),
+        lists: Mapping[str, Mapping[str, Any]] | None = None,
         environment: Mapping[str, str] | None = None,
     ) -> None:
         self._stack = stack
@@ -61,7 +63,7 @@ class Guard:
         self._process: subprocess.Popen[bytes] | None = None
         settings = self._settings(login, release, door or {})
         settings["listeners"] += more_doors
-        self._write({**settings, **(changes or {})})
+        self._write({**settings, **(changes or {})}, lists or {})
 
     def start(self) -> None:
         """Start, and return when both ports answer. Raises RuntimeError with the guard's own words if it ends."""
@@ -151,7 +153,7 @@ class Guard:
             "state_dir": str(self.state_dir),
         }
 
-    def _write(self, settings: Mapping[str, Any]) -> None:
+    def _write(self, settings: Mapping[str, Any], more: Mapping[str, Mapping[str, Any]]) -> None:
         self.config.write_text(yaml.safe_dump(dict(settings), sort_keys=False))
         lists = self.folder / "lists"
         lists.mkdir(exist_ok=True)
@@ -161,6 +163,7 @@ class Guard:
                 "manager": "mailman3",
                 "about": f"Everything about {posting.name}",
                 "contact": f"{posting.name}-owner@{LIST_DOMAIN}",
+                **more.get(posting.name, {}),
             }
             (lists / f"{posting.name}.yaml").write_text(yaml.safe_dump(says, sort_keys=False))
 

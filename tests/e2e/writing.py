@@ -4,11 +4,29 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from email.utils import formatdate
+from email.utils import formatdate, getaddresses
 
 from tests.e2e.stack import Letter, Member
 
 TEXT = "The minutes of the meeting are on the shelf.\n"
+
+
+# Long enough to be known again after some of its words were changed.
+REPORT = (
+    "The gathering in winter has shown that we need another room for the children, and that nobody wants to pay for "
+    "it before the council has answered our letter about rent and heating. So please read what was said below, and "
+    "tell us until Friday whether you can help with tools, paint or some hours of your time on the weekend. Whoever "
+    "has a van should bring it along, since the old shelves must go to the yard of our neighbours before noon.\n"
+)
+
+
+def reworded(text: str) -> str:
+    """The text with every tenth word changed."""
+    others = ("garden", "spring", "lorry", "wood", "bread", "kettle", "candle")
+    words = text.split()
+    for number, place in enumerate(range(4, len(words), 10)):
+        words[place] = others[number % len(others)]
+    return " ".join(words) + "\n"
 
 
 def new_subject() -> str:
@@ -58,3 +76,11 @@ def answer(notice: Letter, member: Member, choice: str) -> tuple[str, bytes]:
         "MIME-Version: 1.0",
     )
     return recipient, letter(member, [recipient], f"Re: {notice.subject}", body, fields=fields)
+
+
+def reply_to_all(post: Letter, member: Member, body: str = TEXT) -> tuple[list[str], bytes]:
+    """The recipients and the octets of what "Reply all" makes of a list post: to all that stand in its To."""
+    to = [address for _, address in getaddresses([str(post.message["To"])])]
+    message_id = post.message["Message-ID"]
+    fields = (f"In-Reply-To: {message_id}", f"References: {message_id}")
+    return to, letter(member, to, f"Re: {post.subject}", body, fields=fields)

@@ -8,7 +8,8 @@ import subprocess
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -134,6 +135,36 @@ class Mailman:
             with refused:
                 raise RuntimeError(f"Mailman: {method} {path}: {refused.code} {refused.read()!r}") from None
         return json.loads(body) if body else None
+
+    @contextmanager
+    def announcing(self, posting: MailingList, *posters: str) -> Iterator[None]:
+        """For the length of a with-block, what others than these members post waits for a moderator."""
+        members = [self.call("GET", f"lists/{posting.list_id}/member/{MEMBERS[each].address}") for each in posters]
+        paths = [f"members/{each['member_id']}" for each in members]
+        for path in paths:
+            self.call("PATCH", path, moderation_action="accept")
+        self.call("PATCH", f"lists/{posting.list_id}/config", default_member_action="hold")
+        try:
+            yield
+        finally:
+            self.call("PATCH", f"lists/{posting.list_id}/config", default_member_action="defer")
+            for path in paths:
+                self.call("PATCH", path, moderation_action="defer")
+
+    def moderated(self, posting: MailingList) -> dict[str, str]:
+        """Posts that wait for a moderator of this list: their subjects, each with the path where it is decided."""
+        found = self.call("GET", f"lists/{posting.list_id}/held").get("entries", ())
+        return {each["subject"]: f"lists/{posting.list_id}/held/{each['request_id']}" for each in found}
+
+    @contextmanager
+    def owned(self, posting: MailingList, name: str) -> Iterator[None]:
+        """For the length of a with-block this member gets what goes to the list's owners."""
+        self.call("POST", "members", list_id=posting.list_id, subscriber=MEMBERS[name].address, role="owner",
+                  pre_verified="True", pre_confirmed="True", pre_approved="True")  # fmt: skip
+        try:
+            yield
+        finally:
+            self.call("DELETE", f"lists/{posting.list_id}/owner/{MEMBERS[name].address}")
 
     def queued(self) -> int:
         """How many messages wait for, or are worked on by, one of the runners."""

@@ -17,6 +17,9 @@ DOVECOT_PROGRAMS = Path("/usr/lib/dovecot")
 MAILMAN_VENV = Path(os.environ.get("SMTPGUARD_E2E_VENV") or "/var/lib/smtpguard-e2e/mailman")
 MAILMAN_MASTER = MAILMAN_VENV / "bin" / "master"
 
+# A library that shifts the clock of one program. The folder has the machine's name in it.
+FAKETIME = next(iter(Path("/usr/lib").glob("*/faketime/libfaketime.so.1")), None)
+
 REMEDY = "`make e2e-deps` (Debian, as root) adds it"
 
 
@@ -35,6 +38,7 @@ def missing() -> str | None:
         "mutt": shutil.which("mutt") is not None,
         "s-nail": shutil.which("s-nail") is not None,
         "curl": shutil.which("curl") is not None,
+        "libfaketime": FAKETIME is not None,
     }
     absent = [name for name, found in wanted.items() if not found]
     if not absent:
