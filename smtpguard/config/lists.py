@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, model_validator
 
 from smtpguard.config.list_parts import ExampleSettings, ExceptionSettings, WrongIfSettings, entries
 from smtpguard.config.places import Mailbox
@@ -24,6 +24,9 @@ FOLDER = "lists"
 SCHEMA_FILE = "list.schema.json"
 # The largest list servers known to us have some thousand lists; a folder with more is not a folder of lists.
 LIST_FILES_MAX = 5000
+
+# Twenty words tell a list from others; hundreds of them stand in everybody's mail, and draw it from all neighbours.
+TOPICS_MAX = 100
 
 # Ids stand in SMTP replies, which are ASCII (RFC 5321, 4.2), and in notices as one word.
 LIST_ID = re.compile(r"[a-z0-9][a-z0-9._+-]{0,63}")
@@ -41,6 +44,12 @@ ListNames = Annotated[tuple[ListName, ...], BeforeValidator(one_or_many)]
 Logins = Annotated[tuple[AccountName, ...], BeforeValidator(one_or_many)]
 
 
+def _few(topics: tuple[str, ...]) -> tuple[str, ...]:
+    if len(topics) > TOPICS_MAX:
+        raise mistake(f"{len(topics)} topics are too many: write {TOPICS_MAX} at most. Some twenty tell a list best.")
+    return topics
+
+
 class ListSettings(Section):
     """What a list's admin may say."""
 
@@ -54,7 +63,7 @@ class ListSettings(Section):
     posters: Logins = ()
     discussion: ListName | None = None
     includes: ListNames = ()
-    topics: Annotated[tuple[Word, ...], BeforeValidator(one_or_many)] = ()
+    topics: Annotated[tuple[Word, ...], AfterValidator(_few), BeforeValidator(one_or_many)] = ()
     tag: Tag | None = None
     wrong_if: Annotated[tuple[WrongIfSettings, ...], BeforeValidator(entries)] = ()
     exceptions: Annotated[tuple[ExceptionSettings, ...], BeforeValidator(entries)] = ()
@@ -236,7 +245,7 @@ def _not_read(path: Path) -> Problem | None:
     if _is_silent(path):
         return None
     # A folder that is called like a list file has taken the place of one: the reader says what is wrong with it.
-    if path.is_dir() and not _is_yaml(path):
+    if not _is_yaml(path) and path.is_dir():
         return _whole(_shown(path), "this is a folder; list files are read from the folder above it only.", warn=True)
     if _COPY.search(path.name):
         return _whole(
