@@ -57,11 +57,6 @@ class Verdict:
     hints: tuple[str, ...] = ()
     observed: tuple[Finding, ...] = ()
 
-    @property
-    def rules(self) -> tuple[int, ...]:
-        """The rules that alarm, 11 before 12 (90-12)."""
-        return tuple(sorted({each.rule for each in self.findings}))
-
 
 def in_order(findings: Sequence[Finding]) -> tuple[Finding, ...]:
     """Findings as a notice lists them: rule 11 before rule 12 (90-12), else in the order found."""

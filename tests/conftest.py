@@ -7,15 +7,27 @@ import os
 from collections.abc import Generator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 REMEDY = "make e2e-deps"
 
+# A busy machine is no mistake of the code: no example has a deadline. `make check` asks for "quick".
+settings.register_profile("whole", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("quick", settings.get_profile("whole"), max_examples=25)
+settings.load_profile("whole")
 
-def pytest_collection_finish() -> None:
-    """Some tests look for what the garbage collector has to report. All that stands here by now is no garbage, and to
-    look through it anew each time would take most of their time."""
-    gc.collect()
-    gc.freeze()
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Some tests look for what the garbage collector has to report. What is there before the first test is no garbage,
+    and to look through it anew each time would take most of their time."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.collect()
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

@@ -24,8 +24,7 @@ async def test_it_goes_off_once_the_time_has_passed() -> None:
 
 async def test_what_is_seen_begins_the_wait_anew() -> None:
     patience, gone_off = await expiry(0.1)
-    await asyncio.sleep(0.06)
-    patience.seen()
+    asyncio.get_running_loop().call_later(0.06, patience.seen)  # before it goes off, however busy the machine
 
     assert await gone_off >= 0.14
 
@@ -45,7 +44,7 @@ async def test_a_shorter_wait_after_a_longer_one_is_kept() -> None:
     patience.suspend()
     patience.start(0.02)
 
-    assert await gone_off < 1
+    assert await gone_off < 30
 
 
 async def test_stopped_it_never_goes_off() -> None:

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import aclosing, suppress
 from pathlib import Path
 
 import pytest
 
 import smtpguard.watch
 from smtpguard.watch import Watch
+
+
+@pytest.fixture(autouse=True)
+def quickly_at_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(smtpguard.watch, "QUIET_SECONDS", 0.05)
 
 
 @pytest.fixture
@@ -84,22 +89,29 @@ async def next_of(changes: AsyncIterator[None]) -> None:
         await anext(changes)
 
 
-async def changes_of(lists: Path, change: Callable[[Path], None], watch: Watch) -> None:
-    """Pass once `watch` tells of `change`."""
+async def watched(*folders: Path) -> None:
+    """Wait until this process has asked the system to tell of `folders`, which Linux says in /proc."""
+    wanted = {f"ino:{folder.stat().st_ino:x}" for folder in folders}
+    async with asyncio.timeout(20):
+        while not wanted <= {word for line in _inotify_lines() for word in line.split()}:
+            await asyncio.sleep(0.01)
 
-    async def change_it() -> None:
-        await asyncio.sleep(0.3)
-        change(lists)
 
-    async with aclosing(watch.changes()) as changes, asyncio.TaskGroup() as tasks:
-        await next_of(changes)  # the first look
-        tasks.create_task(change_it())
-        await next_of(changes)
+def _inotify_lines() -> Iterator[str]:
+    for each in Path("/proc/self/fdinfo").iterdir():
+        with suppress(OSError):  # closed meanwhile
+            yield from (line for line in each.read_text().splitlines() if line.startswith("inotify "))
 
 
 @pytest.mark.parametrize("change", WAYS, ids=lambda change: change.__name__)
 async def test_a_change_is_told_by_the_system(lists: Path, change: Callable[[Path], None]) -> None:
-    await changes_of(lists, change, Watch(lists.parent / "smtpguard.yaml", lists, look_seconds=15))
+    watch = Watch(lists.parent / "smtpguard.yaml", lists, look_seconds=60)
+    async with aclosing(watch.changes()) as changes:
+        await next_of(changes)  # the first look
+        waiting = asyncio.create_task(next_of(changes))
+        await watched(lists.parent, lists)
+        change(lists)
+        await waiting
 
 
 @pytest.mark.parametrize("change", WAYS, ids=lambda change: change.__name__)
@@ -110,18 +122,22 @@ async def test_a_change_is_seen_where_the_system_tells_nothing(
         raise OSError("no inotify")
 
     monkeypatch.setattr(smtpguard.watch, "awatch", refuses)
-    await changes_of(lists, change, Watch(lists.parent / "smtpguard.yaml", lists, look_seconds=0.05))
+    watch = Watch(lists.parent / "smtpguard.yaml", lists, look_seconds=0.05)
+    async with aclosing(watch.changes()) as changes:
+        await next_of(changes)  # the first look
+        change(lists)
+        await next_of(changes)
 
 
 async def test_a_folder_that_comes_later_is_seen(tmp_path: Path) -> None:
     (tmp_path / "smtpguard.yaml").write_text("site")
-    watch = Watch(tmp_path / "smtpguard.yaml", tmp_path / "lists", look_seconds=15)
+    watch = Watch(tmp_path / "smtpguard.yaml", tmp_path / "lists", look_seconds=60)
     async with aclosing(watch.changes()) as changes:
         await next_of(changes)
         waiting = asyncio.create_task(next_of(changes))
-        await asyncio.sleep(0.3)
+        await watched(tmp_path)
         (tmp_path / "lists").mkdir()
-        await asyncio.sleep(0.3)
+        await watched(tmp_path, tmp_path / "lists")
         (tmp_path / "lists" / "berlin.yaml").write_text("berlin")
         await waiting
 
@@ -152,9 +168,9 @@ async def test_neighbours_of_the_site_file_are_nobodys_business(lists: Path) -> 
     async with aclosing(watch.changes()) as changes:
         await next_of(changes)
         waiting = asyncio.create_task(anext(changes))
-        await asyncio.sleep(0.3)
+        await watched(lists.parent, lists)
         (lists.parent / "notes.txt").write_text("mine")
-        done, _ = await asyncio.wait([waiting], timeout=1)
+        done, _ = await asyncio.wait([waiting], timeout=0.5)
         assert not done
         os.utime(lists / "berlin.yaml")
         await asyncio.wait_for(waiting, 20)

@@ -59,7 +59,8 @@ def test_all_codes_that_any_form_finds_are_found(text: str) -> None:
 
 @pytest.mark.parametrize("filler", ["X ", "abcd ", "A", "ab-cd "])
 @pytest.mark.parametrize("before", [0, 1, 40, 52, 100, 400, 1024, 1100])
-def test_a_code_at_the_edge_of_a_slice_is_found(filler: str, before: int) -> None:
+def test_a_code_at_the_edge_of_a_slice_is_found(filler: str, before: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(token, "_SLICE", 8192)
     one, other = (Token(bytes(range(number, number + 32))) for number in (7, 8))
     wide = (" " * 40).join(other.code[start : start + 4] for start in range(0, 52, 4))
     for code in (f"\n{one.code}\n", f"\n{wide} ", f"\n{other.lines[0]}\n code: {other.lines[1]} "):

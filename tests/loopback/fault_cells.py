@@ -51,7 +51,6 @@ CELL_SECONDS = 40.0
 def quick_collections() -> Iterator[None]:
     """Each cell ends with a garbage collection; what is there before the first need not be looked at each time."""
     gc.collect()
-    gc.freeze()  # what is left need not be looked through again
     gc.freeze()
     yield
     gc.unfreeze()

@@ -177,7 +177,7 @@ def test_a_domain_that_is_none_is_only_made_lower_case() -> None:
     assert domain_normal("☃".upper() + "\u200d.test") == "☃\u200d.test"
 
 
-@settings(deadline=None, database=None, max_examples=300)
+@settings(database=None, max_examples=3 * settings().max_examples)
 @given(st.text(alphabet=st.sampled_from('ab.@()<>"\\: ,;\u00e4\u0130\udc80\n'), max_size=40) | st.text(max_size=80))
 def test_any_text_is_an_address_or_none_and_parsing_again_changes_nothing(text: str) -> None:
     address = parse_address(text)

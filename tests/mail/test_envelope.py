@@ -82,7 +82,7 @@ def test_the_longest_line_is_read_in_no_time() -> None:
     assert time.process_time() - begin < 1
 
 
-@settings(deadline=None, database=None, max_examples=300)
+@settings(database=None, max_examples=3 * settings().max_examples)
 @given(st.text(alphabet=st.sampled_from('ab@.<>"\\ \t=\u00a0\udc80'), max_size=40))
 def test_what_is_read_is_what_was_typed(text: str) -> None:
     read = parse_path("TO:" + text)

@@ -131,7 +131,7 @@ def test_how_octets_are_cut_into_segments_changes_nothing(wire: bytes, data: st.
     assert read(segments) == read([wire])
 
 
-@settings(deadline=None, database=None, max_examples=50)
+@settings(database=None, max_examples=settings().max_examples // 2)
 @given(st.lists(LINES, max_size=4).map(b"".join).filter(lambda wire: len(wire) < 500))
 def test_octet_by_octet_is_the_same_as_at_once(wire: bytes) -> None:
     assert read([wire[n : n + 1] for n in range(len(wire))]) == read([wire])
