@@ -19,6 +19,8 @@ from smtpguard.answers.choice import Choice, Word, choice_in
 from smtpguard.answers.token import Token, find_tokens, parse_token
 from smtpguard.claims import Claims
 from smtpguard.correspondence import Correspondence
+from smtpguard.counting import Counting
+from smtpguard.figures import Outcome
 from smtpguard.held import HeldMail, HeldRow, State
 from smtpguard.keys import KeyFolderError
 from smtpguard.mail.address import Address
@@ -63,9 +65,17 @@ class Answerer:
         return self.mailbox is not None and self.mailbox == held.account.mailbox
 
 
+@dataclass(frozen=True, slots=True)
+class AnswerLimits:
+    """How many texts of help one hold is worth, and how many unknown codes an account may send in a minute."""
+
+    helps: int = 2
+    wrong_codes_per_minute: int = 60
+
+
 class Answering:
-    """Reads answers and gives them their effect. `releases_by_session` is settings outbox.release: session;
-    `expiry_pauses` tells whether the clock is not to be believed at present."""
+    """Reads answers and gives them their effect. `releases_by_session` is settings outbox.release: session; `limits`
+    are those in force; `expiry_pauses` tells whether the clock is not to be believed at present."""
 
     def __init__(
         self,
@@ -77,12 +87,11 @@ class Answering:
         site: Callable[[], Site],
         contact: Callable[[], Address],
         *,
-        language: str = "en",
         releases_by_session: bool = False,
-        helps_max: int = 2,
-        wrong_codes_per_minute: int = 60,
+        limits: Callable[[], AnswerLimits] = AnswerLimits,
         expiry_pauses: Callable[[], bool] = lambda: False,
         recollection: Recollection | None = None,
+        counting: Counting | None = None,
     ) -> None:
         self._store = store
         self._safe = safe
@@ -92,12 +101,12 @@ class Answering:
         self._correspondence = correspondence
         self._site = site
         self._contact = contact
-        self._language = language
         self._by_session = releases_by_session
-        self._helps_max = helps_max
-        self._wrong_codes = WrongCodes(wrong_codes_per_minute)
+        self._limits = limits
+        self._wrong_codes = WrongCodes()
         self._expiry_pauses = expiry_pauses
         self._recollection = recollection
+        self._counting = counting
         self._told: dict[bytes, int] = {}
 
     async def by_member(self, arrival: Arrival, upstream: Upstream, directory: Directory) -> Reply:
@@ -200,6 +209,8 @@ class Answering:
             return outcomes.ANSWER_LATER
         if result.ending is Ending.UNSURE:
             return outcomes.ANSWER_UNSURE
+        if result.ending is Ending.SENT:
+            self._count(row, held, Outcome.ONE_LIST if choice.word is Word.ONLY else Outcome.CONFIRMED)
         if self._recollection is not None and result.ending is Ending.SENT:
             chosen = {each.number: each.id for each in held.lists}.get(choice.number or 0)
             self._recollection.released(held, result.sent, chosen if choice.word is Word.ONLY else None)
@@ -233,6 +244,7 @@ class Answering:
             if claimed is None or not await claimed.decide(State.DISCARDED):
                 return outcomes.ANSWER_LATER
         maillog.discarded(held.submission_id)
+        self._count(row, held, Outcome.DISCARDED)
         letter = compose.compose_discarded(
             self._head(held), held, language=self._speaks(held), interrupted=claimed.interrupted
         )
@@ -257,6 +269,7 @@ class Answering:
                 await claimed.decide(State.DISCARDED)
         if reply.ok:
             maillog.discarded(held.submission_id)
+            self._count(row, held, Outcome.BACK)
             return outcomes.ANSWERED
         if not reply.permanent:
             return outcomes.ANSWER_LATER
@@ -266,8 +279,12 @@ class Answering:
         )
         return outcomes.ANSWERED
 
+    def _count(self, row: HeldRow, held: HeldMail, outcome: Outcome) -> None:
+        if self._counting is not None:
+            self._counting.answered(row, held, outcome)
+
     async def _help(self, arrival: Arrival, row: HeldRow, held: HeldMail) -> Reply:
-        if await self._store.count_help(row.id) < self._helps_max:
+        if await self._store.count_help(row.id) < self._limits().helps:
             self._tell(held, compose.compose_help(self._head(held), held, language=self._speaks(held)))
         maillog.answered(arrival.id, "help")
         return outcomes.ANSWERED
@@ -286,9 +303,9 @@ class Answering:
         self._told[row.id] = told + 1
         if len(self._told) > COUNTED_MAX:
             del self._told[next(iter(self._told))]
-        if told < self._helps_max:
-            head = self._correspondence.letterhead(account.mailbox)
-            letter = compose.compose_gone(head, self._site(), row.state, row.decided, language=self._language)
+        if told < self._limits().helps:
+            head, site = self._correspondence.letterhead(account.mailbox), self._site()
+            letter = compose.compose_gone(head, site, row.state, row.decided, language=site.language)
             self._correspondence.send_later(account.mailbox, letter)
         return outcomes.ANSWERED
 
@@ -299,7 +316,8 @@ class Answering:
 
     def _unknown(self, arrival: Arrival, who: str) -> Reply:
         maillog.answered(arrival.id, "unknown")
-        return outcomes.TOO_MANY_CODES if self._wrong_codes.too_many(who) else outcomes.UNKNOWN_CODE
+        too_many = self._wrong_codes.too_many(who, self._limits().wrong_codes_per_minute)
+        return outcomes.TOO_MANY_CODES if too_many else outcomes.UNKNOWN_CODE
 
     def _head(self, held: HeldMail) -> Letterhead:
         assert held.account.mailbox is not None  # noqa: S101 - only accounts with a mailbox are asked
@@ -310,25 +328,25 @@ class Answering:
             self._correspondence.send_later(held.account.mailbox, letter, requires_tls=held.requires_tls)
 
     def _speaks(self, held: HeldMail) -> str:
-        return held.account.language or self._language
+        return held.account.language or self._site().language
 
 
 class WrongCodes:
     """Counts unknown codes per account within a minute (T-25: for load only; a right code never comes here)."""
 
-    def __init__(self, per_minute: int) -> None:
-        self._per_minute = per_minute
+    def __init__(self) -> None:
         self._times: dict[str, deque[float]] = {}
 
-    def too_many(self, who: str) -> bool:
-        """Count one more for `who`; True if there were more than allowed within the last minute."""
+    def too_many(self, who: str, per_minute: int) -> bool:
+        """Count one more for `who`; True if there were more than `per_minute` within the last minute."""
         now = asyncio.get_running_loop().time()
-        times = self._times.pop(who, deque(maxlen=self._per_minute + 1))
+        # Only as many are kept as it takes to know.
+        times = deque(self._times.pop(who, ()), maxlen=per_minute + 1)
         self._times[who] = times
         times.append(now)
         if len(self._times) > COUNTED_MAX:
             del self._times[next(iter(self._times))]
-        return len(times) > self._per_minute and now - times[0] < 60
+        return len(times) > per_minute and now - times[0] < 60
 
 
 def _tokens(arrival: Arrival, message: Message) -> list[Token]:

@@ -8,22 +8,21 @@ import secrets
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from smtpguard import __version__, maillog
 from smtpguard.accounts import Directory
-from smtpguard.answering import Answering
+from smtpguard.answering import Answering, AnswerLimits
 from smtpguard.answers.token import TOKEN_OCTETS, Token
 from smtpguard.certificates import Certificates
 from smtpguard.claims import Claims
 from smtpguard.config.in_force import InForce, Standing
-from smtpguard.config.named_files import read_password
-from smtpguard.config.sections import OutboxSettings, SubmissionListener, Timeouts
-from smtpguard.config.settings import Settings, SettingsError
-from smtpguard.config.sources import FileError
+from smtpguard.config.sections import SubmissionListener
+from smtpguard.config.settings import Settings
 from smtpguard.corrections import Corrections
 from smtpguard.correspondence import Correspondence
-from smtpguard.doors import doors, own_name, target
+from smtpguard.counting import Counting
+from smtpguard.doors import bounded, doors, longest_release, outbox, own_name, patience, target
 from smtpguard.file_letters import FileLetters
 from smtpguard.guard import Guard, Statutes
 from smtpguard.holding import Holding, HoldTimes
@@ -32,6 +31,7 @@ from smtpguard.keys import KeyFolder
 from smtpguard.listener.server import Server, keep_tracebacks_out
 from smtpguard.notices.compose import Site
 from smtpguard.policy import Policy
+from smtpguard.process import allow_descriptors, descriptors_for
 from smtpguard.recollection import Recollection
 from smtpguard.reload import Record, Reload
 from smtpguard.safe import Safe
@@ -40,7 +40,6 @@ from smtpguard.store import StoreError
 from smtpguard.store.memory import SQLiteMemory
 from smtpguard.store.sqlite import SQLiteStore
 from smtpguard.upstream import UpstreamError
-from smtpguard.upstream.outbox import Credentials, OutboxLogin, SubmissionOutbox
 from smtpguard.upstream.relay_probe import relays_without_login
 
 # What an answer causes at the very end (the result mail) still gets so long, when sessions have used up
@@ -81,46 +80,45 @@ class Keeper:
     ) -> None:
         self.settings = settings = charge.settings
         assert settings.address and settings.contact and settings.outbox  # noqa: S101, PT018 - Charge.can_hold
-        language = settings.languages[0]
         self._store = store
         keys = KeyFolder(settings.key_folder)
         safe = Safe(keys, secrets.token_bytes)
-        outbox = _outbox(settings.outbox, settings.timeouts, settings.address.domain, certificates)
-        self.correspondence = Correspondence(outbox, settings.address, lambda: secrets.token_hex(16))
+        self._outbox = own_way = outbox(settings, certificates)
+        self.correspondence = Correspondence(own_way, settings.address, lambda: secrets.token_hex(16))
 
         def site() -> Site:
             return _site(self.settings)
 
         first_contact = settings.contact
-        self._claims = Claims(store, _claim_lasts(settings))
+        self._claims = Claims(store, lambda: longest_release(self.settings.timeouts))
         self.corrections = Corrections(store, safe, self._claims, self.correspondence, site, self._remembers)
         self.recollection = self._recollection(memory, policy)
-        self.letters = FileLetters(self.correspondence, settings.state_dir, site, language=language)
+        self.counting = Counting(memory, KeyFolder(settings.key_folder, "counted"), secrets.token_bytes)
+        self.letters = FileLetters(self.correspondence, settings.state_dir, site)
         self.holding = Holding(
             store,
             safe,
             self.correspondence,
             site,
             lambda: Token(secrets.token_bytes(TOKEN_OCTETS)),
-            language=language,
             checks_outbox=settings.outbox.release == "outbox",
-            times=HoldTimes(settings.timeouts.hold.total_seconds()),
+            times=lambda: HoldTimes(self.settings.timeouts.hold.total_seconds()),
             corrections=self.corrections,
+            counting=self.counting,
         )
         self.answering = Answering(
             store,
             safe,
             self._claims,
-            outbox,
+            own_way,
             self.correspondence,
             site,
             lambda: self.settings.contact or first_contact,
-            language=language,
             releases_by_session=settings.outbox.release == "session",
-            helps_max=settings.limits.help_answers_per_hold,
-            wrong_codes_per_minute=settings.limits.wrong_codes_per_minute,
+            limits=self._answer_limits,
             expiry_pauses=lambda: self.housekeeping.pauses,
             recollection=self.recollection,
+            counting=self.counting,
         )
         self.housekeeping = Housekeeping(
             store,
@@ -129,11 +127,14 @@ class Keeper:
             self.correspondence,
             site,
             settings.contact,
-            language=language,
             longest_wait=settings.defaults.expires_max,
             sweep_seconds=sweep_seconds,
-            beside=(self.corrections.refresh, self.recollection.sweep),
+            beside=(self.corrections.refresh, self.recollection.sweep, self.counting.sweep),
         )
+
+    def _answer_limits(self) -> AnswerLimits:
+        limits = self.settings.limits
+        return AnswerLimits(limits.help_answers_per_hold, limits.wrong_codes_per_minute)
 
     def _remembers(self) -> bool:
         return self.settings.remember != "none"
@@ -151,11 +152,12 @@ class Keeper:
 
     def guard(self, statutes: Callable[[], Statutes]) -> Guard:
         """The guard that judges by `statutes`."""
-        return Guard(statutes, self.holding, self.answering, self.recollection, self.corrections)
+        return Guard(statutes, self.holding, self.answering, self.recollection, self.corrections, self.counting)
 
     def take(self, settings: Settings) -> None:
         """Speak in notices, and to whom, as `settings` say now; what is read at start only is in them as it was."""
         self.settings = settings
+        self._outbox.wait(patience(settings.timeouts))
         self.housekeeping.expect_waits_of(settings.defaults.expires_max)
 
     async def waiting(self) -> int | None:
@@ -170,6 +172,7 @@ class Keeper:
         await self.corrections.settle()
         await self.correspondence.settle(seconds)
         await self._claims.close()
+        await self.counting.settle()
         await self.recollection.close()
         await self._store.close()
 
@@ -179,6 +182,7 @@ class Application:
 
     def __init__(self, charge: Charge, *, sweep_seconds: float = SWEEP_SECONDS) -> None:
         self._charge = charge
+        self._settings = charge.settings
         self._sweep_seconds = sweep_seconds
         self._keeper: Keeper | None = None
         self._server: Server | None = None
@@ -196,7 +200,7 @@ class Application:
         Raises SettingsError, StateFolderError, StoreError, KeyFolderError, or OSError for an address that cannot be
         listened at.
         """
-        settings = self._charge.settings
+        settings = self._settings
         guard = Guard(lambda: self._statutes)
         if self._charge.can_hold:
             self._lock = lock_state(settings.state_dir)
@@ -224,17 +228,24 @@ class Application:
             await self._reload.start()
 
     def _take(self, standing: Standing) -> None:
-        """From the next submission on `standing` counts; one that has its statutes already keeps them."""
+        """From the next submission on `standing` counts, and from the next session on its limits and times; one that
+        has them already keeps them."""
+        former, self._settings = self._settings, standing.settings
         self._statutes = Statutes(standing.policy, standing.directory)
         maillog.set_up(standing.settings.log.level, standing.settings.log.format)
+        if self._server is not None:
+            shutdown = standing.settings.timeouts.shutdown.total_seconds()
+            self._server.change([bounded(each, standing.settings) for each in self._server.doors], shutdown=shutdown)
         if self._keeper is not None:
             self._keeper.take(standing.settings)
+        if standing.settings.limits.connections > former.limits.connections:
+            allow_connections(standing.settings.limits.connections)
 
     async def probe(self) -> None:
         """Try whether the upstream relays for this machine without a login, and warn: then anybody who reaches us can
         send.
         """
-        settings = self._charge.settings
+        settings = self._settings
         await self._try_outbox()
         if settings.upstream is None or not any(isinstance(each, SubmissionListener) for each in settings.listeners):
             return  # a front is asked for logins, and nobody else reaches its re-entry port by us
@@ -250,8 +261,8 @@ class Application:
 
     async def _try_outbox(self) -> None:
         """What the outbox offers decides what members are offered (RFC 8689), so it is asked at start if it has TLS."""
-        outbox = self._charge.settings.outbox
-        if self._keeper is None or outbox is None or outbox.tls == "none":
+        said = self._settings.outbox
+        if self._keeper is None or said is None or said.tls == "none":
             return
         try:
             await self._keeper.correspondence.try_outbox()
@@ -265,7 +276,7 @@ class Application:
         """
         async with self._reloading:
             # In a thread: a file may lie on a disk that does not answer.
-            reread = await asyncio.to_thread(self._certificates.reread, self._charge.settings, datetime.now(UTC))
+            reread = await asyncio.to_thread(self._certificates.reread, self._settings, datetime.now(UTC))
         for each in reread.kept:
             maillog.certificate_kept(each)
         for each in reread.doubtful:
@@ -276,7 +287,7 @@ class Application:
 
     async def stop(self) -> None:
         """Take nothing new, let open transactions finish within timeouts.shutdown, close everything."""
-        seconds = self._charge.settings.timeouts.shutdown.total_seconds()
+        seconds = self._settings.timeouts.shutdown.total_seconds()
         loop = asyncio.get_running_loop()
         latest = loop.time() + seconds
         if self._reload is not None:
@@ -325,42 +336,28 @@ async def _reload_at(hangup: asyncio.Event, application: Application) -> None:
             maillog.fault("a reload failed", error)
 
 
-def _outbox(
-    settings: OutboxSettings, timeouts: Timeouts, hello_name: str, certificates: Certificates
-) -> SubmissionOutbox:
-    credentials = None
-    if settings.user is not None:
-        password = ""
-        if settings.password_file is not None:
-            try:
-                password = read_password(settings.password_file)
-            except FileError as error:
-                raise SettingsError(f"{settings.password_file}: {error}") from error
-        credentials = Credentials(settings.user, password)
-    return SubmissionOutbox(
-        target(settings, timeouts, certificates),
-        login=OutboxLogin(settings.login),
-        hello_name=hello_name,
-        credentials=credentials,
-    )
-
-
 def _site(settings: Settings) -> Site:
     return Site(
         organisation=settings.organisation or (settings.guard_domain or ""),
         zone=settings.timezone,
         call=settings.call,
         desk=str(settings.desks[0]) if settings.desks else None,
+        language=settings.languages[0],
     )
 
 
-def _claim_lasts(settings: Settings) -> timedelta:
-    """All timeouts of one release together: connect, some replies before the content, the content's reply (SEMANTICS
-    c6).
-    """
-    times = settings.timeouts
-    replies_before_content = 6  # greeting, EHLO, XCLIENT or AUTH, EHLO, MAIL, DATA; RCPTs renew the claim as they go
-    return times.upstream_connect + replies_before_content * times.upstream_reply + times.upstream_final
+def allow_connections(connections: int) -> None:
+    """Let this process have the open files that so many clients need; warn if the system does not allow it."""
+    wanted = descriptors_for(connections)
+    allowed = allow_descriptors(wanted)
+    if allowed < wanted:
+        maillog.warning(
+            "too few open files are allowed for limits.connections; clients will be kept waiting",
+            connections=connections,
+            wanted=wanted,
+            allowed=allowed,
+            remedy=f"LimitNOFILE={wanted} in the systemd unit, a higher hard limit (ulimit -Hn), or fewer connections",
+        )
 
 
 def _warn_of_open_doors(settings: Settings) -> None:

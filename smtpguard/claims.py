@@ -50,9 +50,9 @@ class ClaimedMail:
 
 
 class Claims:
-    """Takes claims that last `lasts` and are renewed while they are used."""
+    """Takes claims that last as long as `lasts` says at that time, and are renewed while they are used."""
 
-    def __init__(self, store: HoldStore, lasts: timedelta, retry_seconds: float = RETRY_SECONDS) -> None:
+    def __init__(self, store: HoldStore, lasts: Callable[[], timedelta], retry_seconds: float = RETRY_SECONDS) -> None:
         self._store = store
         self._lasts = lasts
         self._retry_seconds = retry_seconds
@@ -64,12 +64,13 @@ class Claims:
 
         Raises StoreError if the store cannot be asked.
         """
-        claim = await self._store.claim(hold_id, self._lasts)
+        lasts = self._lasts()
+        claim = await self._store.claim(hold_id, lasts)
         if claim is None:
             yield None
             return
         mail = ClaimedMail(self._store, claim)
-        renewal = asyncio.create_task(self._renew(claim))
+        renewal = asyncio.create_task(self._renew(claim, lasts))
         try:
             yield mail
         finally:
@@ -114,11 +115,11 @@ class Claims:
                 continue
             return
 
-    async def _renew(self, claim: Claim) -> None:
+    async def _renew(self, claim: Claim, lasts: timedelta) -> None:
         while True:
-            await asyncio.sleep(self._lasts.total_seconds() / 3)
+            await asyncio.sleep(lasts.total_seconds() / 3)
             try:
-                if not await self._store.renew(claim, self._lasts):
+                if not await self._store.renew(claim, lasts):
                     return
             except StoreError:
                 # The claim may lapse now; mark_sending tells before the dot.

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 from smtpguard import maillog
 from smtpguard.certificates import Certificates
+from smtpguard.config.named_files import read_password
 from smtpguard.config.sections import AnswersListener, FilterListener, Listener, Timeouts, UpstreamSettings
 from smtpguard.config.sections import Server as ServerSettings
-from smtpguard.config.settings import Settings
+from smtpguard.config.settings import Settings, SettingsError
+from smtpguard.config.sources import FileError
 from smtpguard.listener.options import AuthWithoutTls, Kind, ListenerOptions, Protocol, Tls
 from smtpguard.upstream.location import DnsLocator
+from smtpguard.upstream.outbox import Credentials, OutboxLogin, SubmissionOutbox
 from smtpguard.upstream.resolution import Resolver
 from smtpguard.upstream.target import Target
 from smtpguard.upstream.target import Timeouts as UpstreamTimeouts
@@ -23,11 +27,7 @@ def target(server: ServerSettings, timeouts: Timeouts, certificates: Certificate
     Raises SettingsError for a `ca` that is none.
     """
     context = None if server.tls == "none" else certificates.towards(server.ca)
-    bounds = UpstreamTimeouts(
-        connect=timeouts.upstream_connect.total_seconds(),
-        reply=timeouts.upstream_reply.total_seconds(),
-        final=timeouts.upstream_final.total_seconds(),
-    )
+    bounds = patience(timeouts)
     client_address = server.client_address if isinstance(server, UpstreamSettings) else "none"
     locator = None
     if server.domain is not None or server.dane:
@@ -39,6 +39,44 @@ def target(server: ServerSettings, timeouts: Timeouts, certificates: Certificate
     return Target(host, port, server.tls, context, bounds, locator=locator, client_address=client_address)
 
 
+def patience(timeouts: Timeouts) -> UpstreamTimeouts:
+    """How long a mail server is waited for."""
+    return UpstreamTimeouts(
+        connect=timeouts.upstream_connect.total_seconds(),
+        reply=timeouts.upstream_reply.total_seconds(),
+        final=timeouts.upstream_final.total_seconds(),
+    )
+
+
+def longest_release(timeouts: Timeouts) -> timedelta:
+    """All timeouts of one release together: connect, some replies before the content, the content's reply (SEMANTICS
+    c6).
+    """
+    replies_before_content = 6  # greeting, EHLO, XCLIENT or AUTH, EHLO, MAIL, DATA; RCPTs renew the claim as they go
+    return timeouts.upstream_connect + replies_before_content * timeouts.upstream_reply + timeouts.upstream_final
+
+
+def outbox(settings: Settings, certificates: Certificates) -> SubmissionOutbox:
+    """The guard's own way to the mail server. Raises SettingsError for a password or a `ca` that cannot be read."""
+    said = settings.outbox
+    assert said is not None  # noqa: S101 - missing_to_hold() was empty
+    credentials = None
+    if said.user is not None:
+        password = ""
+        if said.password_file is not None:
+            try:
+                password = read_password(said.password_file)
+            except FileError as error:
+                raise SettingsError(f"{said.password_file}: {error}") from error
+        credentials = Credentials(said.user, password)
+    return SubmissionOutbox(
+        target(said, settings.timeouts, certificates),
+        login=OutboxLogin(said.login),
+        hello_name=own_name(settings),
+        credentials=credentials,
+    )
+
+
 def doors(settings: Settings, certificates: Certificates) -> tuple[ListenerOptions, ...]:
     """The listeners of the settings as the doors that the server opens.
 
@@ -47,7 +85,33 @@ def doors(settings: Settings, certificates: Certificates) -> tuple[ListenerOptio
     return tuple(_door(each, settings, certificates) for each in settings.listeners)
 
 
+def bounded(door: ListenerOptions, settings: Settings) -> ListenerOptions:
+    """`door` with the limits, times and trusted networks of `settings`: what may change while it is open."""
+    limits, timeouts = settings.limits, settings.timeouts
+    behind = door.target
+    return replace(
+        door,
+        target=None if behind is None else replace(behind, timeouts=patience(timeouts)),
+        # Who comes by another door logs in elsewhere, or not at all.
+        trusted_networks=settings.trusted_networks if door.kind is Kind.SUBMISSION else (),
+        message_size=limits.message_size,
+        recipients=limits.recipients,
+        connections=limits.connections,
+        connections_per_address=limits.connections_per_address,
+        messages_per_session=limits.messages_per_session,
+        errors_per_session=limits.errors_per_session,
+        received_fields=limits.received_fields,
+        idle=timeouts.idle.total_seconds(),
+        data_idle=timeouts.data_idle.total_seconds(),
+    )
+
+
 def _door(listener: Listener, settings: Settings, certificates: Certificates) -> ListenerOptions:
+    return bounded(_unbounded(listener, settings, certificates), settings)
+
+
+def _unbounded(listener: Listener, settings: Settings, certificates: Certificates) -> ListenerOptions:
+    """A door as it stays: where it is, whom it lets in, what lies behind it."""
     tls = settings.tls if listener.tls != "none" else None
     shared = ListenerOptions(
         host=listener.listen.host,
@@ -55,15 +119,6 @@ def _door(listener: Listener, settings: Settings, certificates: Certificates) ->
         kind=Kind.ANSWERS,
         tls=Tls(listener.tls),
         context=certificates.of_doors(tls) if tls is not None else None,
-        message_size=settings.limits.message_size,
-        recipients=settings.limits.recipients,
-        connections=settings.limits.connections,
-        connections_per_address=settings.limits.connections_per_address,
-        messages_per_session=settings.limits.messages_per_session,
-        errors_per_session=settings.limits.errors_per_session,
-        received_fields=settings.limits.received_fields,
-        idle=settings.timeouts.idle.total_seconds(),
-        data_idle=settings.timeouts.data_idle.total_seconds(),
         spool=_spool(settings),
         hostname=own_name(settings),
     )
@@ -80,7 +135,6 @@ def _door(listener: Listener, settings: Settings, certificates: Certificates) ->
     return replace(
         shared,
         kind=Kind.SUBMISSION,
-        trusted_networks=settings.trusted_networks,
         target=target(settings.upstream, settings.timeouts, certificates),
         auth_required=listener.auth == "required",
         auth_without_tls=AuthWithoutTls(listener.auth_without_tls),

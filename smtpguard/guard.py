@@ -13,6 +13,7 @@ from smtpguard.accounts import Directory, is_guard_address
 from smtpguard.answering import Answering
 from smtpguard.answers.token import Token
 from smtpguard.corrections import Corrections
+from smtpguard.counting import Counting
 from smtpguard.examination import examine
 from smtpguard.failpoints import reach
 from smtpguard.holding import Holding
@@ -26,7 +27,7 @@ from smtpguard.reading import Reading
 from smtpguard.recollection import NOTHING_RECALLED, Recalled, Recollection
 from smtpguard.store import StoreError
 from smtpguard.upstream import Arriving, Upstream, UpstreamError
-from smtpguard.verdict import Action
+from smtpguard.verdict import Action, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ class Guard:
     """Judges each submission once, before anybody gets it, and passes, holds, refuses or defers it.
 
     `holding` and `answering` are None where nothing can be held: a pure relay, or a policy without lists; without
-    `recollection` and `corrections` nothing is known of the past.
+    `recollection` and `corrections` nothing is known of the past, without `counting` nothing is counted.
     """
 
     def __init__(
@@ -51,12 +52,14 @@ class Guard:
         answering: Answering | None = None,
         recollection: Recollection | None = None,
         corrections: Corrections | None = None,
+        counting: Counting | None = None,
     ) -> None:
         self._statutes = statutes
         self._holding = holding
         self._answering = answering
         self._recollection = recollection
         self._corrections = corrections
+        self._counting = counting
         self._reading = Reading()
 
     def takes_answers_at(self, address: Address) -> bool:
@@ -113,12 +116,18 @@ class Guard:
                     reply = await self._pass(arrival, upstream)
                     if reply.ok:
                         self._remember(submission, recalled)
+                        self._count(verdict)
                     return reply
                 case Action.HOLD:
-                    return await self._holding.hold(arrival, submission, verdict, statutes.policy, upstream)
+                    reply = await self._holding.hold(arrival, submission, verdict, statutes.policy, upstream)
+                    if reply.permanent:
+                        self._count(verdict)
+                    return reply
                 case _:
                     refusal = outcomes.refused(verdict, discreet=arrival.behind_front)
-                    return await self._refuse(arrival, upstream, refusal)
+                    reply = await self._refuse(arrival, upstream, refusal)
+                    self._count(verdict)
+                    return reply
         except StoreError:
             await upstream.reset()
             maillog.deferred(arrival.id, "store")
@@ -144,6 +153,15 @@ class Guard:
         self._recollection.keep(recalled)
         if self._corrections is not None:
             self._corrections.taken(submission.account, submission.message)
+
+    def _count(self, verdict: Verdict) -> None:
+        """What was passed has been taken, whatever else was alarmed has been refused; holds count themselves."""
+        if self._counting is None:
+            return
+        if verdict.action is Action.PASS:
+            self._counting.passed(verdict)
+        else:
+            self._counting.refused(verdict)
 
     async def _pass(self, arrival: Arrival, upstream: Upstream) -> Reply:
         reach("relay.before_end")

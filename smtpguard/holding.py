@@ -19,6 +19,7 @@ from smtpguard.answers.token import Token
 from smtpguard.checks.desk_beside_list import DESK_JOINT, desks_among
 from smtpguard.corrections import Corrections
 from smtpguard.correspondence import Correspondence
+from smtpguard.counting import Counting
 from smtpguard.failpoints import reach
 from smtpguard.held import HeldMail, HeldRow, NumberedList, State, Tags
 from smtpguard.keys import KeyFolderError
@@ -57,20 +58,20 @@ class Holding:
         site: Callable[[], Site],
         new_token: Callable[[], Token],
         *,
-        language: str = "en",
         checks_outbox: bool = True,
-        times: HoldTimes | None = None,
+        times: Callable[[], HoldTimes] = HoldTimes,
         corrections: Corrections | None = None,
+        counting: Counting | None = None,
     ) -> None:
         self._store = store
         self._safe = safe
         self._correspondence = correspondence
         self._site = site
         self._new_token = new_token
-        self._language = language
         self._checks_outbox = checks_outbox
-        self._times = times or HoldTimes()
+        self._times = times
         self._corrections = corrections
+        self._counting = counting
 
     @property
     def can_require_tls(self) -> bool:
@@ -88,7 +89,7 @@ class Holding:
         """Hold one mail; the reply to the client's content. Never a 2xx without a sealed copy and a taken notice."""
         attempt = _Attempt()
         try:
-            async with asyncio.timeout(self._times.whole):
+            async with asyncio.timeout(self._times().whole):
                 return await self._hold(arrival, submission, verdict, policy, upstream, attempt)
         except (TimeoutError, StoreError, UpstreamError, KeyFolderError, OSError) as error:
             await upstream.reset()
@@ -128,7 +129,7 @@ class Holding:
         head = self._correspondence.letterhead(
             mailbox, reply_to=self._reply_to(token), in_reply_to=submission.message.message_id
         )
-        language = held.account.language or self._language
+        language = held.account.language or self._site().language
         row = await self._safe.seal(held, token, tags, notice_id=head.message_id, language=language)
         reach("hold.sealed")
         attempt.row = row
@@ -152,8 +153,10 @@ class Holding:
             return outcomes.NOT_NOW
         reach("hold.noticed")
         await self._store.mark_held(row.id)
-        if former is not None:
-            await self._store.replace(former.id)
+        if self._counting is not None:
+            self._counting.held(verdict, held.expires)
+        if former is not None and await self._store.replace(former.id) and self._counting is not None:
+            self._counting.replaced(held.findings, former)
         reach("hold.marked")
         maillog.held(arrival.id)
         return outcomes.HELD

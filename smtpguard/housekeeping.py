@@ -51,7 +51,6 @@ class Housekeeping:
         site: Callable[[], Site],
         contact: Address,
         *,
-        language: str = "en",
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         monotonic: Callable[[], float] = time.monotonic,
         longest_wait: timedelta = timedelta(days=7),
@@ -64,7 +63,6 @@ class Housekeeping:
         self._correspondence = correspondence
         self._site = site
         self._contact = contact
-        self._language = language
         self._clock = clock
         self._monotonic = monotonic
         self._week_keys = longest_wait + WEEK_KEYS_BEYOND_WAIT
@@ -168,4 +166,5 @@ class Housekeeping:
         if lost:
             maillog.warning("waiting mail cannot be opened: its day keys are missing", count=lost)
             head = self._correspondence.letterhead(self._contact)
-            self._correspondence.send_later(self._contact, compose_unreadable(head, lost, language=self._language))
+            letter = compose_unreadable(head, lost, language=self._site().language)
+            self._correspondence.send_later(self._contact, letter)

@@ -18,8 +18,8 @@ from datetime import date
 from pathlib import Path
 from typing import Literal, overload
 
-# Tags of held mail; list posts and threads; who has posted where.
-WeekKeys = Literal["week", "memory", "posted"]
+# Tags of held mail; list posts and threads; who has posted where; what was counted.
+WeekKeys = Literal["week", "memory", "posted", "counted"]
 
 KEY_OCTETS = 32
 

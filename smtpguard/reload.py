@@ -15,6 +15,7 @@ from smtpguard.config.in_force import InForce, Kept, Standing
 from smtpguard.config.lists import FOLDER
 from smtpguard.config.problems import format_problem
 from smtpguard.file_letters import FileLetters
+from smtpguard.process import clearing_up_later
 from smtpguard.status import STATUS_SECONDS, FileStatus, Status, erase_status
 from smtpguard.watch import Watch
 
@@ -69,15 +70,17 @@ class Reload:
     async def now(self, *, is_asked_for: bool = True) -> None:
         """Read all files again. Never raises for what is in them. That nothing is new is said to who asked for it."""
         async with self._reading:
-            before = self.standing
-            # In a thread: a thousand lists take half a second, and a disk may not answer.
-            self.standing = standing = await asyncio.to_thread(self._in_force.renew)
-            if standing.changed or standing.removed:
-                self._take(standing)
+            # Not the whole former one: it can go before Python clears up.
+            kept, needs_restart = self.standing.kept, self.standing.needs_restart
+            with clearing_up_later():
+                # In a thread: a thousand lists take half a second, and a disk may not answer.
+                self.standing = standing = await asyncio.to_thread(self._in_force.renew)
+                if standing.changed or standing.removed:
+                    self._take(standing)
             self._date()
-            is_new = bool(standing.changed or standing.removed or standing.kept != before.kept)
+            is_new = bool(standing.changed or standing.removed or standing.kept != kept)
             if is_asked_for or is_new:
-                self._say(standing, before)
+                self._say(standing, kept, needs_restart)
         if is_asked_for or is_new:
             await self._write_down()
 
@@ -101,11 +104,12 @@ class Reload:
             except Exception as error:  # likewise
                 maillog.fault("status.json could not be written", error)
 
-    def _say(self, standing: Standing, before: Standing) -> None:
-        self._say_kept(before.kept)
+    def _say(self, standing: Standing, kept: tuple[Kept, ...], needs_restart: tuple[str, ...]) -> None:
+        """What is new since those files were `kept` and those keys needed a restart."""
+        self._say_kept(kept)
         for name in standing.removed:
             maillog.warning("a settings file was removed; its list is not looked after any more", file=name)
-        if standing.needs_restart and standing.needs_restart != before.needs_restart:
+        if standing.needs_restart and standing.needs_restart != needs_restart:
             keys = " ".join(standing.needs_restart)
             maillog.warning("this needs a restart; until then the former values count", keys=keys)
         maillog.settings_read(len(standing.changed), len(standing.removed), len(standing.kept), len(standing.names))
@@ -133,7 +137,9 @@ class Reload:
     async def _tell(self) -> None:
         standing = self.standing
         if self._record is not None and standing.settings.contact is not None:
-            await self._record.letters.tell(standing.kept, standing.contacts, standing.settings.contact)
+            letters = self._record.letters
+            await letters.tell(standing.kept, standing.contacts, standing.settings.contact)
+            await letters.tell_of_ends(standing.endings)
 
     async def _write_status(self) -> None:
         record = self._record

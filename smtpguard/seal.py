@@ -61,6 +61,16 @@ def open_card(card: bytes, *, hold_id: bytes, day_key: bytes, expires: datetime)
     return _opened(card, _card_key(day_key), hold_id, expires)
 
 
+def seal_figures(figures: bytes, *, week: str, week_key: bytes, nonce: bytes) -> bytes:
+    """Seal what was counted in `week` under its key. `nonce` is 12 random octets."""
+    return _sealed(figures, _figures_key(week_key), nonce, _figures_name(week), _EPOCH)
+
+
+def open_figures(sealed: bytes, *, week: str, week_key: bytes) -> bytes:
+    """What `seal_figures` was given. Raises SealError if week or key is not what the figures were sealed with."""
+    return _opened(sealed, _figures_key(week_key), _figures_name(week), _EPOCH)
+
+
 def content_digest(pieces: Iterable[bytes]) -> bytes:
     """SHA-256 of a whole content, taken piece by piece. Not keyed: it must not be stored, only go into a keyed tag."""
     digest = hashlib.sha256()
@@ -75,6 +85,14 @@ def _seal_key(token: bytes, day_key: bytes) -> bytes:
 
 def _card_key(day_key: bytes) -> bytes:
     return _derived(day_key, salt=None, info=b"smtpguard card v1")
+
+
+def _figures_key(week_key: bytes) -> bytes:
+    return _derived(week_key, salt=None, info=b"smtpguard figures v1")
+
+
+def _figures_name(week: str) -> bytes:
+    return hashlib.sha256(week.encode("ascii")).digest()
 
 
 def _derived(secret: bytes, *, salt: bytes | None, info: bytes) -> bytes:

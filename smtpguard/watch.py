@@ -15,6 +15,7 @@ from pathlib import Path
 from watchfiles import Change, awatch
 
 from smtpguard import maillog
+from smtpguard.turns import Turns
 
 # A look costs some milliseconds with a thousand lists.
 LOOK_SECONDS = 2.0
@@ -35,6 +36,7 @@ class Watch:
     def __init__(self, site: Path, lists: Path, *, look_seconds: float = LOOK_SECONDS) -> None:
         self._site = site
         self._lists = lists
+        self._names = (str(site), str(lists))
         self._look_seconds = look_seconds
         self._is_told = True
 
@@ -90,17 +92,20 @@ class Watch:
 
     def _is_ours(self, _: Change, name: str) -> bool:
         """False for neighbours of the site file. `..data` is what Kubernetes swaps when files change."""
-        path = Path(name)
-        return path in (self._site, self._lists) or path.parent == self._lists or path.name.startswith("..")
+        # Asked in the event loop, some thousand times at once when all files change: no Path is made.
+        folder, file = name.rpartition("/")[::2]
+        return name in self._names or folder == self._names[1] or file.startswith("..")
 
     async def _look(self) -> Look:
         return await asyncio.to_thread(self._look_now)
 
     def _look_now(self) -> Look:
         look = {"": _stamp(self._site)}
+        turns = Turns()
         try:
             for each in self._lists.iterdir():
                 look[each.name] = _stamp(each)
+                turns.give()
         except OSError:
             pass  # the folder is not there, which is a look as well
         return look

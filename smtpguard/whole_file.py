@@ -6,11 +6,12 @@ import os
 from pathlib import Path
 
 
-def replace_file(path: Path, octets: bytes, *, durable: bool = True) -> None:
+def replace_file(path: Path, octets: bytes, *, durable: bool = True, syncs_name: bool = True) -> None:
     """Put `octets` (mode 0600) in the place of the file at `path`. Raises OSError; the former file is left as it was.
 
-    `durable`: on the disk, name and all, when this returns (rename(2) alone promises the order only). One writer for
-    each file: the new one has a fixed name until it is whole, so that a crash leaves at most one behind.
+    `durable`: on the disk, name and all, when this returns (rename(2) alone promises the order only). Whoever replaces
+    many says `sync_folder` once, and until then either file may be found. One writer for each file: the new one has a
+    fixed name until it is whole, so that a crash leaves at most one behind.
     """
     new = path.with_name(f".{path.name}.new")
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -20,7 +21,7 @@ def replace_file(path: Path, octets: bytes, *, durable: bool = True) -> None:
         if durable:
             os.fsync(file.fileno())
     new.replace(path)
-    if durable:
+    if durable and syncs_name:
         sync_folder(path.parent)
 
 

@@ -1,14 +1,15 @@
-"""Who is told of a broken settings file, and how often."""
+"""Who is told of a broken settings file, and of an exception that has ended, and how often."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
-from smtpguard.config.in_force import Kept
+from smtpguard.config.in_force import Ending, Kept
 from smtpguard.config.problems import Problem, Severity
 from smtpguard.correspondence import Correspondence
 from smtpguard.file_letters import LETTERS_AT_ONCE_MAX, FileLetters
@@ -27,9 +28,10 @@ SITE = Site(organisation="Example Union", zone=None, call=None, desk=None)
 class Scene:
     """A guard's letters over restarts, with a clock that is set by hand."""
 
-    def __init__(self, folder: Path, out: FakeUpstream) -> None:
+    def __init__(self, folder: Path, out: FakeUpstream, site: Site = SITE) -> None:
         self.folder = folder
         self.out = out
+        self.site = site
         self.now = datetime(2026, 12, 1, 12, tzinfo=UTC)
         self._ids: Iterator[str] = (f"id{number}" for number in range(10_000))
         self.restart()
@@ -40,12 +42,19 @@ class Scene:
         user = Credentials("mailcheck", "")
         outbox = SubmissionOutbox(target, login=OutboxLogin.XCLIENT, hello_name="check.example.test", credentials=user)
         self.post = Correspondence(outbox, Address("mailcheck", "check.example.test"), lambda: next(self._ids))
-        self.letters = FileLetters(self.post, self.folder, lambda: SITE, clock=lambda: self.now)
+        self.letters = FileLetters(self.post, self.folder, lambda: self.site, clock=lambda: self.now)
 
     async def told(self, *kept: Kept, names: tuple[str, ...] = ("smtpguard.yaml", "lists/berlin.yaml")) -> list[str]:
         """The subjects of what was sent for that."""
         before = len(self.out.messages)
         await self.letters.tell(kept, {each: OWNER if "berlin" in each else IT for each in names}, IT)
+        await self.post.settle(10)
+        return [str(parsed(each)["Subject"]) for each in self.out.messages[before:]]
+
+    async def ends(self, *endings: Ending) -> list[str]:
+        """The same for exceptions."""
+        before = len(self.out.messages)
+        await self.letters.tell_of_ends(endings)
         await self.post.settle(10)
         return [str(parsed(each)["Subject"]) for each in self.out.messages[before:]]
 
@@ -129,3 +138,107 @@ async def test_many_broken_files_are_told_by_and_by(scene: Scene) -> None:
     assert LETTERS_AT_ONCE_MAX == len(await scene.told(*many))
     assert 5 == len(await scene.told(*many))
     assert 0 == len(await scene.told(*many))
+
+
+# The site is Berlin: its day begins an hour before UTC's in winter.
+DAY = date(2026, 12, 6)
+ENDED = "lists/berlin.yaml: an exception has ended"
+
+
+def ending(until: date = DAY, name: str = "lists/berlin.yaml", reason: str = "congress week") -> Ending:
+    return Ending(name, OWNER, until, ("all-members",), reason)
+
+
+def at(day: int, hour: int = 12, minute: int = 0) -> datetime:
+    return datetime(2026, 12, day, hour, minute, tzinfo=UTC)
+
+
+@pytest.fixture
+async def berlin(tmp_path: Path):  # type: ignore[no-untyped-def]
+    async with FakeUpstream(xclient=XCLIENT) as out:
+        yield Scene(tmp_path, out, Site("Example Union", ZoneInfo("Europe/Berlin")))
+
+
+async def test_the_end_of_an_exception_is_told_once_on_the_first_day_after_it(berlin: Scene) -> None:
+    berlin.now = at(6, 22, 59)  # 23:59 there
+    assert [] == await berlin.ends(ending())
+    berlin.now = at(6, 23, 0)
+    assert [ENDED] == await berlin.ends(ending())
+    assert (b"TO:<berlin-owner@lists.example.test>",) == berlin.out.messages[0].rcpts
+    said = body(parsed(berlin.out.messages[0]))
+    assert "   until 2026-12-06, with all-members: congress week\n" in said
+    assert 'This entry of "exceptions" in the settings file lists/berlin.yaml has ended:' in said
+    for day in (7, 8, 13, 14, 20):
+        berlin.now = at(day)
+        assert [] == await berlin.ends(ending())
+
+
+async def test_the_end_of_an_exception_is_not_told_again_after_a_restart(berlin: Scene) -> None:
+    berlin.now = at(7)
+    await berlin.ends(ending())
+    assert 0o600 == (berlin.folder / "exception-letters.json").stat().st_mode & 0o777
+    for day in (7, 8, 13):
+        berlin.now = at(day)
+        berlin.restart()
+        assert [] == await berlin.ends(ending())
+
+
+async def test_a_guard_that_was_away_tells_within_a_week_and_later_no_more(berlin: Scene) -> None:
+    berlin.now = at(14)
+    assert [] == await berlin.ends(ending())
+    berlin.now = at(13, 22, 59)
+    assert [ENDED] == await berlin.ends(ending())
+    assert [] == await berlin.ends(ending(date(2025, 12, 6), "lists/press-berlin.yaml"))
+
+
+async def test_exceptions_of_one_file_that_have_ended_are_told_in_one_mail(berlin: Scene) -> None:
+    berlin.now = at(8)
+    several = (ending(reason="one"), ending(reason="two"), ending(date(2026, 12, 7), reason="three"))
+    assert ["lists/berlin.yaml: exceptions have ended"] == await berlin.ends(*several)
+    said = body(parsed(berlin.out.messages[0]))
+    assert all(each in said for each in ("one\n", "two\n", "until 2026-12-07, with all-members: three\n"))
+
+
+async def test_one_file_gets_one_mail_about_ends_a_day(berlin: Scene) -> None:
+    berlin.now = at(8)
+    assert [ENDED] == await berlin.ends(ending())
+    late = ending(date(2026, 12, 5), reason="written when it was over")
+    assert [] == await berlin.ends(ending(), late)
+    berlin.restart()
+    assert [] == await berlin.ends(ending(), late)
+    berlin.now = at(9)
+    assert [ENDED] == await berlin.ends(ending(), late)
+    assert "written when it was over" in body(parsed(berlin.out.messages[1]))
+
+
+async def test_an_exception_that_was_given_more_time_is_told_when_that_is_over(berlin: Scene) -> None:
+    berlin.now = at(7)
+    assert [ENDED] == await berlin.ends(ending())
+    assert [] == await berlin.ends(ending(date(2026, 12, 9)))
+    berlin.now = at(10)
+    assert [ENDED] == await berlin.ends(ending(date(2026, 12, 9)))
+
+
+async def test_a_clock_that_was_ahead_tells_no_end_twice(berlin: Scene) -> None:
+    berlin.now = at(7)
+    assert [ENDED] == await berlin.ends(ending())
+    berlin.now = at(1)
+    assert [] == await berlin.ends(ending())
+    berlin.now = at(7)
+    assert [] == await berlin.ends(ending())
+
+
+async def test_ends_in_many_files_are_told_by_and_by(berlin: Scene) -> None:
+    many = [ending(name=f"lists/berlin{number}.yaml") for number in range(LETTERS_AT_ONCE_MAX + 5)]
+    berlin.now = at(7)
+    assert LETTERS_AT_ONCE_MAX == len(await berlin.ends(*many))
+    assert 5 == len(await berlin.ends(*many))
+    assert 0 == len(await berlin.ends(*many))
+
+
+async def test_a_damaged_memory_of_ends_is_begun_anew(berlin: Scene) -> None:
+    (berlin.folder / "exception-letters.json").write_text('{"lists/berlin.yaml": ["2026"]}')
+    berlin.now = at(7)
+    assert [ENDED] == await berlin.ends(ending())
+    berlin.restart()
+    assert [] == await berlin.ends(ending())

@@ -25,7 +25,7 @@ STOREYS: tuple[tuple[int, tuple[str, ...]], ...] = (
     (2, ("waiting",)),
     (2, ("remembrance",)),
     (2, ("judgement", "outcomes", "notices")),
-    (3, ("patience", "pace")),
+    (3, ("patience", "pace", "turns")),
     (3, ("tls_context", "whole_file")),
     (3, ("store", "upstream", "config", "maillog", "keys", "spool", "failpoints", "process")),
     (3, ("status", "watch")),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from smtpguard.process import TURN_SECONDS, descriptors_for, take_short_turns
+from smtpguard.process import RARER_LOOKS, TURN_SECONDS, clearing_up_later, descriptors_for, take_short_turns
 
 CHILD = """
 import ctypes, resource, sys
@@ -69,3 +70,11 @@ def test_threads_give_the_interpreter_back_after_a_short_turn() -> None:
         assert sys.getswitchinterval() == pytest.approx(TURN_SECONDS)
     finally:
         sys.setswitchinterval(before)
+
+
+def test_python_looks_through_everything_less_often_for_a_time_and_then_as_before() -> None:
+    former = gc.get_threshold()
+    with pytest.raises(LookupError), clearing_up_later():
+        assert gc.get_threshold() == (former[0], former[1], former[2] * RARER_LOOKS)
+        raise LookupError
+    assert former == gc.get_threshold()

@@ -22,6 +22,7 @@ from smtpguard.config.sources import (
     read_source,
     regular_octets,
 )
+from smtpguard.turns import Turns
 from smtpguard.whole_file import replace_file, sync_folder
 
 # In state_dir.
@@ -79,8 +80,10 @@ class LastGood:
         (self._folder / FOLDER).mkdir(mode=0o700, parents=True, exist_ok=True)
         self._folder.chmod(0o700)
         new = {key: source.text for key, source in files.items() if self._saved.get(key) != source.text}
+        turns = Turns()
         for key, text in new.items():
             replace_file(self._path(key), text.encode("utf-8"), syncs_name=False)
+            turns.give()
         for folder in {self._path(key).parent for key in new}:
             sync_folder(folder)
         self._saved |= new

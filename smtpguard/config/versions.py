@@ -12,8 +12,9 @@ from smtpguard.config.loading import SiteFile, list_file, site_file
 from smtpguard.config.places import surroundings_of
 from smtpguard.config.problems import Problem, Severity, Source
 from smtpguard.config.reader import ClosedDocument
-from smtpguard.config.sources import LIST_FILE_OCTETS_MAX, SITE_FILE_OCTETS_MAX, read_source
+from smtpguard.config.sources import LIST_FILE_OCTETS_MAX, SITE_FILE_OCTETS_MAX, read_dated
 from smtpguard.mail.address import Address
+from smtpguard.turns import Turns
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +77,10 @@ class SettingsFolder:
         folder = self._path.parent / FOLDER
         files = {SITE: self._version(SITE, self._path, self._path.name, None)}
         found, nameless = list_files(folder)
+        turns = Turns()
         for list_id, path in found:
             files[list_id] = self._version(list_id, path, f"{FOLDER}/{path.name}", folder)
+            turns.give()
         self._known = files
         absent = next((each for each in nameless if each.file == FOLDER and each.is_error), None)
         return Offered(files, tuple(nameless), absent or _absence(folder))
@@ -87,11 +90,8 @@ class SettingsFolder:
         return self._understood(key, copy.source, copy.name, 0)
 
     def _version(self, key: str, path: Path, name: str, folder: Path | None) -> Version:
-        source = read_source(path, name, SITE_FILE_OCTETS_MAX if key == SITE else LIST_FILE_OCTETS_MAX, folder)
-        try:
-            changed = path.stat().st_mtime_ns
-        except OSError:
-            changed = 0
+        most = SITE_FILE_OCTETS_MAX if key == SITE else LIST_FILE_OCTETS_MAX
+        source, changed = read_dated(path, name, most, folder)
         return self._understood(key, source, name, changed)
 
     def _understood(self, key: str, source: Source | Problem, name: str, changed: int) -> Version:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,16 @@ class Server:
         self._roll = Roll()
         self._servers: list[asyncio.Server] = []
 
+    def change(self, doors: Sequence[ListenerOptions], *, shutdown: float) -> None:
+        """From the next session on `doors` count, each in its former place: address, kind and TLS are as before."""
+        self._doors = tuple(doors)
+        self._shutdown = shutdown
+
+    @property
+    def doors(self) -> tuple[ListenerOptions, ...]:
+        """What a session that begins now is told."""
+        return self._doors
+
     @property
     def sessions(self) -> int:
         """How many clients are connected."""
@@ -46,15 +56,15 @@ class Server:
     async def start(self) -> None:
         """Open all doors. Raises OSError if an address cannot be had; none is open then."""
         try:
-            for options in self._doors:
-                self.ports.append(await self._open(options))
+            for number in range(len(self._doors)):
+                self.ports.append(await self._open(number))
         except BaseException:
             for server in self._servers:
                 server.close()
             raise
 
-    async def _open(self, options: ListenerOptions) -> int:
-        loop = asyncio.get_running_loop()
+    async def _open(self, number: int) -> int:
+        loop, options = asyncio.get_running_loop(), self._doors[number]
         address: dict[str, Any] = {"host": options.host, "port": options.port}
         if options.reuse_port:
             address["reuse_port"] = True
@@ -65,7 +75,7 @@ class Server:
             )
             address = {"sock": everybody}
         server = await loop.create_server(
-            self._door(options, loop),
+            lambda: self._visitor(self._doors[number], loop),
             **address,
             backlog=BACKLOG,
         )
@@ -83,21 +93,21 @@ class Server:
         self._servers.clear()
         return in_time
 
-    def _door(self, options: ListenerOptions, loop: asyncio.AbstractEventLoop) -> Callable[[], asyncio.BaseProtocol]:
-        session = self._session(options, loop)
+    def _visitor(self, options: ListenerOptions, loop: asyncio.AbstractEventLoop) -> asyncio.BaseProtocol:
+        """Whoever comes now; what it is told now holds for all its time."""
         if options.proxy_protocol or options.tls is Tls.IMPLICIT:
-            return lambda: Entrance(options, self._roll, loop, session)
-        return session
+            return Entrance(options, self._roll, loop, lambda: self._session(options, loop))
+        return self._session(options, loop)
 
-    def _session(self, options: ListenerOptions, loop: asyncio.AbstractEventLoop) -> Callable[[], ClientConnection]:
+    def _session(self, options: ListenerOptions, loop: asyncio.AbstractEventLoop) -> ClientConnection:
         flow, roll = self._flow, self._roll
         if options.kind is Kind.SUBMISSION:
-            return lambda: SubmissionConnection(options, flow, roll, loop)
+            return SubmissionConnection(options, flow, roll, loop)
         if options.kind is Kind.FILTER:
-            return lambda: FilterConnection(options, flow, roll, loop)
+            return FilterConnection(options, flow, roll, loop)
         if options.protocol is Protocol.LMTP:
-            return lambda: LmtpAnswersConnection(options, flow, roll, loop)
-        return lambda: AnswersConnection(options, flow, roll, loop)
+            return LmtpAnswersConnection(options, flow, roll, loop)
+        return AnswersConnection(options, flow, roll, loop)
 
 
 def server_context(certificate: Path, key: Path, minimum: str = "1.2") -> ssl.SSLContext:

@@ -17,7 +17,7 @@ from smtpguard.answers.choice import Word
 from smtpguard.answers.token import LABEL
 from smtpguard.held import Card, HeldMail, NumberedList, State
 from smtpguard.notices.letter import Letterhead, clean_line, compose_letter
-from smtpguard.notices.texts import NAMED_MAX, named, render, render_reason
+from smtpguard.notices.texts import DEFAULT_LANGUAGE, NAMED_MAX, named, render, render_reason
 from smtpguard.notices.times import spoken
 from smtpguard.verdict import Finding
 
@@ -38,12 +38,13 @@ _CODE_LABEL = re.compile(rf"(?i)\b{LABEL}\s*:")
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """What the organisation says about itself in every notice."""
+    """What the organisation says about itself in every notice; `language` is for whoever has none of his own."""
 
     organisation: str
     zone: tzinfo | None
     call: str | None = None
     desk: str | None = None
+    language: str = DEFAULT_LANGUAGE
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,10 +15,12 @@ from smtpguard.config.in_force import InForce, UnusableSettingsError
 from smtpguard.config.lists import FOLDER
 from smtpguard.config.loading import Loaded, load
 from smtpguard.config.problems import format_problem, printable
+from smtpguard.config.settings import Settings
 from smtpguard.config.values import read_duration
 from smtpguard.exits import BROKEN_SETTINGS, CANNOT_CREATE, FOUND_SOMETHING, UNAVAILABLE
 from smtpguard.lists import Manager
 from smtpguard.mail.address import parse_address
+from smtpguard.policy import Policy
 from smtpguard.tools.editing import Edit, EditError, editor_command
 from smtpguard.tools.figures_file import UnreadableFiguresError, read_figures
 from smtpguard.tools.new_list import NewListError, RefusedError, file_of, new_list
@@ -164,16 +166,10 @@ def stats_command(
         span = read_duration(since)
     except ValueError as error:
         raise click.UsageError(printable(f'--since "{since}": write a number and its unit: 14d or 72h.')) from error
-    try:
-        standing = InForce(config, lambda said: said.overridden(state_dir=state_dir)).start()
-    except UnusableSettingsError as error:
-        for problem in error.problems:
-            click.echo(format_problem(problem), err=True)
-        raise SystemExit(BROKEN_SETTINGS) from error
-    settings = standing.settings
+    settings, policy = _in_force(config, state_dir)
     try:
         kept = read_figures(settings.state_dir, settings.key_folder)
-        found = statistics(kept, standing.policy, name, span, _now())
+        found = statistics(kept, policy, name, span, _now())
     except UnreadableFiguresError as error:
         click.echo(printable(f"smtpguard: {error}"), err=True)
         raise SystemExit(UNAVAILABLE) from error
@@ -187,6 +183,20 @@ def stats_command(
 
 
 COMMANDS = (schema_command, new_list_command, edit_command, lists_command, rules_page_command, stats_command)
+
+
+def _in_force(config: Path, state_dir: Path | None) -> tuple[Settings, Policy]:
+    """The settings as they stand; where a file is broken, its last good version, which the guard goes by."""
+    loaded = load(config)
+    if loaded.ok and loaded.settings is not None and loaded.policy is not None:
+        return loaded.settings.overridden(state_dir=state_dir), loaded.policy
+    try:
+        standing = InForce(config, lambda said: said.overridden(state_dir=state_dir)).start()
+    except UnusableSettingsError as error:
+        for problem in error.problems:
+            click.echo(format_problem(problem), err=True)
+        raise SystemExit(BROKEN_SETTINGS) from error
+    return standing.settings, standing.policy
 
 
 def _without_errors(config: Path) -> Loaded:

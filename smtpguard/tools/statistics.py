@@ -53,22 +53,30 @@ class Line:
         return self.at_least(outcomes) + sum(self.unshown[each] for each in outcomes)
 
     @property
+    def not_confirmed(self) -> int:
+        """About how many held mails were not simply confirmed. What is not shown is taken for half of the most that it
+        may be: the figures themselves would tell too much here."""
+        return self.at_least(_NOT_CONFIRMED) + sum(self.unshown[each] for each in _NOT_CONFIRMED) // 2
+
+    @property
     def alarms_too_often(self) -> bool:
-        """90-15: more than half were confirmed, whatever is not shown."""
+        """90-15: enough were confirmed, and these were about more than half."""
         confirmed = self.total(Outcome.CONFIRMED) or 0
-        return confirmed >= CONFIRMED_ENOUGH and confirmed > self.at_most(_NOT_CONFIRMED)
+        return confirmed >= CONFIRMED_ENOUGH and confirmed > self.not_confirmed
 
 
 @dataclass(frozen=True, slots=True)
 class Statistics:
     """`weeks` are the closed weeks asked for, as far back as there are figures; `missing` those of them in which no
     guard counted, `lost` those that do not open. `running` is the first week that is not shown yet, and `shown_from`
-    when it will be. `named` is the list asked for, `hides` whether there are lists that are shown by name only."""
+    when it will be. `counts` is false if there are no figures of any week that is over. `named` is the list asked for,
+    `hides` whether there are lists that are shown by name only."""
 
     weeks: tuple[str, ...]
     lines: tuple[Line, ...]
     running: str
     shown_from: datetime
+    counts: bool = True
     named: str | None = None
     missing: tuple[str, ...] = ()
     lost: tuple[str, ...] = ()
@@ -79,7 +87,9 @@ def statistics(kept: KeptFigures, policy: Policy, name: str | None, since: timed
     """What may be shown of the closed weeks that lie, even partly, in the time `since` before `now`, of the list `name`
     (id, file or address) or of all that are not closed. Raises UnknownListError."""
     weeks = _weeks(kept, since, now)
+    former = _former_ids(policy)
     named = None if name is None else _list_id(name, policy)
+    named = former.get(named, named) if named is not None else None
     lines = tuple(_lines(kept, weeks, policy, named))
     if named is not None and named not in policy.by_id and not lines:
         raise UnknownListError(f'there is no list "{name}". smtpguard lists shows them all.')
@@ -89,6 +99,7 @@ def statistics(kept: KeptFigures, policy: Policy, name: str | None, since: timed
         lines=lines,
         running=running,
         shown_from=closed_at(running),
+        counts=any(monday_of(each) < _first_open(now) for each in (*kept.weeks, *kept.lost)),
         named=named,
         missing=tuple(each for each in weeks if each not in kept.weeks and each not in kept.lost),
         lost=tuple(each for each in weeks if each in kept.lost),
@@ -114,7 +125,7 @@ def _first_open(now: datetime) -> date:
 
 def _lines(kept: KeptFigures, weeks: tuple[str, ...], policy: Policy, named: str | None) -> Iterator[Line]:
     """The lines that have anything to show, by list and row."""
-    former = {each.was: each.id for each in policy.lists if each.was is not None and each.was not in policy.by_id}
+    former = _former_ids(policy)
     joined: dict[Alarm, set[str]] = {}
     for counts in kept.weeks.values():
         for cell in counts:
@@ -154,6 +165,11 @@ def _shown(cell: Cell, kept: KeptFigures, weeks: tuple[str, ...]) -> tuple[Numbe
         most += CELL_MIN - 1 if numbers[-1] is None else 0
         begin = following
     return tuple(found), most
+
+
+def _former_ids(policy: Policy) -> dict[str, str]:
+    """The present id of each list that had another one (`was`)."""
+    return {each.was: each.id for each in policy.lists if each.was is not None and each.was not in policy.by_id}
 
 
 def _is_open(list_id: str, policy: Policy) -> bool:

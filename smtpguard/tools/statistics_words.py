@@ -23,15 +23,15 @@ _COLUMNS = {
     Outcome.NO_ANSWER: "no answer",
 }
 _BEFORE_HELD = 2
-# Held mails whose sender has had his say, or his time.
-_ASKED = tuple(each for each in HELD if each is not Outcome.REPLACED)
 _HELP = (
     f"{FEW}: fewer than five, perhaps none. They are carried on to the next week until there are five, so a number may",
     f"hold some of the weeks before it; every {SPAN_WEEKS} weeks this begins afresh.",
-    "A mail counts once for each rule and each list that the rule names; a held one when its answer comes, or when its",
-    'time is over ("no answer"; a mail that its sender has sent again corrected counts there, too).',
-    "observed: sent; it would have been held. again: held once more, because it was sent once more. held: all that stands",
-    "right of it, at least.",
+    "A mail counts once for each rule and each list that the rule names.",
+    "observed: sent; it would have been held. refused: sent back at once.",
+    "held: all that stands right of it, at least. It counts when its answer comes, or when its time is over.",
+    "SEND, ONLY, DISCARD, BACK: what its sender answered. again: the same mail came once more, and was held instead.",
+    "no answer: deleted unsent, or thrown away because a corrected copy came. Which of both is not known: only an",
+    "answer opens a held mail.",
 )
 
 
@@ -43,6 +43,8 @@ def as_words(found: Statistics) -> Iterator[str]:
         yield f"{weeks} ({monday_of(first):%a %d %b %Y} to {last:%a %d %b %Y}, UTC)"
         yield ""
         yield from _table(found)
+    elif found.counts:
+        yield "No week that is over lies in this time."
     else:
         yield "Nothing to show yet: no week is over in which a guard counted."
     if found.missing:
@@ -73,10 +75,10 @@ def _table(found: Statistics) -> Iterator[str]:
     yield ""
     too_often = [each for each in found.lines if each.alarms_too_often]
     for each in too_often:
-        confirmed, asked = each.total(Outcome.CONFIRMED), each.at_most(_ASKED)
+        confirmed = each.total(Outcome.CONFIRMED) or 0
         yield (
-            f"{each.alarm.list or NO_LIST}, {each.alarm.row}: this rule alarms too often. Of at most "
-            f"{asked} held mails {confirmed} were sent just as they were."
+            f"{each.alarm.list or NO_LIST}, {each.alarm.row}: this rule alarms too often. Of about "
+            f"{confirmed + each.not_confirmed} held mails {confirmed} were sent just as they were."
         )
     if too_often:
         yield ""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from smtpguard.mail.reply import Reply
 from smtpguard.upstream import Carrier, Outcome, Transmission, UpstreamError
 from smtpguard.upstream.connection import Connection
-from smtpguard.upstream.target import Target
+from smtpguard.upstream.target import Target, Timeouts
 from smtpguard.upstream.transaction import transmit
 
 # RFC 5321, 4.5.3.1.4: a command line has 512 octets; AUTH lines are longer (RFC 4954, 4: 12,288). Ours stay below.
@@ -80,6 +80,10 @@ class SubmissionOutbox:
     def can_require_tls(self) -> bool:
         """True if the last connection had checked TLS, and REQUIRETLS was offered in it; False if there was none."""
         return self._can_require_tls
+
+    def wait(self, timeouts: Timeouts) -> None:
+        """Be so patient from the next connection on."""
+        self._target = replace(self._target, timeouts=timeouts)
 
     async def open(self, login: str | None = None) -> Carrier:
         """A connection ready for MAIL, for the account `login`, or for the guard's own mail if None.

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from smtpguard.evidence import EarlierPost, Evidence, Thread
 from smtpguard.held import Card, HeldMail, State
-from smtpguard.lists import Burst, ListKind, WrongIf, WrongTopic
+from smtpguard.lists import Audience, Burst, ListKind, WrongIf, WrongTopic
 from smtpguard.notices import compose
 from smtpguard.notices.compose import Refusal
 from smtpguard.policy import Policy
@@ -97,6 +97,13 @@ ANNOUNCES: Mapping[str, object] = {
 }
 RECEIPTS = (WrongIf(("receipt",), "press", "Receipts go to the office, please."),)
 
+CLOSED = _rules(all_members={"audience": Audience.CLOSED, "readers": frozenset({"anna@example.org"})})
+LIST_LETTER = (
+    "Have a look.\n\n---------- Forwarded message ---------\nFrom: Clara <clara@example.org>\n"
+    "Date: Sat, 21 Nov 2026 at 10:12\nSubject: The hall\nTo: all-members@lists.example.org\n\n"
+    "The hall is ours from nine on Saturday. Please bring chairs, tables and something to eat for all.\n"
+)
+
 CASES: dict[str, Callable[[], bytes]] = {
     "12-02": lambda: notice(held(mail(TWO_LISTS), CROSSPOST)),
     "12-02_with_persons": lambda: notice(
@@ -132,7 +139,9 @@ CASES: dict[str, Callable[[], bytes]] = {
     ),
     "12-08": lambda: notice(_to_berlin(**ANNOUNCES)),
     "12-12": lambda: notice(_to_berlin(known=REPEATED)),
+    "12-17": lambda: notice(held(mail(BERLIN[0], LIST_LETTER, "Fwd: The hall"), BERLIN, rules=CLOSED)),
     "12-19": lambda: notice(_answer(Thread(home="berlin"), *CROSSPOST)),
+    "12-20": lambda: notice(_answer(Thread(home="all-members"), *BERLIN, rules=CLOSED)),
     "12-22": lambda: notice(_answer(Thread(home="berlin", narrowed_to="berlin"), *CROSSPOST)),
     "12-23": lambda: notice(_to_berlin(subject="A receipt for the hall", wrong_if=RECEIPTS)),
     "12-24": lambda: notice(_to_berlin(body="Please unsubscribe me")),

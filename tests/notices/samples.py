@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
 from email.message import EmailMessage
+from functools import cache, lru_cache
 from zoneinfo import ZoneInfo
 
 from smtpguard.accounts import Directory
@@ -114,8 +115,12 @@ def mail(
 
 def crosspost(**changes: object) -> HeldMail:
     """The plainest held mail: to two lists; `changes` replace fields of what is sealed."""
-    found = held(mail("berlin@lists.example.org, all-members@lists.example.org"), CROSSPOST)
-    return replace(found, **changes)  # type: ignore[arg-type]
+    return replace(_crosspost(), **changes)  # type: ignore[arg-type]
+
+
+@cache
+def _crosspost() -> HeldMail:
+    return held(mail("berlin@lists.example.org, all-members@lists.example.org"), CROSSPOST)
 
 
 CROSSPOST = ("berlin@lists.example.org", "all-members@lists.example.org")
@@ -137,6 +142,7 @@ def read(octets: bytes) -> EmailMessage:
     return message_from_bytes(octets, policy=policy.default)  # type: ignore[return-value]
 
 
+@lru_cache(64)
 def text(octets: bytes) -> str:
     """The text of a mail of the guard's, with LF line ends."""
     part = read(octets).get_body(("plain",))

@@ -30,15 +30,22 @@ FACTS: dict[str, object] = {
     "refused": [{"recipient": "a", "words": "550 no"}], "interrupted": True, "arrived": "Mon", "words": ["SEND"],
     "state": "sent", "when": "Tue", "count": 2,
     "file": "lists/berlin.yaml", "problems": ["lists/berlin.yaml:3:1: x"], "is_new": False,
+    "ended": [{"until": "2026-12-06", "lists": "press", "reason": "congress week"}],
 }  # fmt: skip
 REASON_FACTS = {
     "author": "Clara", "begins": "So ...", "sent": "Mon", "subject": "x", "target": ("berlin",), "lists": ("a", "b"),
     "header_only": ("b",), "parent": "a", "children": ("b", "c"), "address": "a@example.org", "list": "b",
     "discussion": "c", "earlier": ("a",), "day": "2026-11-23", "home": "a", "others": ("b",), "words": ("x", "y"),
     "use": "c", "command": "help", "count": "21", "minutes": "60", "desks": ("d@example.org",),
+    "source": "council", "targets": ("b",),
 }  # fmt: skip
-# Rows of the table that serve other rules of the organisation, by count alone.
-OTHER_RULES = {"12-26": "(rule 7)", "12-27": "(rules 4 and 5)"}
+# Rows of the table that serve other rules of the organisation, too, or alone.
+OTHER_RULES = {
+    "12-17": "(rules 2 and 12)",
+    "12-20": "(rules 2 and 12)",
+    "12-26": "(rule 7)",
+    "12-27": "(rules 4 and 5)",
+}
 
 
 def rows_that_alarm() -> set[str]:
@@ -54,7 +61,7 @@ def rows_that_alarm() -> set[str]:
 
 
 def test_rows_are_found_at_all() -> None:
-    rule_12 = {f"12-{number:02}" for number in (2, 4, 5, 8, 10, 12, 19, *range(22, 30))}
+    rule_12 = {f"12-{number:02}" for number in (2, 4, 5, 8, 10, 12, 17, 19, 20, *range(22, 30))}
 
     assert {*rule_12, "11-08", "11-16", "unexamined"} == rows_that_alarm()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -28,9 +28,6 @@ class SetClock:
 
     def pass_by(self, time: timedelta) -> None:
         self.now += time
-
-
-MakeRow = Callable[..., HeldRow]
 
 
 def a_row(**changes: object) -> HeldRow:
