@@ -74,7 +74,12 @@ def test_threads_give_the_interpreter_back_after_a_short_turn() -> None:
 
 def test_python_looks_through_everything_less_often_for_a_time_and_then_as_before() -> None:
     former = gc.get_threshold()
-    with pytest.raises(LookupError), clearing_up_later():
-        assert gc.get_threshold() == (former[0], former[1], former[2] * RARER_LOOKS)
-        raise LookupError
+
+    def fails() -> None:
+        with clearing_up_later():
+            assert gc.get_threshold() == (former[0], former[1], former[2] * RARER_LOOKS)
+            raise LookupError
+
+    with pytest.raises(LookupError):
+        fails()
     assert former == gc.get_threshold()
