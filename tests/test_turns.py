@@ -9,24 +9,25 @@ from smtpguard.turns import REST_SECONDS, WORK_SECONDS, Turns
 
 
 class Clock:
-    """Stands in for the module `time`: nothing passes but what is worked and slept."""
+    """Nothing passes but what is worked and rested."""
 
     def __init__(self) -> None:
         self.now = 100.0
-        self.slept: list[float] = []
+        self.rested: list[float] = []
 
     def perf_counter(self) -> float:
         return self.now
 
-    def sleep(self, seconds: float) -> None:
+    def rest(self, seconds: float) -> None:
         self.now += seconds
-        self.slept.append(seconds)
+        self.rested.append(seconds)
 
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     found = Clock()
     monkeypatch.setattr(turns, "time", found)
+    monkeypatch.setattr(turns, "rest", found.rest)
     return found
 
 
@@ -35,8 +36,8 @@ def test_after_so_much_work_there_is_a_rest_and_then_work_again(clock: Clock) ->
     for _ in range(100):
         clock.now += WORK_SECONDS / 10
         given.give()
-    assert 8 <= len(clock.slept) <= 10
-    assert {REST_SECONDS} == set(clock.slept)
+    assert 8 <= len(clock.rested) <= 10
+    assert {REST_SECONDS} == set(clock.rested)
 
 
 def test_little_work_is_not_interrupted(clock: Clock) -> None:
@@ -44,4 +45,4 @@ def test_little_work_is_not_interrupted(clock: Clock) -> None:
     for _ in range(9):
         clock.now += WORK_SECONDS / 10
         given.give()
-    assert not clock.slept
+    assert not clock.rested
