@@ -44,9 +44,9 @@ corpus: $(READY)
 	$(BIN)/python tests/corpus/reposts.py
 	$(BIN)/python tests/corpus/crossposts.py
 
-# A set-up that was cut off leaves no .ready and is done again.
+# A set-up that was cut off leaves no .ready and is done again, from the beginning: it may have been another Python's.
 $(READY): pyproject.toml
-	$(PYTHON) -m venv $(VENV)
+	$(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
 	@touch $@
 
