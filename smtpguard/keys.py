@@ -18,6 +18,8 @@ from datetime import date
 from pathlib import Path
 from typing import Literal, overload
 
+from smtpguard.whole_file import sync_folder
+
 # Tags of held mail; list posts and threads; who has posted where; what was counted.
 WeekKeys = Literal["week", "memory", "posted", "counted"]
 
@@ -55,7 +57,7 @@ class KeyFolder:
         self._durable: set[str] = set()
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _sync(folder.parent)
+            sync_folder(folder.parent)
             _refuse_if_readable(folder, folder.stat(), "chmod 700")
         except OSError as error:
             raise _refused(folder, error) from error
@@ -114,7 +116,7 @@ class KeyFolder:
                 if key is not None:
                     if name not in self._durable:
                         # Another process may have made it a moment ago, its folder not yet synced.
-                        _sync(self._folder)
+                        sync_folder(self._folder)
                         self._durable.add(name)
                     return key
                 self._make(name)
@@ -166,18 +168,10 @@ class KeyFolder:
             for path in found:
                 _wipe(path)
             if found:
-                _sync(self._folder)
+                sync_folder(self._folder)
         except OSError as error:
             raise _refused(self._folder / name, error) from error
         return any(path.name == name for path in found)
-
-
-def _sync(folder: Path) -> None:
-    number = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(number)
-    finally:
-        os.close(number)
 
 
 def _wipe(path: Path) -> None:

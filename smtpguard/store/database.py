@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Literal
 
 from smtpguard.store import StoreError
+from smtpguard.whole_file import sync_folder
 
 Synchronous = Literal["FULL", "NORMAL"]
 
@@ -112,7 +113,7 @@ def _make_private(path: Path) -> None:
     folder = path.parent
     if not folder.exists():
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _sync(folder.parent)
+        sync_folder(folder.parent)
     _refuse_if_open(folder, "chmod 700")
     if not path.exists():
         # SQLite would make the file readable for others; its -wal and -shm take the mode from it. Made under another
@@ -127,15 +128,7 @@ def _make_private(path: Path) -> None:
         finally:
             new.unlink()
     _refuse_if_open(path, "chmod 600")
-    _sync(folder)
-
-
-def _sync(folder: Path) -> None:
-    number = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(number)
-    finally:
-        os.close(number)
+    sync_folder(folder)
 
 
 def _refuse_if_open(path: Path, remedy: str) -> None:
