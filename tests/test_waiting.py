@@ -105,3 +105,14 @@ def test_too_short_a_text_leaves_no_fingerprints() -> None:
     waiting = Waiting()
     waiting.add(WaitingPost(unread(post(0)), Poster("2026-W47", ANNA, (BERLIN,)), "See you", FINGERPRINTER))
     assert [(each.words, each.fingerprints) for each, _ in waiting.first(1)] == [(0, b"")]
+
+
+def test_no_more_than_some_texts_wait_to_be_read() -> None:
+    waiting = Waiting()
+    added = [
+        WaitingPost(unread(post(each)), Poster("2026-W47", ANNA, (BERLIN,)), TEXT, FINGERPRINTER)
+        for each in range(3 * UNREAD_MAX)
+    ]
+    for each in added:
+        waiting.add(each)
+        assert sum(not one.marks.words for one in added[: len(waiting)]) < UNREAD_MAX

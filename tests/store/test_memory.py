@@ -227,3 +227,10 @@ async def test_a_batch_of_any_size_is_written(memory: SQLiteMemory) -> None:
     answer = await memory.ask(asks(links=(b"%012d" % (INSERTED_AT_ONCE + 6),), posters=(ANNA,)))
     assert [each.lists for each in answer.thread] == [(BERLIN,)]
     assert {each.lists for each in answer.posted_to} == {(BERLIN,), (PRESS,)}
+
+
+async def test_who_is_forgotten_is_not_at_hand_either(memory: SQLiteMemory) -> None:
+    await memory.remember([post(account=BEN, lists=(PRESS,))], [])
+    assert memory._posted.knows_others((BEN,), frozenset((BERLIN,)))
+    await memory.forget(texts=NOW + HOUR, posts=NOW + HOUR, weeks="2026-W01", poster_weeks="2026-W01")
+    assert not memory._posted.knows_others((BEN,), frozenset((BERLIN,)))
