@@ -22,6 +22,7 @@ from smtpguard.config.in_force import InForce, Standing, UnusableSettingsError
 from smtpguard.config.loading import Loaded, load
 from smtpguard.config.named_files import file_troubles
 from smtpguard.config.places import Endpoint, endpoint_of
+from smtpguard.config.private_mail import switched_off
 from smtpguard.config.problems import format_problem, printable
 from smtpguard.config.settings import Settings, SettingsError
 from smtpguard.config.sources import FileError, regular_octets
@@ -223,6 +224,8 @@ def _remarks(config: Path, loaded: Loaded, now: datetime) -> list[str]:
     # No error: the settings may be meant for another machine, whose files are not here at all.
     for trouble in file_troubles(settings, now):
         remarks.append(printable(f"note: to serve, {trouble}" if trouble.is_absent else f"warning: {trouble}"))
+    if policy.lists:
+        remarks += [f"note: {each}" for each in switched_off(settings)]
     return [*remarks, printable(f"{config}: {len(policy.lists)} lists, no error")]
 
 

@@ -48,6 +48,12 @@ _SITE_KEYS: Mapping[str, tuple[Steps, ...]] = {
     "90-06": (("trusted_networks",),),
     "90-08": (("limits", "hold_size"),),
 }
+# Who is a member matters where no list is addressed.
+_MEMBER_KEYS: Mapping[str, tuple[Steps, ...]] = {
+    "11-08": (("roster",), ("member_domains",)),
+    "11-16": (("roster",), ("member_domains",)),
+    "12-26": (("roster",),),
+}
 _PAIR_ROWS = frozenset({"12-02", "12-03", "12-12", "12-19", "12-22"})
 _CHILD_ROWS = frozenset({"12-04", "12-05", "12-06"})
 _SOURCE_ROWS = frozenset({"12-17", "12-20"})
@@ -134,7 +140,7 @@ class Grounds:
                 yield from self._names(one, other)
             for one, other in combinations(lists, 2):
                 yield from self._site_pair(one, other)
-        for steps in _SITE_KEYS.get(row, ()):
+        for steps in (*_SITE_KEYS.get(row, ()), *(() if lists else _MEMBER_KEYS.get(row, ()))):
             yield _ground(self._site, steps, key=True)
 
     def _alarm(self, lists: Sequence[MailingList]) -> Iterator[Ground | None]:

@@ -89,6 +89,8 @@ class MailingList:
 
     Other lists are named by their ids. None stands for "as the site says". `posters`, `automatic` and `readers` are
     logins or mailboxes in normal form. What went to a closed list may be passed on to the lists `may_quote_to`.
+    `strict` (11-10), `adding_people_asks` (11-03) and `encrypted` (11-20: its members can read encrypted mail) say
+    something of mail to this list and of no other (T-50).
     """
 
     id: str
@@ -118,6 +120,9 @@ class MailingList:
     first_post_asks: bool | None = None
     burst: Burst | None = None
     wrong_topic: WrongTopic | None = None
+    strict: bool | None = None
+    adding_people_asks: bool | None = None
+    encrypted: bool = False
 
     @property
     def addresses(self) -> tuple[Address, ...]:

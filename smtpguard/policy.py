@@ -40,15 +40,45 @@ class Kind(Enum):
 _KINDS_OF_ROLES = {Role.MACHINE: Kind.ROLE_MACHINE, Role.PEOPLE: Kind.ROLE_PEOPLE}
 
 
+class Remember(Enum):
+    """What is kept of mail that went out (`remember`), each with all that stands before it."""
+
+    NONE = "none"
+    LISTS = "lists"
+    THREADS = "threads"
+    ALL = "all"
+
+    @property
+    def posts(self) -> bool:
+        """True if list posts are remembered."""
+        return self is not Remember.NONE
+
+    @property
+    def threads(self) -> bool:
+        """True if it is remembered who wrote privately to whom, and which answer belongs to which mail."""
+        return self in (Remember.THREADS, Remember.ALL)
+
+    @property
+    def texts(self) -> bool:
+        """True if the words of private mail are remembered: without them pasted text is not found."""
+        return self is Remember.ALL
+
+
 @dataclass(frozen=True)
 class Policy:
     """Everything judging needs to know about the organisation.
 
     `pairs` are the list-id pairs that the site allows; `expires` is how long a held mail waits; `hold_size` in octets;
-    `member_domains` say whose address counts as a member's where there is no roster. `account_domain` is what the mail
-    server puts behind a name without domain. `groups` are addresses that expand to others (class 6), to groups as well;
-    with `plus_addresses`, berlin+x@ is the list berlin@ (class 4); `zone` is where a day ends. What a list's own file
-    says goes before `on_alarm`, `expires`, `first_post_asks`, `burst`, `wrong_topic` and `call`.
+    `account_domain` is what the mail server puts behind a name without domain. `groups` are addresses that expand to
+    others (class 6), to groups as well; with `plus_addresses`, berlin+x@ is the list berlin@ (class 4); `zone` is where
+    a day ends. What a list's own file says goes before `on_alarm`, `expires`, `first_post_asks`, `burst`,
+    `wrong_topic`, `strict`, `adding_people_asks` and `call`.
+
+    For rule 11: `roster` are the members' addresses (`Address.folded`); where it is None, `member_domains` say whose
+    address counts as a member's. Mail to more than `private_max_recipients` persons is a circular. `consent_marks` and
+    `private_marks` are the words of authors who do not mind, or who do (11-13, 11-14); `stock` are phrases of the site
+    that prove nothing. Of a text, `inspect_text` octets are looked into (90-07). `alarms_per_account_and_hour` is for
+    those that tell who is a member (11-24, T-14).
     """
 
     lists: tuple[MailingList, ...] = ()
@@ -73,6 +103,16 @@ class Policy:
     groups: Mapping[Address, tuple[Address, ...]] = field(default_factory=dict)
     plus_addresses: bool = False
     zone: tzinfo = UTC
+    remember: Remember = Remember.LISTS
+    roster: frozenset[tuple[str, str]] | None = field(default=None, repr=False)
+    private_max_recipients: int = 10
+    strict: bool = False
+    adding_people_asks: bool = False
+    consent_marks: tuple[str, ...] = ("[may be forwarded]",)
+    private_marks: tuple[str, ...] = ("[please do not forward]",)
+    stock: tuple[str, ...] = field(default=(), repr=False)
+    inspect_text: int = 10 * 1024 * 1024
+    alarms_per_account_and_hour: int = 10
     topics: TopicIndex = field(init=False, repr=False, compare=False)
     _by_address: Mapping[tuple[str, str], MailingList] = field(init=False, repr=False, compare=False)
     _names: frozenset[str] = field(init=False, repr=False, compare=False)
@@ -182,9 +222,12 @@ class Policy:
     def is_member(self, address: Address) -> bool:
         """True if `address` counts as a member's (SEMANTICS c1, "a member")."""
         address = self.completed(address)
-        if address.domain not in self.member_domains or address.folded in self._groups:
-            return False
-        return self._list_at(address) is None
+        named = address.domain in self.member_domains if self.roster is None else address.folded in self.roster
+        return named and address.folded not in self._groups and self._list_at(address) is None
+
+    def is_outsider(self, address: Address) -> bool:
+        """True if `address` is known to be a stranger's. Members have addresses anywhere, so only a roster tells."""
+        return self.roster is not None and self.kind(address) is Kind.PERSON
 
     def allowed(self, lists: Iterable[MailingList], when: datetime | None = None) -> bool:
         """12-03: at most `max_lists` lists, and every pair agreed by both lists' files or by the site.
@@ -242,6 +285,15 @@ class Policy:
     def wrong_topic_of(self, addressed: MailingList) -> WrongTopic:
         """12-29, as the addressed list or the site says."""
         return addressed.wrong_topic or self.wrong_topic
+
+    def strict_of(self, addressed: MailingList) -> bool:
+        """11-10, as the addressed list or the site says."""
+        return self.strict if addressed.strict is None else addressed.strict
+
+    def adding_people_asks_of(self, lists: Iterable[MailingList]) -> bool:
+        """11-03, as one of the addressed lists or, without any, the site says."""
+        said = [each.adding_people_asks for each in lists]
+        return any(self.adding_people_asks if each is None else each for each in said or [None])
 
     def _role(self, address: Address) -> Kind | None:
         """The role of `<name><suffix>`, then optional `+detail`, of one of the lists; by the list's own manager."""

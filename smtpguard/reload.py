@@ -85,7 +85,7 @@ class Reload:
             await self._write_down()
 
     async def _watch(self) -> None:
-        watch = Watch(self._in_force.path, self._in_force.path.parent / FOLDER)
+        watch = Watch(self._in_force.path, self._in_force.path.parent / FOLDER, lambda: self._in_force.named)
         while True:
             try:
                 async for _ in watch.changes():

@@ -8,7 +8,7 @@ times, sizes and inodes, links followed. The look says as well whether somebody 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
 from contextlib import aclosing
 from pathlib import Path
 
@@ -31,12 +31,21 @@ Look = dict[str, tuple[int, ...] | None]
 
 
 class Watch:
-    """The file `site` and all files of the folder `lists`."""
+    """The file `site`, all files of the folder `lists`, and the files that `named` gives, wherever they are."""
 
-    def __init__(self, site: Path, lists: Path, *, look_seconds: float = LOOK_SECONDS) -> None:
+    def __init__(
+        self,
+        site: Path,
+        lists: Path,
+        named: Callable[[], Iterable[Path]] = tuple,
+        *,
+        look_seconds: float = LOOK_SECONDS,
+    ) -> None:
         self._site = site
         self._lists = lists
+        self._named = named
         self._names = (str(site), str(lists))
+        self._also: frozenset[str] = frozenset()
         self._look_seconds = look_seconds
         self._is_told = True
 
@@ -79,9 +88,14 @@ class Watch:
         await asyncio.sleep(self._look_seconds)
 
     def _told(self) -> AsyncGenerator[set[tuple[Change, str]]]:
-        folders = [self._site.parent, *([self._lists] if self._lists.is_dir() else [])]
+        named = tuple(self._named())
+        self._also = frozenset(map(str, named))
+        folders = [
+            self._site.parent,
+            *(each for each in (self._lists, *(one.parent for one in named)) if each.is_dir()),
+        ]
         return awatch(
-            *folders,
+            *dict.fromkeys(folders),
             watch_filter=self._is_ours,
             debounce=_COLLECT_MS,
             step=_STEP_MS,
@@ -94,13 +108,14 @@ class Watch:
         """False for neighbours of the site file. `..data` is what Kubernetes swaps when files change."""
         # Asked in the event loop, some thousand times at once when all files change: no Path is made.
         folder, file = name.rpartition("/")[::2]
-        return name in self._names or folder == self._names[1] or file.startswith("..")
+        return name in self._names or name in self._also or folder == self._names[1] or file.startswith("..")
 
     async def _look(self) -> Look:
         return await asyncio.to_thread(self._look_now)
 
     def _look_now(self) -> Look:
-        look = {"": _stamp(self._site)}
+        # No name of a file has a slash in it.
+        look = {"": _stamp(self._site)} | {f"/{each}": _stamp(each) for each in self._named()}
         turns = Turns()
         try:
             for each in self._lists.iterdir():

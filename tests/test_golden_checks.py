@@ -74,6 +74,8 @@ FIELDS: Mapping[str, Any] = {
     "readers": frozenset,
     "may_quote_to": frozenset,
     "includes": frozenset,
+    "member_domains": frozenset,
+    "roster": lambda roster: frozenset(address(each).folded for each in roster),
     "topics": tuple,
     "wrong_if": lambda rules: tuple(WrongIf(tuple(each["subject_has"]), each["use"]) for each in rules),
     "exemptions": lambda given: tuple(

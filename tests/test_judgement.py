@@ -94,6 +94,9 @@ FIELDS = st.fixed_dictionaries(
         "first_post_asks": st.none() | st.booleans(),
         "burst": st.none() | st.builds(Burst, posts=st.integers(1, 3), asks=st.booleans()),
         "wrong_topic": st.none() | st.sampled_from(WrongTopic),
+        "strict": st.none() | st.booleans(),
+        "adding_people_asks": st.none() | st.booleans(),
+        "encrypted": st.booleans(),
         "say": st.none() | st.just("For minutes use minutes@."),
     }
 )
@@ -225,7 +228,8 @@ def test_a_finding_without_lists_follows_the_site() -> None:
     mail = submission("zoe@elsewhere.example", destinations=crowd)
 
     for site, action in zip(OnAlarm, (Action.PASS, Action.HOLD, Action.REFUSE), strict=True):
-        assert action is judge(mail, NOTHING_KNOWN, policy(listed("berlin"), on_alarm=site)).action
+        rules = policy(listed("berlin"), on_alarm=site, roster=frozenset({("anna", "example.org")}))
+        assert action is judge(mail, NOTHING_KNOWN, rules).action
 
 
 def test_automatic_mail_that_a_list_has_admitted_may_still_take_no_private_mail_there() -> None:

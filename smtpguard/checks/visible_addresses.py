@@ -33,7 +33,5 @@ def check(submission: Submission, _evidence: Evidence, policy: Policy) -> Iterat
 
 
 def _reaches_outsiders(submission: Submission, policy: Policy) -> bool:
-    """True if somebody who is no member gets the mail; where nobody knows who is a member, nobody is an outsider."""
-    if not policy.member_domains:
-        return False
-    return any(policy.kind(each) is Kind.PERSON for each in submission.recipients)
+    """True if somebody who is no member gets the mail; without a roster, nobody is an outsider."""
+    return any(policy.is_outsider(each) for each in submission.recipients)

@@ -11,8 +11,10 @@ from functools import cached_property
 
 from smtpguard.accounts import canonical_login, is_guard_address
 from smtpguard.config.binding import Steps, suggestion
+from smtpguard.config.line_files import LineFile
 from smtpguard.config.lists import ListFile
 from smtpguard.config.places import address_of
+from smtpguard.config.private_mail import PrivateMail
 from smtpguard.config.problems import Problem, Severity, quoted_value
 from smtpguard.config.reader import Document
 from smtpguard.config.references import References
@@ -20,7 +22,7 @@ from smtpguard.config.settings import GUARD_DOMAIN_NAMES, Settings
 from smtpguard.config.site_references import SiteReferences
 from smtpguard.lists import Manager, OnAlarm, WrongTopic
 from smtpguard.mail.address import Address, parse_address
-from smtpguard.policy import Policy
+from smtpguard.policy import Policy, Remember
 from smtpguard.roles import Role, role_of_robot, role_of_suffix
 
 # As many as fit into a message; the others are found in the list files.
@@ -30,9 +32,12 @@ _MANAGER_NAMES = {"mailman3": "Mailman", "sympa": "Sympa", "ezmlm": "ezmlm", "pl
 
 
 class Agreement:
-    """The site file and the list files, looked at together. `site` is what could be understood of it."""
+    """The site file and the list files, looked at together. `site` is what could be understood of it, `lines` are the
+    files that it names, and perhaps others."""
 
-    def __init__(self, site: Settings, site_document: Document, files: tuple[ListFile, ...]) -> None:
+    def __init__(
+        self, site: Settings, site_document: Document, files: tuple[ListFile, ...], lines: tuple[LineFile, ...] = ()
+    ) -> None:
         self._site = site
         self._site_document = site_document
         self._files = files
@@ -48,6 +53,9 @@ class Agreement:
         self._zone = site.timezone or datetime.now().astimezone().tzinfo or UTC
         self._groups_of_site = {each.folded: name for name in site.groups if (each := parse_address(name)) is not None}
         self._mailboxes = {mailbox.folded: login for login, mailbox in mailboxes if mailbox is not None}
+        named = {(each.kind, each.path): each for each in lines}
+        self._lines = {each: named.get(each) for each in site.line_files}
+        self._roster = next((each for each in self._lines.values() if each is not None and each.addresses), None)
 
     def problems(self) -> Iterator[Problem]:
         """Everything that the files contradict each other in."""
@@ -64,6 +72,8 @@ class Agreement:
             yield from references.problems(file)
         said = SiteReferences(self._site, self._site_document, self._id_of, self._unknown_list, self._member)
         yield from said.problems(self.policy)
+        private = PrivateMail(self._site, self._site_document, self._lines, today)
+        yield from private.problems(self._groups_of_site)
 
     @cached_property
     def policy(self) -> Policy:
@@ -93,6 +103,17 @@ class Agreement:
             groups=self._groups(),
             plus_addresses=site.plus_addresses,
             zone=self._zone,
+            member_domains=frozenset(site.member_domains),
+            roster=None if self._roster is None else self._roster.addresses,
+            remember=Remember(site.remember),
+            private_max_recipients=site.defaults.private_max_recipients,
+            strict=site.defaults.strict,
+            adding_people_asks=site.defaults.adding_people == "ask",
+            consent_marks=site.consent_marks,
+            private_marks=site.private_marks,
+            stock=tuple(phrase for each in self._lines.values() if each is not None for phrase in each.phrases),
+            inspect_text=site.limits.inspect_text,
+            alarms_per_account_and_hour=site.limits.alarms_per_account_and_hour,
         )
 
     def _groups(self) -> Mapping[Address, tuple[Address, ...]]:
@@ -175,6 +196,9 @@ class Agreement:
         if (login := self._mailboxes.get(address.folded)) is not None:
             where = f"(smtpguard.yaml line {self._site_line('accounts', login)})"
             return f"{address} is the mailbox of an account {where}. A list cannot have it."
+        if self._roster is not None and address.folded in self._roster.addresses:
+            where = f"(smtpguard.yaml line {self._site_line('roster')})"
+            return f"{address} is on the roster of members {where}. A list cannot have it."
         if (name := self._groups_of_site.get(address.folded)) is not None:
             where = f"(smtpguard.yaml line {self._site_line('groups', name)})"
             return f"{address} is a group of the site {where}. A list cannot have it."

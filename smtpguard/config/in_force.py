@@ -13,12 +13,13 @@ from pathlib import Path
 
 from smtpguard.accounts import Directory
 from smtpguard.config.last_good import LAST_GOOD, SITE, LastGood, state_dir_in
-from smtpguard.config.lists import ListFile, ListSettings
+from smtpguard.config.line_files import LineFile, key_of, of_key
+from smtpguard.config.lists import ListFile
 from smtpguard.config.loading import Loaded, SiteFile, together
 from smtpguard.config.problems import Problem, Severity, in_order
 from smtpguard.config.settings import Settings, SettingsError
 from smtpguard.config.succession import Refused, succeed
-from smtpguard.config.versions import Files, Offered, SettingsFolder, Version
+from smtpguard.config.versions import Files, Offered, SettingsFolder, Version, named_by
 from smtpguard.mail.address import Address
 from smtpguard.policy import Policy
 
@@ -103,6 +104,7 @@ class InForce:
         self._standing: Standing | None = None
         self._last_good: LastGood | None = None
         self._looked_at: tuple[Files, Loaded] | None = None
+        self._named: tuple[Path, ...] = ()
 
     def start(self) -> Standing:
         """What counts from the start on: the files, or where one is broken its last good copy.
@@ -112,9 +114,12 @@ class InForce:
         offered = self._folder.read()
         base = self._recovered(offered.files[SITE])
         if base:
-            files, refused = succeed(base, offered, self._objections)
+            if not set(named_by(base)) <= set(named_by(offered.files)):
+                offered = self._folder.read(named_by(base))
+            files, refused = self._succeed(base, offered)
         else:
             files, refused = dict(offered.files), {}
+            self._needed(files, offered)
         loaded = self._together(files)
         own = [problem for each in files.values() for problem in each.problems]
         if any(each.is_error for each in own) or not loaded.ok or (offered.nameless_errors and not base):
@@ -133,8 +138,8 @@ class InForce:
         """Read all files again. Never raises for what is in them."""
         self._looked_at = None
         former = self._files
-        offered = self._folder.read()
-        self._files, refused = succeed(former, offered, self._objections)
+        offered = self._folder.read(named_by(former))
+        self._files, refused = self._succeed(former, offered)
         same = self._files.keys() == former.keys() and all(
             each.text == former[key].text and each.name == former[key].name for key, each in self._files.items()
         )
@@ -152,6 +157,11 @@ class InForce:
         self._standing = self._stand(loaded, offered, refused, former)
         return self._standing
 
+    @property
+    def named(self) -> tuple[Path, ...]:
+        """The files beside list files that a change of is a change of the settings."""
+        return self._named
+
     def state_dir(self) -> Path:
         """The guard's folder, as far as the site file can be read."""
         return self._state_dir(self._folder.read().files[SITE])
@@ -161,6 +171,20 @@ class InForce:
         assert self._last_good is not None  # noqa: S101 - start() came first
         files = self._files
         self._last_good.save({key: each.source for key, each in files.items() if each.source is not None})
+
+    def _succeed(self, base: Files, offered: Offered) -> tuple[dict[str, Version], Refused]:
+        """What counts after `base`, without files that no site file names any more."""
+        files, refused = succeed(base, offered, self._objections)
+        needed = self._needed(files, offered)
+        for key in [each for each in files if of_key(each) is not None and each not in needed]:
+            del files[key]
+        return files, {key: each for key, each in refused.items() if of_key(key) is None or key in needed}
+
+    def _needed(self, files: Files, offered: Offered) -> frozenset[str]:
+        """The keys of what the site file names, as it is in force and as it is now."""
+        named = dict.fromkeys((*named_by(files), *named_by(offered.files)))
+        self._named = tuple(path for _, path in named)
+        return frozenset(key_of(*each) for each in named)
 
     def _recovered(self, site: Version) -> dict[str, Version]:
         """The last good copies, if they were made for this site file; empty if not."""
@@ -212,9 +236,10 @@ class InForce:
         site = files[SITE].content
         assert isinstance(site, SiteFile)  # noqa: S101 - as in start
         lists = tuple(each.content for each in files.values() if isinstance(each.content, ListFile))
+        lines = tuple(each.content for each in files.values() if isinstance(each.content, LineFile))
         own = [problem for each in files.values() for problem in each.problems]
         lacking = list(self._lacking(site, lists))
-        return together(site, lists, [*own, *lacking], self._effective(site))
+        return together(site, lists, [*own, *lacking], self._effective(site), lines)
 
     def _lacking(self, site: SiteFile, lists: tuple[ListFile, ...]) -> Iterator[Problem]:
         """What the guard would miss: now, or when it is started with this file."""
@@ -237,7 +262,7 @@ class InForce:
         assert loaded.policy is not None  # noqa: S101
         assert loaded.directory is not None  # noqa: S101
         files = self._files
-        removed = former.keys() - files.keys()
+        removed = {each for each in former.keys() - files.keys() if of_key(each) is None}
         return Standing(
             loaded.settings,
             loaded.policy,
@@ -271,7 +296,7 @@ class InForce:
 
 def _endings(files: Files) -> Iterator[Ending]:
     for file in files.values():
-        said = file.content.settings
-        if isinstance(said, ListSettings):
+        said = file.content.settings if isinstance(file.content, ListFile) else None
+        if said is not None:
             for each in said.exceptions:
                 yield Ending(file.name, said.contact, each.until, each.crosspost_with, each.reason)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from smtpguard.config.binding import NO_SETTING, suggestion
-from smtpguard.config.later import LATER_KEYS, LIST
+from smtpguard.config.later import LATER_KEYS
 from smtpguard.config.lists import LIST_MODELS, ListSettings
 from smtpguard.config.problems import quoted_value
 from smtpguard.config.sections import Defaults, Section
@@ -24,9 +24,7 @@ _LIST_KEYS = _names(ListSettings)
 _LIST_PLACES = {key: place for place, model in LIST_MODELS.items() if place for key in _names(model)}
 
 # Those below the first level, too: whoever writes one into a list's file has seen it in the site's.
-_SITE_KEYS = frozenset(key for model in MODELS.values() for key in _names(model)).union(
-    *(keys for place, keys in LATER_KEYS.items() if place != LIST)
-)
+_SITE_KEYS = frozenset(key for model in MODELS.values() for key in _names(model)).union(*LATER_KEYS.values())
 
 REQUIRED_OF_LISTS: Mapping[str, str] = {
     "list": "the list's posting address",
@@ -73,8 +71,6 @@ def unknown_to_list(place: str, name: str) -> str:
         if name in _LIST_KEYS and not near:
             return f'{quoted_value(name)} is not known below "{place}:". It belongs at the left edge.'
         return f'{NO_SETTING} {quoted_value(name)} below "{place}:".{near or _all(known)}'
-    if name in LATER_KEYS[LIST]:
-        return f"{quoted_value(name)} is not available in this version."
     if name in Settings.model_fields or name in LATER_KEYS[""] or name in Defaults.model_fields:
         return _of_site(name)
     if name in _LIST_PLACES:

@@ -11,8 +11,10 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
+from smtpguard.config.line_files import of_key, read_lines
 from smtpguard.config.lists import FOLDER, LIST_FILES_MAX
 from smtpguard.config.problems import Problem, Source
 from smtpguard.config.sources import (
@@ -31,6 +33,8 @@ LAST_GOOD = "last-good"
 SITE = ""
 _SITE_COPY = "smtpguard.yaml"
 _INDEX = "index.json"
+# Copies of the files that the site file names.
+_NAMED = "named"
 # Three names of 64 letters for each list.
 _INDEX_OCTETS_MAX = LIST_FILES_MAX * 256
 _STATE_DIR = re.compile(r"""(?m)^state_dir[ ]*:[ ]+(?:"([^"\n]+)"|'([^'\n]+)'|([^\s#"'][^\n#]*?))[ ]*(?:\s#.*)?$""")
@@ -63,7 +67,7 @@ class LastGood:
         self._index: bytes | None = None
 
     def read(self) -> dict[str, Copy]:
-        """The copies by list id, and under SITE that of the site file; empty if none were made for this site file."""
+        """The copies by key, under SITE that of the site file; empty if none were made for this site file."""
         index = self._read_index()
         if index is None:
             return {}
@@ -75,9 +79,10 @@ class LastGood:
 
     def save(self, files: Mapping[str, Source]) -> None:
         """Make the copies those of `files`; only what has changed is written. Raises OSError."""
-        if not (self._folder / FOLDER).exists():
+        if not all((self._folder / each).exists() for each in (FOLDER, _NAMED)):
             self._saved, self._index = {}, None
-        (self._folder / FOLDER).mkdir(mode=0o700, parents=True, exist_ok=True)
+        for name in (FOLDER, _NAMED):
+            (self._folder / name).mkdir(mode=0o700, parents=True, exist_ok=True)
         self._folder.chmod(0o700)
         new = {key: source.text for key, source in files.items() if self._saved.get(key) != source.text}
         turns = Turns()
@@ -97,9 +102,13 @@ class LastGood:
             del self._saved[key]
 
     def _path(self, key: str) -> Path:
+        if of_key(key) is not None:
+            return self._folder / _NAMED / f"{sha256(key.encode('utf-8', 'surrogateescape')).hexdigest()}.txt"
         return self._folder / _SITE_COPY if key == SITE else self._folder / FOLDER / f"{key}.yaml"
 
     def _copy(self, key: str, name: str, octets_max: int) -> Copy:
+        if (line := of_key(key)) is not None:
+            return Copy(name, read_lines(line[0], self._path(key), name, self._folder)[0])
         return Copy(name, read_source(self._path(key), name, octets_max, self._folder))
 
     def _read_index(self) -> dict[str, str] | None:
@@ -112,4 +121,8 @@ class LastGood:
         except (FileError, ValueError, TypeError, KeyError, AttributeError):
             return None
         self._index = octets
-        return {key: name for key, name in lists.items() if "/" not in key and key not in ("", ".", "..")}
+        return {key: name for key, name in lists.items() if of_key(key) or _is_plain(key)}
+
+
+def _is_plain(key: str) -> bool:
+    return "/" not in key and key not in ("", ".", "..")

@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Field
 
 from smtpguard.config.reader import Table
 from smtpguard.config.sections import Section
-from smtpguard.config.values import Day, Line, ListName, Phrase, Text, is_null, mistake, one_or_many
+from smtpguard.config.values import EndDate, Line, ListName, Phrase, Text, is_null, mistake, one_or_many
 
 # Enough for every sort of mail that strays to a list; every one of them is looked for in every Subject.
 ENTRIES_MAX = 100
@@ -36,7 +36,7 @@ class WrongIfSettings(Section):
 class ExceptionSettings(Section):
     """For a time, a mail may go to these lists, too."""
 
-    until: Day
+    until: EndDate
     crosspost_with: Annotated[tuple[ListName, ...], BeforeValidator(one_or_many), Field(min_length=1)]
     reason: Line
 

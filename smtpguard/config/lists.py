@@ -15,7 +15,7 @@ from smtpguard.config.places import Mailbox
 from smtpguard.config.problems import Problem, Severity, Source
 from smtpguard.config.reader import Document
 from smtpguard.config.sections import BurstSettings, Section
-from smtpguard.config.values import AccountName, Duration, Line, ListName, Tag, Word, mistake, one_or_many
+from smtpguard.config.values import AccountName, Duration, Flag, Line, ListName, Tag, Word, mistake, one_or_many
 from smtpguard.lists import Audience, Exemption, ListKind, MailingList, Manager, OnAlarm, WrongIf, WrongTopic
 from smtpguard.mail.address import Address
 
@@ -80,6 +80,9 @@ class ListSettings(Section):
     first_post: Literal["pass", "ask"] | None = None
     burst: BurstSettings | None = None
     wrong_topic: Literal["hold", "suggest", "off"] | None = None
+    strict: Flag | None = None
+    adding_people: Literal["pass", "ask"] | None = None
+    encrypted: Flag = False
 
     @model_validator(mode="after")
     def _announces_fully(self) -> ListSettings:
@@ -200,6 +203,9 @@ class ListFile:
             first_post_asks=None if said.first_post is None else said.first_post == "ask",
             burst=None if said.burst is None else said.burst.burst,
             wrong_topic=None if said.wrong_topic is None else WrongTopic(said.wrong_topic),
+            strict=said.strict,
+            adding_people_asks=None if said.adding_people is None else said.adding_people == "ask",
+            encrypted=said.encrypted,
         )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from smtpguard.accounts import Directory
 from smtpguard.config.agreement import Agreement
 from smtpguard.config.binding import Binding
 from smtpguard.config.keys_known import REQUIRED_OF_LISTS, REQUIRED_OF_SITE, unknown_to_list, unknown_to_site
+from smtpguard.config.line_files import LineFile, line_file, read_lines, shown_name
 from smtpguard.config.lists import FOLDER, ListDraft, ListFile, ListSettings, list_files
 from smtpguard.config.places import Surroundings, surroundings_of
 from smtpguard.config.problems import Problem, Source, in_order
@@ -65,17 +66,22 @@ def load(path: Path, instead: Mapping[str, str] | None = None) -> Loaded:
     site = site_file(read_source(path, path.name, SITE_FILE_OCTETS_MAX), path.name, around)
     problems: list[Problem] = list(site.problems)
     files = _list_files(path.parent / FOLDER, around, problems, instead or {})
-    return together(site, files, problems)
+    lines = tuple(_line_files(site.settings or site.draft, path.parent.absolute(), problems))
+    return together(site, files, problems, lines=lines)
 
 
 def together(
-    site: SiteFile, files: tuple[ListFile, ...], problems: Iterable[Problem], settings: Settings | None = None
+    site: SiteFile,
+    files: tuple[ListFile, ...],
+    problems: Iterable[Problem],
+    settings: Settings | None = None,
+    lines: tuple[LineFile, ...] = (),
 ) -> Loaded:
-    """What the files say together; `problems` are those of each by itself.
+    """What the files say together; `problems` are those of each by itself, `lines` the files that the site file names.
 
     `settings`: what counts of the site file, where that is not all that it says.
     """
-    agreement = Agreement(settings or site.draft, site.document, files)
+    agreement = Agreement(settings or site.draft, site.document, files, lines)
     ordered = in_order([*problems, *agreement.problems()], site.name)
     whole = None if any(each.is_error and each.file == site.name for each in ordered) else settings or site.settings
     if whole is None or any(each.is_error for each in ordered):
@@ -109,6 +115,14 @@ def list_file(
     bound = Binding(ListSettings, ListDraft, unknown_to_list, REQUIRED_OF_LISTS).bind(document, around)
     file = ListFile(list_id, document, bound.whole, bound.draft or ListDraft())
     return file, (*problems, *bound.problems)
+
+
+def _line_files(settings: Settings, folder: Path, problems: list[Problem]) -> Iterator[LineFile]:
+    for kind, path in settings.line_files:
+        name = shown_name(path, folder)
+        file, own = line_file(kind, path, read_lines(kind, path, name)[0], name)
+        problems += own
+        yield file
 
 
 def _document(source: Source | Problem, name: str) -> tuple[Document, tuple[Problem, ...]]:

@@ -53,6 +53,19 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, hide_input_in_errors=True)
 
 
+# Below it, ordinary letters would not be read to their end.
+INSPECT_TEXT_MIN = 64 * 1024
+# Reading takes some 4 ms of the one thread for each MiB; what is larger is no letter.
+INSPECT_TEXT_MAX = 64 * 1024 * 1024
+
+
+def _worth_reading(octets: int) -> int:
+    if not INSPECT_TEXT_MIN <= octets <= INSPECT_TEXT_MAX:
+        least, most = INSPECT_TEXT_MIN // 1024, INSPECT_TEXT_MAX // 1024**2
+        raise mistake(f"write a size from {least}KiB to {most}MiB.")
+    return octets
+
+
 # 10.0.0.0/8 and fc00::/7 are the largest networks that anybody has to himself (RFC 1918, RFC 4193).
 _PREFIX_MIN = {4: 8, 6: 7}
 
@@ -252,6 +265,9 @@ class Defaults(Section):
     visible_max: Annotated[Number, AfterValidator(Between(1, 10_000))] = 20
     window: Duration = timedelta(days=7)
     thread_memory: Duration = timedelta(days=30)
+    adding_people: Literal["pass", "ask"] = "pass"
+    private_max_recipients: Annotated[Number, AfterValidator(Between(1, 1_000))] = 10
+    strict: Flag = False
 
     @model_validator(mode="after")
     def _within_bounds(self) -> Defaults:
@@ -290,8 +306,10 @@ class Limits(Section):
     messages_per_session: Annotated[Number, AfterValidator(Between(1, 1_000_000))] = 1_000
     errors_per_session: Annotated[Number, AfterValidator(Between(1, 1_000))] = 20
     received_fields: Annotated[Number, AfterValidator(Between(1, 1_000))] = 100
+    inspect_text: Annotated[Size, AfterValidator(_worth_reading)] = 10 * 1024 * 1024
     hold_size: Size = 25 * 1024 * 1024
     wrong_codes_per_minute: Annotated[Number, AfterValidator(Between(1, 1_000_000))] = 60
+    alarms_per_account_and_hour: Annotated[Number, AfterValidator(Between(1, 1_000))] = 10
     help_answers_per_hold: Annotated[Number, AfterValidator(Between(0, 1_000))] = 2
 
 

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 
 from smtpguard.accounts import is_guard_address
+from smtpguard.config.line_files import LineKind
 from smtpguard.config.places import Domain, Endpoint, FilePath, GroupName, Mailbox, PathBelow
 from smtpguard.config.reader import Scalar, Table
 from smtpguard.config.sections import (
@@ -33,11 +34,15 @@ from smtpguard.config.sections import (
     TlsSettings,
     UpstreamSettings,
 )
-from smtpguard.config.values import Between, Flag, Line, ListName, Login, Number, Zone, mistake, one_or_many
+from smtpguard.config.values import Between, Day, Flag, Line, ListName, Login, Mark, Number, Zone, mistake, one_or_many
 from smtpguard.mail.address import Address
 
 # RFC 5321, 4.5.3.1.1: a local part has at most 64 octets; "+" and a code of 52 letters stand behind the guard's name.
 GUARD_NAME_OCTETS_MAX = 64 - 1 - 52
+# Some for each language; more are a text corpus, which list archives give better.
+STOCK_FILES_MAX = 20
+# All of them are looked for in each private mail.
+MARKS_MAX = 50
 # RFC 5321, 4.5.1 and RFC 2142: names of the guard domain whose mail goes on to `contact`.
 GUARD_DOMAIN_NAMES = frozenset({"postmaster", "abuse"})
 
@@ -71,6 +76,21 @@ def _addressed(value: object) -> object:
     return value
 
 
+def _few_files(files: tuple[Path, ...]) -> tuple[Path, ...]:
+    if len(files) > STOCK_FILES_MAX:
+        raise mistake(f"{len(files)} files are too many: write {STOCK_FILES_MAX} at most.")
+    return files
+
+
+def _few_marks(marks: tuple[str, ...]) -> tuple[str, ...]:
+    if len(marks) > MARKS_MAX:
+        raise mistake(f"{len(marks)} marks are too many: write {MARKS_MAX} at most.")
+    return marks
+
+
+Marks = Annotated[tuple[Mark, ...], AfterValidator(_few_marks), BeforeValidator(one_or_many)]
+
+
 class Settings(Section):
     """Everything in smtpguard.yaml. What is None has no default and is not there."""
 
@@ -89,6 +109,8 @@ class Settings(Section):
     account_domain: Domain | None = None
     accounts: Annotated[dict[Login, AccountSettings], BeforeValidator(_long_form)] = Field(default_factory=dict)
     mailbox_from_reverse_path: Flag = False
+    member_domains: Annotated[tuple[Domain, ...], BeforeValidator(one_or_many)] = ()
+    roster: FilePath | None = None
     list_addresses: Annotated[tuple[Mailbox, ...], BeforeValidator(one_or_many)] = ()
     trusted_networks: OwnNetworks = ()
     groups: dict[GroupName, GroupSettings] = Field(default_factory=dict)
@@ -98,11 +120,15 @@ class Settings(Section):
     ] = ()
     max_lists: Annotated[Number, AfterValidator(Between(1, 100))] = 2
     defaults: Defaults = Defaults()
+    consent_marks: Marks = ("[may be forwarded]",)
+    private_marks: Marks = ("[please do not forward]",)
     state_dir: FilePath = Field(default_factory=default_state_dir)
     keys: PathBelow = Path("keys")
     store: StoreSettings = StoreSettings()
-    remember: Literal["none", "lists"] = "lists"
+    remember: Literal["none", "lists", "threads", "all"] = "lists"
+    members_informed: Day | None = None
     memory: MemorySettings = MemorySettings()
+    stock: Annotated[tuple[FilePath, ...], AfterValidator(_few_files), BeforeValidator(one_or_many)] = ()
     log: LogSettings = LogSettings()
     limits: Limits = Limits()
     timeouts: Timeouts = Timeouts()
@@ -120,6 +146,15 @@ class Settings(Section):
         for number, desk in enumerate(self.desks):
             if is_guard_address(desk, self.address):
                 raise mistake("this is the guard's own address; it cannot be a desk.", "desks", number)
+        return self
+
+    @model_validator(mode="after")
+    def _marks_mean_one_thing(self) -> Settings:
+        consents = {each.casefold() for each in self.consent_marks}
+        for number, each in enumerate(self.private_marks):
+            if each.casefold() in consents:
+                text = '"consent_marks" has these words, too: they cannot say that a mail may be passed on and may not.'
+                raise mistake(f"{text} Delete them here or there.", "private_marks", number)
         return self
 
     @model_validator(mode="after")
@@ -162,6 +197,12 @@ class Settings(Section):
     def key_folder(self) -> Path:
         """The folder of day keys: `keys`, which starts at `state_dir` if it is relative."""
         return self.state_dir / self.keys
+
+    @property
+    def line_files(self) -> tuple[tuple[LineKind, Path], ...]:
+        """The files with one entry a line that are named here, each once."""
+        rosters = [] if self.roster is None else [(LineKind.ROSTER, self.roster)]
+        return tuple(dict.fromkeys([*rosters, *((LineKind.STOCK, each) for each in self.stock)]))
 
     @property
     def guard_domain(self) -> str | None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from smtpguard.config.last_good import SITE
+from smtpguard.config.line_files import of_key
 from smtpguard.config.problems import Problem, Severity
 from smtpguard.config.versions import Files, Offered, Version
 
@@ -52,14 +53,15 @@ def succeed(
     """The versions that count after `base`, and why others do not, by key.
 
     All changes count together if they agree. If not, older ones go first and a newer one that contradicts keeps its
-    former version; the result is the same whenever the files are the same.
+    former version; the result is the same whenever the files are the same. A file that a site file names stays as
+    long as that is in force, which the caller knows.
     """
     refused: Refused = {key: each.errors for key, each in offered.files.items() if each.errors}
     usable = {key: each for key, each in offered.files.items() if key not in refused}
     unchanged = {key: each for key, each in usable.items() if key in base and base[key].text == each.text}
     new = [(key, each) for key, each in usable.items() if key not in unchanged]
     changes: list[Change] = [*sorted(new, key=lambda each: (each[1].changed, each[0]))]
-    gone = sorted(base.keys() - offered.files.keys())
+    gone = sorted(each for each in base.keys() - offered.files.keys() if of_key(each) is None)
     why = _not_gone(base, offered, refused)
     if why is None:
         changes += [(key, None) for key in gone]
@@ -96,7 +98,8 @@ def _not_gone(base: Files, offered: Offered, refused: Refused) -> Problem | None
     """Why files that are not there count all the same; None if they were deleted on purpose."""
     if offered.absent is not None:
         return offered.absent
-    new = [offered.files[key].name for key in sorted(refused) if key not in base and key != SITE]
+    lists = [key for key in sorted(refused) if key != SITE and of_key(key) is None]
+    new = [offered.files[key].name for key in lists if key not in base]
     new += [each.file for each in offered.nameless_errors]
     if not new:
         return None

@@ -44,6 +44,8 @@ _BOOLEANS = {"y": "true", "yes": "true", "on": "true", "true": "true"} | dict.fr
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 # What people write who know search patterns; none of it stands in a word.
 _PATTERN = re.compile(r"[*^$\\|]|\.[+?]|\[[^\]]*\]|\(\?")
+# A shorter mark stands in everybody's mail, and would open it or keep it back.
+MARK_LETTERS_MIN = 4
 # Enough of a phrase to show how it is to be written.
 _WORDS_SHOWN = 3
 _LANGUAGE = re.compile(r"[a-z]{2,3}(?:-[A-Za-z0-9]{2,8})*")
@@ -215,6 +217,15 @@ def read_duration(value: object) -> timedelta:
 
 def read_date(value: object) -> date:
     """`2026-12-31`; years of four digits, so that nobody can take the day for the month."""
+    return _date(value, "end date")
+
+
+def read_day(value: object) -> date:
+    """The same of any other day."""
+    return _date(value, "day")
+
+
+def _date(value: object, what: str) -> date:
     if isinstance(value, date):
         return value
     if is_null(value):
@@ -224,7 +235,7 @@ def read_date(value: object) -> date:
             return date.fromisoformat(value)
         except ValueError:
             raise mistake("there is no such day. Write it as 2026-12-31 (year-month-day).") from None
-    raise mistake("write the end date as 2026-12-31 (year-month-day).")
+    raise mistake(f"write the {what} as 2026-12-31 (year-month-day).")
 
 
 def read_word(value: object, info: ValidationInfo) -> str:
@@ -256,6 +267,15 @@ def read_tag(value: object, info: ValidationInfo) -> str:
         inner = ", ".join(each for each in value if isinstance(each, str))
         raise mistake(f"text that starts with [ needs quotes: {quoted_value(f'[{inner}]')}.")
     return without_unseen(read_line(value, info), JOINERS)
+
+
+def read_mark(value: object, info: ValidationInfo) -> str:
+    """Words by which authors say whether their mail may be passed on, often in brackets."""
+    text = read_tag(value, info)
+    if sum(each.isalnum() for each in text) < MARK_LETTERS_MIN:
+        text = "this is too short: it would be found in mail that means something else."
+        raise mistake(f"{text} Write at least {MARK_LETTERS_MIN} letters.")
+    return text
 
 
 def read_size(value: object) -> int:
@@ -315,10 +335,12 @@ class Between:
         return value
 
 
-Day = Annotated[date, PlainValidator(read_date)]
+EndDate = Annotated[date, PlainValidator(read_date)]
+Day = Annotated[date, PlainValidator(read_day)]
 Word = Annotated[str, BeforeValidator(read_word)]
 Phrase = Annotated[str, BeforeValidator(read_phrase)]
 Tag = Annotated[str, BeforeValidator(read_tag)]
+Mark = Annotated[str, BeforeValidator(read_mark)]
 Text = Annotated[str, BeforeValidator(read_text)]
 Line = Annotated[str, BeforeValidator(read_line)]
 ListName = Annotated[str, BeforeValidator(read_list_name)]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from smtpguard.config.last_good import SITE, Copy
+from smtpguard.config.line_files import LineFile, LineKind, key_of, line_file, of_key, read_lines, shown_name
 from smtpguard.config.lists import FOLDER, ListFile, list_files
 from smtpguard.config.loading import SiteFile, list_file, site_file
 from smtpguard.config.places import surroundings_of
@@ -23,7 +24,7 @@ class Version:
 
     name: str
     source: Source | None
-    content: SiteFile | ListFile
+    content: SiteFile | ListFile | LineFile
     problems: tuple[Problem, ...]
     changed: int = 0
 
@@ -39,11 +40,13 @@ class Version:
 
     @property
     def contact(self) -> Address | None:
-        """Who looks after it, if that can be read."""
+        """Who looks after it, if that can be read; a file that the site file names has nobody of its own."""
+        if isinstance(self.content, LineFile):
+            return None
         return (self.content.settings or self.content.draft).contact
 
 
-# By list id; SITE is the site file.
+# By list id; SITE is the site file, and the files that it names have keys of `line_files.key_of`.
 Files = Mapping[str, Version]
 
 
@@ -72,8 +75,11 @@ class SettingsFolder:
         self._around = surroundings_of(path.parent)
         self._known: dict[str, Version] = {}
 
-    def read(self) -> Offered:
-        """All files as they stand now. Never raises for what is in them."""
+    def read(self, named: Iterable[tuple[LineKind, Path]] = ()) -> Offered:
+        """All files as they stand now, those that the site file names and those `named` among them.
+
+        Never raises for what is in them.
+        """
         folder = self._path.parent / FOLDER
         files = {SITE: self._version(SITE, self._path, self._path.name, None)}
         found, nameless = list_files(folder)
@@ -81,6 +87,11 @@ class SettingsFolder:
         for list_id, path in found:
             files[list_id] = self._version(list_id, path, f"{FOLDER}/{path.name}", folder)
             turns.give()
+        for kind, line_path in dict.fromkeys([*named_by(files), *named]):
+            name = shown_name(line_path, self._path.parent)
+            source, changed = read_lines(kind, line_path, name)
+            key = key_of(kind, line_path)
+            files[key] = self._understood(key, source, name, changed)
         self._known = files
         absent = next((each for each in nameless if each.file == FOLDER and each.is_error), None)
         return Offered(files, tuple(nameless), absent or _absence(folder))
@@ -99,8 +110,11 @@ class SettingsFolder:
         text = source.text if isinstance(source, Source) else None
         if known is not None and text is not None and (known.text, known.name) == (text, name):
             return Version(name, known.source, known.content, known.problems, changed)
-        content: SiteFile | ListFile
-        if key == SITE:
+        content: SiteFile | ListFile | LineFile
+        if (line := of_key(key)) is not None:
+            content, problems = line_file(*line, source, name)
+            source = source if isinstance(source, Problem) else content.source
+        elif key == SITE:
             content = site_file(source, name, self._around)
             problems = content.problems
         else:
@@ -108,6 +122,13 @@ class SettingsFolder:
             if content.settings is not None and not problems:
                 content = replace(content, document=ClosedDocument(content.document.source, None, ()))
         return Version(name, source if isinstance(source, Source) else None, content, problems, changed)
+
+
+def named_by(files: Files) -> tuple[tuple[LineKind, Path], ...]:
+    """The files that the site file among `files` names, if it can be used."""
+    content = files[SITE].content
+    said = content.settings if isinstance(content, SiteFile) else None
+    return () if said is None else said.line_files
 
 
 def _absence(folder: Path) -> Problem | None:

@@ -64,6 +64,9 @@ contact: {contact}
 # expires: 48h                     # how long a mail waits for its sender
 # first_post: ask                  # who writes here for the first time is asked
 # burst: {{posts: 5, within: 60m, do: ask}}   # who writes more than that to one thread is asked
+# strict: true                     # who quotes text from nobody knows where is asked
+# adding_people: ask               # who answers a private mail to this list and to more persons is asked
+# encrypted: true                  # its members can read encrypted mail, so nobody is asked about that
 # say: "For minutes use the archive."
 # call: "Press team, 030 765 43 21"
 

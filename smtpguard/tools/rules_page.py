@@ -105,7 +105,7 @@ def _facts(loaded: Loaded, settings: Settings, policy: Policy, now: datetime) ->
         "organisation": settings.organisation,
         "day": now.astimezone(policy.zone).date().isoformat(),
         "guard": None if settings.address is None else settings.address.normal,
-        "rules": {rule: _asked(rule, policy, settings) for rule in (12, 11)},
+        "rules": {rule: _asked(rule, policy) for rule in (12, 11)},
         "lists": [_entry(each, posters.get(each.id, 0), policy) for each in lists],
         "closed": len(policy.lists) - len(lists),
         "pairs": [
@@ -118,7 +118,10 @@ def _facts(loaded: Loaded, settings: Settings, policy: Policy, now: datetime) ->
         "desks": sorted(each.normal for each in policy.desks if _is_public(each.normal, policy, settings)),
         "expires": in_words(policy.expires),
         "expires_max": in_words(policy.expires_max),
-        "remembers": settings.remember != "none",
+        "remember": policy.remember,
+        "private": in_words(settings.memory.private),
+        "informed": None if settings.members_informed is None else settings.members_informed.isoformat(),
+        "roster": policy.roster is not None,
         "posts": in_words(settings.memory.posts),
         "window": in_words(policy.window),
         "thread_memory": in_words(max(policy.window, policy.thread_memory)),
@@ -133,12 +136,12 @@ def in_words(length: timedelta) -> str:
     return f"{seconds // size} {unit}{'' if seconds == size else 's'}"
 
 
-def _asked(rule: int, policy: Policy, settings: Settings) -> list[str]:
+def _asked(rule: int, policy: Policy) -> list[str]:
     """What a rule asks about here, as the files have it: what nothing switches on is left out."""
     if not policy.lists:
         return []
     lists = policy.lists
-    remembers = settings.remember != "none"
+    remembers = policy.remember.posts
     is_on = {
         "12-02": len(lists) > 1,
         "12-04": any(each.includes for each in lists),

@@ -198,6 +198,9 @@ KEYS: Mapping[str, st.SearchStrategy[Any]] = {
     "first_post": st.sampled_from(["pass", "ask"]),
     "burst": BURSTS,
     "wrong_topic": st.sampled_from(["hold", "suggest", "off"]),
+    "strict": st.booleans(),
+    "adding_people": st.sampled_from(["pass", "ask"]),
+    "encrypted": st.booleans(),
     # Keys of the site, and none at all.
     "desks": st.just([]),
     "crosspost_pairs": st.just([["boats", "trips"]]),
@@ -242,7 +245,8 @@ LOUD: dict[str, Any] = {
     "topics": ["paint", "brush", "ladder", "colour", "tape", "bucket", "rags", "primer", "varnish"], "tag": "Re:",
     "wrong_if": [{"subject_has": ["boat"], "use": "boats"}], "automatic": ["scanner", "robin"], "was": "gone",
     "on_alarm": "refuse", "expires": "1s", "first_post": "ask", "burst": {"posts": 1, "within": "3d", "do": "ask"},
-    "wrong_topic": "hold", "exceptions": [{"until": SOON, "crosspost_with": ["oars", "boats"], "reason": "x"}],
+    "wrong_topic": "hold", "strict": True, "adding_people": "ask", "encrypted": True,
+    "exceptions": [{"until": SOON, "crosspost_with": ["oars", "boats"], "reason": "x"}],
 }  # fmt: skip
 
 
