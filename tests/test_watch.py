@@ -174,3 +174,41 @@ async def test_neighbours_of_the_site_file_are_nobodys_business(lists: Path) -> 
         assert not done
         os.utime(lists / "berlin.yaml")
         await asyncio.wait_for(waiting, 20)
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path) -> Path:
+    """A roster in a folder of its own."""
+    (tmp_path / "elsewhere").mkdir()
+    path = tmp_path / "elsewhere" / "roster.txt"
+    path.write_text("anna")
+    return path
+
+
+async def test_a_file_elsewhere_that_the_settings_name_is_watched_as_well(lists: Path, elsewhere: Path) -> None:
+    named: list[Path] = []
+    watch = Watch(lists.parent / "smtpguard.yaml", lists, lambda: named, look_seconds=60)
+    async with aclosing(watch.changes()) as changes:
+        await next_of(changes)  # the first look
+        # From now on they name it, as after a change of the site file.
+        named.append(elsewhere)
+        waiting = asyncio.create_task(next_of(changes))
+        await watched(lists, elsewhere.parent)
+        elsewhere.write_text("ben")
+        await waiting
+
+
+async def test_and_is_seen_where_the_system_tells_nothing(
+    lists: Path, elsewhere: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuses(*_: object, **__: object) -> None:
+        raise OSError("no inotify")
+
+    monkeypatch.setattr(smtpguard.watch, "awatch", refuses)
+    watch = Watch(lists.parent / "smtpguard.yaml", lists, lambda: [elsewhere], look_seconds=0.05)
+    async with aclosing(watch.changes()) as changes:
+        await next_of(changes)  # the first look
+        elsewhere.unlink()
+        await next_of(changes)
+        elsewhere.write_text("ben")
+        await next_of(changes)

@@ -167,3 +167,66 @@ def test_the_whole_file_has_no_line(site: Path) -> None:
 
 def test_an_unknown_format_is_a_wrong_command_line(site: Path) -> None:
     assert 2 == run("check", "--config", site, "--format", "xml").exit_code
+
+
+def notes(site: Path, more: str = "") -> list[str]:
+    """What `check` notes of the site with further lines."""
+    text = site.read_text("utf-8")
+    site.write_text(text + more, "utf-8")
+    said = run("check", "--config", site)
+    site.write_text(text, "utf-8")
+    assert 0 == said.exit_code, said.stdout
+    found = [each.removeprefix("note: ") for each in said.stdout.splitlines() if each.startswith("note: ")]
+    return [each for each in found if not each.startswith(("to serve", "to hold"))]
+
+
+@pytest.mark.parametrize(
+    ("more", "off"),
+    [
+        ("", "remember: lists: nothing of private mail is remembered"),
+        ("remember: lists\n", "remember: lists: nothing of private mail is remembered"),
+        ("remember: none\n", "remember: none: nothing is remembered"),
+        ("remember: threads\nmembers_informed: 2026-01-01\n", "remember: threads: no words of private mail"),
+    ],
+)
+def test_what_is_off_is_said_in_a_sentence(site: Path, more: str, off: str) -> None:
+    said = notes(site, more)
+
+    assert 2 == len(said)
+    assert said[0].startswith(off)
+    assert said[1].startswith("no roster: nobody is known to be an outsider")
+
+
+def test_where_nothing_is_off_nothing_is_said(site: Path) -> None:
+    (site.parent / "roster.txt").write_text("anna@example.org\n")
+
+    assert [] == notes(site, "roster: roster.txt\nremember: all\nmembers_informed: 2026-01-01\n")
+
+
+def test_a_site_without_lists_is_told_of_no_rule(tmp_path: Path) -> None:
+    (tmp_path / "smtpguard.yaml").write_text("list_domains: [lists.example.org]\n")
+
+    assert [] == notes(tmp_path / "smtpguard.yaml")
+
+
+@pytest.mark.parametrize("form", ["text", "json", "github"])
+def test_no_form_of_the_report_shows_a_line_of_the_roster(site: Path, form: str) -> None:
+    (site.parent / "roster.txt").write_text("anna@example.org\nclara@example.org, secret@example.org\nzoë\n", "utf-8")
+    site.write_text(site.read_text("utf-8") + "roster: roster.txt\n", "utf-8")
+
+    said = run("check", "--format", form, "--config", site)
+
+    assert 1 == said.exit_code
+    assert "roster.txt" in said.stdout
+    for word in ("anna@", "clara", "secret", "zo"):
+        assert word not in said.stdout
+
+
+def test_what_members_are_told_is_printed_whole(site: Path) -> None:
+    site.write_text(site.read_text("utf-8") + "remember: all\n", "utf-8")
+
+    said = run("check", "--config", site)
+
+    assert 1 == said.exit_code
+    assert "and nobody is reported. Nothing is kept of mail with commission@example.org and trust@lists" in said.stdout
+    assert 'Then write "members_informed: " and the day on which you did so' in said.stdout

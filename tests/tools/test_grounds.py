@@ -192,3 +192,30 @@ def test_a_line_that_could_move_the_cursor_cannot(site: Path) -> None:
     said = explained(site, "berlin", "brandenburg") if run("check", "--config", site).exit_code == 0 else ""
 
     assert "\u202e" not in said
+
+
+@pytest.mark.parametrize(
+    ("said", "ground"),
+    [
+        ("member_domains: [example.org]", "smtpguard.yaml:10: member_domains: [example.org]"),
+        ("roster: roster.txt", "smtpguard.yaml:10: roster: roster.txt"),
+    ],
+)
+def test_who_is_a_member_is_told_by_the_line_that_says_so_and_by_no_address(site: Path, said: str, ground: str) -> None:
+    (site.parent / "roster.txt").write_text("anna@example.org\nclara@example.org\n")
+    site.write_text(site.read_text() + said + "\n")
+    path = site.parent / "mail.eml"
+    path.write_text(
+        "From: anna@example.org\nTo: dora@elsewhere.example\nSubject: Fwd: our talk\n\nHave a look.\n\n"
+        "---------- Forwarded message ---------\nFrom: Clara <clara@example.org>\nDate: Sat, 21 Nov 2026 at 10:12\n"
+        "Subject: our talk\nTo: Anna <anna@example.org>\n\n"
+        "Between us, I think the new plan is too expensive. Please keep this to yourself for now.\n"
+    )
+
+    to_a_person = run("explain", path, "--account", "anna", "--config", site).stdout
+    to_a_list = run("explain", path, "--account", "anna", "--to", "berlin@lists.example.org", "--config", site).stdout
+
+    assert "Decided by 11-08" in to_a_person
+    assert [ground] == grounds(to_a_person)
+    assert "Decided by 11-08" in to_a_list
+    assert ground not in grounds(to_a_list)

@@ -136,6 +136,49 @@ def test_what_is_over_or_not_remembered_is_not_on_the_page(tmp_path: Path) -> No
     assert "fingerprints" not in page
 
 
+@pytest.mark.parametrize(
+    ("said", "there", "absent"),
+    [
+        ("remember: lists", ["Private mail: nothing."], ["who wrote to whom", "Members were told"]),
+        ("remember: none", ["Nothing about mails that went out."], ["Private mail", "who wrote to whom"]),
+        (
+            "remember: threads\nmembers_informed: 2026-01-31",
+            ["who wrote to whom", "for 14 days and up to a week more", "Nothing of its words", "told on 2026-01-31."],
+            ["fingerprints of its words", "rebuild"],
+        ),
+        (
+            "remember: all\nmembers_informed: 2026-01-31",
+            ["who wrote to whom", "fingerprints of its words", "rebuild much of it", "told on 2026-01-31."],
+            ["Nothing of its words"],
+        ),
+    ],
+)
+def test_what_is_remembered_of_private_mail_is_said_and_for_how_long(
+    tmp_path: Path, said: str, there: list[str], absent: list[str]
+) -> None:
+    path = write(tmp_path / "config")
+    path.write_text(
+        path.read_text("utf-8").replace("memory: {posts: 90d}", f"memory: {{private: 14d}}\n{said}"), "utf-8"
+    )
+
+    for page in rules_pages(load(path), NOW).values():
+        words = " ".join(unescape(re.sub("<[^>]*>", "", page)).split())
+        assert [] == [each for each in there if each not in words]
+        assert [] == [each for each in absent if each in words]
+
+
+def test_the_roster_is_mentioned_and_not_shown(tmp_path: Path) -> None:
+    path = write(tmp_path / "config")
+    (path.parent / "roster.txt").write_text("dora.planted@example.org\n")
+    without = rules_pages(load(path), NOW)
+    path.write_text(path.read_text("utf-8") + "roster: roster.txt\n", "utf-8")
+
+    for name, page in rules_pages(load(path), NOW).items():
+        assert "a list that only the mail admins keep and see" in page
+        assert "a list that only the mail admins keep and see" not in without[name]
+        assert "planted" not in page
+
+
 class _Outline(HTMLParser):
     """What a reader of the page's structure meets."""
 
