@@ -53,15 +53,14 @@ def succeed(
     """The versions that count after `base`, and why others do not, by key.
 
     All changes count together if they agree. If not, older ones go first and a newer one that contradicts keeps its
-    former version; the result is the same whenever the files are the same. A file that a site file names stays as
-    long as that is in force, which the caller knows.
+    former version; the result is the same whenever the files are the same.
     """
     refused: Refused = {key: each.errors for key, each in offered.files.items() if each.errors}
     usable = {key: each for key, each in offered.files.items() if key not in refused}
     unchanged = {key: each for key, each in usable.items() if key in base and base[key].text == each.text}
     new = [(key, each) for key, each in usable.items() if key not in unchanged]
     changes: list[Change] = [*sorted(new, key=lambda each: (each[1].changed, each[0]))]
-    gone = sorted(each for each in base.keys() - offered.files.keys() if of_key(each) is None)
+    gone = sorted(base.keys() - offered.files.keys())
     why = _not_gone(base, offered, refused)
     if why is None:
         changes += [(key, None) for key in gone]

@@ -183,6 +183,19 @@ def test_a_list_that_is_put_on_the_roster_keeps_the_former_roster(place: Members
     assert ["berlin"] == [each.id for each in standing.policy.lists]
 
 
+def test_a_new_broken_file_beside_it_keeps_no_list_from_being_deleted(place: Members) -> None:
+    in_force = place.started()
+    place.write("press", a_list("press"))
+    in_force.renew()
+    place.write("smtpguard.yaml", MEMBERS + "stock: en.txt\n")
+    place.remove("press")
+
+    standing = in_force.renew()
+
+    assert ["berlin"] == [each.id for each in standing.policy.lists]
+    assert {"smtpguard.yaml", "en.txt"} == set(kept(standing))
+
+
 def test_stock_phrases_are_kept_in_the_same_way(place: Members) -> None:
     place.write("smtpguard.yaml", MEMBERS + "stock: [en.txt, de.txt]\n")
     place.roster("With kind regards from us\n", "en.txt")
