@@ -18,6 +18,7 @@ from smtpguard.mail.mailboxes import line_mailboxes
 ATTRIBUTION_LINES_MAX = 4
 ATTRIBUTION_CHARACTERS_MAX = 400
 
+_COLONS = (":", "\uff1a")
 _QUOTING = ("quoting ", "zitat von ", "zitiere ")
 _OPENERS = frozenset(
     word.split()[0] for words in LANGUAGES.values() for word in words.get("opens", "").split("|") if word
@@ -27,7 +28,7 @@ _VERB = re.compile(r"(?<!\w)(?:" + "|".join(re.escape(verb) for verb in reversed
 _TIME = re.compile(
     r"\d{1,2}[:.h]\d{2}(?:[:.]\d{2})?(?:\s?(?:[ap]\.?m\.?|uhr|nachm\.|vorm\.))?(?:\s?[-+]\d{4})?,?", re.IGNORECASE
 )
-_DATE_FIRST = re.compile(r"\d{4}[-/]\d{1,2}[-/]\d{1,2}\s")
+_DATE_FIRST = re.compile(r"\d{4}(?:[-/]\d{1,2}[-/]\d{1,2}\s|\s?[年년])")
 _DIGIT = re.compile(r"\d")
 # mutt's and slrn's "* Anna <anna@example.org> [2026-11-22 18:00]:".
 _BRACKETED = re.compile(r"[^<>]{0,100}<[^<>\s@]{1,64}@[^<>\s@]{1,255}> ?[\[(][^\[\]()]{0,60}\d[^\[\]()]{0,60}[\])]:")
@@ -89,7 +90,7 @@ def _joined(lines: Sequence[Line], at: int) -> tuple[str, int] | None:
     text = first.strip(" \t*_")
     if not 5 < len(text) <= ATTRIBUTION_CHARACTERS_MAX:
         return None
-    if text.endswith(":"):
+    if text.endswith(_COLONS):
         return text, at + 1
     low = text[:40].lower()
     word = (low.split(None, 1) or [""])[0].rstrip(",")
@@ -102,7 +103,7 @@ def _joined(lines: Sequence[Line], at: int) -> tuple[str, int] | None:
         text = f"{text} {line.text.strip(' *_')}"
         if len(text) > ATTRIBUTION_CHARACTERS_MAX:
             return None
-        if text.endswith(":"):
+        if text.endswith(_COLONS):
             return text, end + 1
     return None
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from smtpguard.mail.address import Address
-from smtpguard.mail.labels import LANGUAGES
+from smtpguard.mail.header_labels import LABELS, Meanings, folded, glued_labels, is_first_word, read_label, words_of
 from smtpguard.mail.lines import Line
 from smtpguard.mail.mailboxes import line_mailboxes
 
@@ -25,38 +25,24 @@ GAP_LINES_MAX = 8
 BANNER_CHARACTERS_MAX = 200
 # Yahoo's HTML, made plain, has banner and block in one line.
 ONE_LINE_CHARACTERS_MAX = 4000
-ONE_LINE_COLONS_MAX = 40
-LABEL_CHARACTERS_MAX = 40
 # The longest banner that ends in a colon and has no rules around it.
 BANNER_COLON_MAX = 60
 LABELS_MIN = 3
 
 _RULES = "-_=*~–—<> \t"
 RULE_STARTS = frozenset("-_=*~–—<")
-_FIELDS = ("from", "date", "to", "cc", "bcc", "subject", "reply_to")
+COLONS = (":", "\uff1a")
+_BANNER_ENDS = _RULES + "".join(COLONS)
+# Thunderbird, Roundcube and Squirrelmail draw this rule above forwards only; above answers they write an attribution.
+_LONG_RULE = "-" * 8
+# Open-Xchange (IONOS and others) writes these labels in this order above forwards only.
+_OPEN_XCHANGE = (["from", "to", "date", "subject"], ["from", "to", "cc", "date", "subject"])
 
-
-def _words(key: str) -> dict[str, str]:
-    return {word: language for language, words in LANGUAGES.items() for word in words.get(key, "").split("|") if word}
-
-
-def _labels() -> dict[str, tuple[tuple[str, str], ...]]:
-    """Label to the (language, field) pairs it can mean: "da" is "from" in Italian only, "od" in four languages."""
-    labels: dict[str, tuple[tuple[str, str], ...]] = {}
-    for language, words in LANGUAGES.items():
-        for name in _FIELDS:
-            for word in words.get(name, "").split("|"):
-                if word:
-                    labels[word] = (*labels.get(word, ()), (language, name))
-    return labels
-
-
-_LABELS = _labels()
-_FORWARDED = _words("forwarded")
-_ORIGINAL = _words("original")
-_ENDS = tuple(_words("end"))
-_BY = tuple(_words("by"))
-_OF = tuple(_words("of"))
+_FORWARDED = words_of("forwarded")
+_ORIGINAL = words_of("original")
+_ENDS = tuple(words_of("end"))
+_BY = tuple(words_of("by"))
+_OF = tuple(words_of("of"))
 _ONE_LINE = re.compile(r"[-_=*~ ]{3,}([^-_=*~]{3,60})[-_=*~]{3,}:?[ \t]*(\S.*)")
 _NAME_ON_DATE = re.compile(r"(\S.{1,100}?) (?:on|am) (\d{1,2}[./]\d{1,2}[./]\d{2,4}\b.{0,30})")
 _DATE_LINE = re.compile(r"\d{1,2}[./]\d{1,2}[./]\d{2,4}\s.{0,20}\d{1,2}:\d{2}.{0,10}")
@@ -72,7 +58,9 @@ _PATCH = re.compile(r"From [0-9a-f]{40} ")
 class Block:
     """Lines first..body (body not included) are banner and header lines.
 
-    `banner` is true where only a forward has them.
+    `banner` is true where only a forward has them; `passed_on` where they read as in an answer, but the program that
+    writes them so does that above forwards only. `divided`: there is a banner or a rule above the labels. `addressed`:
+    there is a To or a Cc, which may name people without addresses.
     """
 
     first: int
@@ -85,14 +73,17 @@ class Block:
     recipients: tuple[Address, ...] = ()
     sent: str | None = None
     subject: str | None = None
+    divided: bool = False
+    passed_on: bool = False
+    addressed: bool = False
 
 
 @dataclass(slots=True)
 class _Entries:
-    """Label lines as read: the (language, field) pairs of each, and its value."""
+    """Label lines as read: the (language, field) pairs of each, and its value; `seen` are the labels, in order."""
 
-    values: list[tuple[tuple[tuple[str, str], ...], list[str]]] = field(default_factory=list)
-    seen: set[str] = field(default_factory=set)
+    values: list[tuple[Meanings, list[str]]] = field(default_factory=list)
+    seen: dict[str, None] = field(default_factory=dict)
     end: int = 0
 
     def language(self) -> str:
@@ -119,14 +110,15 @@ def is_end(line: Line) -> bool:
     return (
         text[:2] in ("--", "==", "__")
         and len(text) <= BANNER_CHARACTERS_MAX
-        and text.strip(_RULES).lower().startswith(_ENDS)
+        and folded(text.strip(_RULES)).startswith(_ENDS)
     )
 
 
 def could_begin(line: Line) -> bool:
     """Quick test: False where neither a banner nor a block can begin at `line`."""
     text = line.text
-    return ":" in text[:BANNER_COLON_MAX] or text.lstrip()[:1] in RULE_STARTS
+    head = text[:BANNER_COLON_MAX]
+    return ":" in head or text.lstrip()[:1] in RULE_STARTS or (not head.isascii() and COLONS[1] in head)
 
 
 def find_block(lines: Sequence[Line], at: int) -> tuple[Block | None, int]:
@@ -137,36 +129,26 @@ def find_block(lines: Sequence[Line], at: int) -> tuple[Block | None, int]:
     banner = _banner(lines, at, text)
     if banner is not None:
         return banner, banner.body
-    label = _label(text)
+    label = read_label(text)
     if label is None or not any(name in ("from", "date", "to", "subject") for _, name in label[0]):
         return None, at + 1
     return _bare_block(lines, at)
 
 
-def _label(text: str) -> tuple[tuple[tuple[str, str], ...], str, str] | None:
-    """(what it can mean, the label, its value) of a line "*From:* Anna"."""
-    colon = text.find(":", 0, LABEL_CHARACTERS_MAX)
-    if colon < 1:
-        colon = text.find("：", 0, LABEL_CHARACTERS_MAX)
-        if colon < 1:
-            return None
-    word = text[:colon].strip(" \t*_|").lower()
-    pairs = _LABELS.get(word)
-    return None if pairs is None else (pairs, word, text[colon + 1 :].strip(" \t*_|"))
-
-
 def _banner(lines: Sequence[Line], at: int, text: str) -> Block | None:
     if len(text) > BANNER_CHARACTERS_MAX:
         return _one_line(lines, at, text) if text[:2] in ("--", "__") else None
-    core = " ".join(text.strip(_RULES + ":").lower().split())
+    core = folded(" ".join(text.strip(_BANNER_ENDS).split()))
+    if core not in _FORWARDED and " ---" in core:
+        core = core.partition(" ---")[0]
     ruled = text[0] in _RULES
     forwarded, original = core in _FORWARDED, core in _ORIGINAL
-    if forwarded or (original and (ruled or text[-1] == ":")):
+    if forwarded or (original and (ruled or text[-1] in COLONS)):
         language = _FORWARDED[core] if forwarded else _ORIGINAL[core]
         block = _below(lines, at, at + 1, forwarded, language)
         # The words alone, in a line of their own, may be anybody's headline.
         headed = bool(block.author or block.author_name or block.recipients or block.subject)
-        return block if headed or ruled or (forwarded and text[-1] == ":") else None
+        return block if headed or ruled or (forwarded and text[-1] in COLONS) else None
     if ruled and core.startswith((*_BY, *_OF)):
         return _named_banner(lines, at, core)
     return _one_line(lines, at, text) if text[:2] in ("--", "__", "==") else None
@@ -183,10 +165,7 @@ def _named_banner(lines: Sequence[Line], at: int, core: str) -> Block:
         start = next(len(each) for each in _OF if core.startswith(each))
         typed = " ".join(lines[at].text.strip(_RULES + ":").split())
         name, addresses = line_mailboxes(typed[start:])
-        return Block(
-            at, block.body, block.depth, True, "en", addresses[0] if addresses else None, name or None,
-            block.recipients, block.sent, block.subject,
-        )  # fmt: skip
+        return replace(block, author=addresses[0] if addresses else None, author_name=name or None)
     return block
 
 
@@ -197,36 +176,20 @@ def _one_line(lines: Sequence[Line], at: int, text: str) -> Block | None:
     match = _ONE_LINE.match(text)
     if match is None:
         return None
-    core = " ".join(match[1].lower().split())
+    core = folded(" ".join(match[1].split()))
     if core not in _FORWARDED and core not in _ORIGINAL:
         return None
     entries = _Entries(end=at + 1)
-    marks = _glued_labels(match[2])
+    marks = glued_labels(match[2])
     for n, (_, word, value) in enumerate(marks):
         if word not in entries.seen:
-            entries.seen.add(word)
+            entries.seen[word] = None
             stop = marks[n + 1][0] if n + 1 < len(marks) else len(match[2])
-            entries.values.append((_LABELS[word], [match[2][value:stop].strip()]))
+            entries.values.append((LABELS[word], [match[2][value:stop].strip()]))
     depth = lines[at].depth
-    return _made(entries, at, depth, core in _FORWARDED, True) if entries.values else None
-
-
-def _glued_labels(text: str) -> list[tuple[int, str, int]]:
-    """(start, label, start of the value); a label may be glued to what stands before it: "example.orgTo: Ben"."""
-    found: list[tuple[int, str, int]] = []
-    colon = -1
-    for _ in range(ONE_LINE_COLONS_MAX):
-        floor, colon = colon + 1, text.find(":", colon + 1)
-        if colon < 0:
-            break
-        head = text[max(floor, colon - LABEL_CHARACTERS_MAX) : colon].rstrip()
-        for size in range(min(len(head), LABEL_CHARACTERS_MAX), 0, -1):
-            word = head[-size:]
-            # "A" or "À" at the end of a word is no label; longer ones may be glued to a word.
-            if word[0].isupper() and word.lower() in _LABELS and (size > 1 or not head[-2:-1].isalpha()):
-                found.append((len(text[:colon].rstrip()) - size, word.lower(), colon + 1))
-                break
-    return found
+    if not entries.values:
+        return None
+    return replace(_made(entries, at, depth, core in _FORWARDED, True), divided=True)
 
 
 def _below(lines: Sequence[Line], first: int, start: int, banner: bool, language: str) -> Block:
@@ -240,16 +203,31 @@ def _below(lines: Sequence[Line], first: int, start: int, banner: bool, language
             break
         if line.blank or (banner and _OTHER_FIELD.match(line.text)):
             continue
-        if _label(line.text.strip()) is not None:
+        if read_label(line.text.strip()) is not None:
             entries = _entries(lines, at)
             if named and "to" not in entries.fields(entries.language(), True):
                 break
-            block = _made(entries, first, line.depth, banner, True)
+            block = replace(
+                _made(entries, first, line.depth, banner, True),
+                divided=True,
+                passed_on=banner or _only_above_forwards(lines[first].text, entries),
+            )
             return _signed(lines, block, named) if named else block
         named.append(at)
         if len(named) > 3:
             break
-    return Block(first, start, depth, banner, language)
+    return Block(first, start, depth, banner, language, divided=True)
+
+
+def _only_above_forwards(banner: str, entries: _Entries) -> bool:
+    """Whether "Original Message" and the labels below it look as programs write them above forwards, but not above
+    answers.
+    """
+    language = entries.language()
+    fields = list(entries.fields(language, True))
+    if fields[:1] == ["subject"]:
+        return banner.lstrip().startswith(_LONG_RULE)
+    return fields in _OPEN_XCHANGE and any(is_first_word(word, language, "date") for word in entries.seen)
 
 
 def _bare_block(lines: Sequence[Line], at: int) -> tuple[Block | None, int]:
@@ -273,7 +251,7 @@ def _bare_block(lines: Sequence[Line], at: int) -> tuple[Block | None, int]:
             if _is_divider(text) and lines[above].depth == depth:
                 first = above
             break
-    return _made(entries, first, depth, False, False), entries.end
+    return replace(_made(entries, first, depth, False, False), divided=first < at), entries.end
 
 
 def _is_divider(text: str) -> bool:
@@ -300,12 +278,12 @@ def _entries(lines: Sequence[Line], at: int) -> _Entries:
             if blanks > 2:
                 break
             continue
-        label = _label(line.text.strip())
+        label = read_label(line.text.strip())
         if label is not None:
             pairs, word, value = label
             if word in entries.seen:
                 break
-            entries.seen.add(word)
+            entries.seen[word] = None
             entries.values.append((pairs, [value]))
             other = False
         elif blanks:
@@ -330,7 +308,7 @@ def _goes_on(lines: Sequence[Line], at: int, value: str) -> bool:
     for line in lines[at + 1 : at + FOLD_LINES_MAX]:
         if line.blank or line.depth != depth:
             return False
-        if _label(line.text.strip()) is not None:
+        if read_label(line.text.strip()) is not None:
             return True
     return False
 
@@ -342,7 +320,7 @@ def _made(entries: _Entries, first: int, depth: int, banner: bool, mixed: bool) 
     recipients = dict.fromkeys(address for each in ("to", "cc") for address in line_mailboxes(fields.get(each, ""))[1])
     return Block(
         first, entries.end, depth, banner, language, authors[0] if authors else None, name or None, tuple(recipients),
-        fields.get("date") or None, fields.get("subject"),
+        fields.get("date") or None, fields.get("subject"), addressed="to" in fields or "cc" in fields,
     )  # fmt: skip
 
 
@@ -373,7 +351,4 @@ def _signed(lines: Sequence[Line], block: Block, named: list[int]) -> Block:
     match = _NAME_ON_DATE.fullmatch(text)
     sent = match[2] if match else lines[named[1]].text.strip() if len(named) > 1 else None
     name, addresses = line_mailboxes(match[1] if match else text)
-    return Block(
-        block.first, block.body, block.depth, block.banner, block.language, addresses[0] if addresses else None,
-        name or None, block.recipients, sent, block.subject,
-    )  # fmt: skip
+    return replace(block, author=addresses[0] if addresses else None, author_name=name or None, sent=sent)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from smtpguard.mail.attributions import ATTRIBUTION_LINES_MAX
-from smtpguard.mail.blocks import BANNER_COLON_MAX, RULE_STARTS
+from smtpguard.mail.blocks import BANNER_COLON_MAX, COLONS, RULE_STARTS
 from smtpguard.mail.labels import LANGUAGES
 from smtpguard.mail.lines import LINES_MAX
 
@@ -71,17 +71,24 @@ def _colons(text: str) -> list[tuple[int, int]]:
     one of the lines before.
     """
     found: list[tuple[int, int]] = []
+    for mark in COLONS if not text.isascii() else COLONS[:1]:
+        found += _colons_like(text, mark)
+    return found
+
+
+def _colons_like(text: str, mark: str) -> list[tuple[int, int]]:
+    found: list[tuple[int, int]] = []
     start = 0
-    colon = text.find(":")
+    colon = text.find(mark)
     while colon >= 0:
         start = text.rfind("\n", start, colon) + 1 or start
         end = text.find("\n", colon)
         end = len(text) if end < 0 else end
-        last = text.rfind(":", colon, end)
+        last = text.rfind(mark, colon, end)
         if not text[last + 1 : end].strip(_BEHIND_COLON):
             found.append((start, ATTRIBUTION_LINES_MAX - 1))
         elif colon - start < BANNER_COLON_MAX:
             found.append((start, 0))
         start = end
-        colon = text.find(":", end)
+        colon = text.find(mark, end)
     return found

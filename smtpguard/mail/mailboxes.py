@@ -155,7 +155,8 @@ def line_mailboxes(line: str) -> tuple[str, tuple[Address, ...]]:
     line = line[:LINE_CHARACTERS_MAX]
     found: dict[Address, None] = {}
     for token in _ADDRESS_ENDS.split(line) if "@" in line else ():
-        token = token.removeprefix("mailto:").rstrip(".:>")
+        # "mailto:" in links, and "Email:" or "SMTP:" as directories print it.
+        token = token.rstrip(".:>").rpartition(":")[2]
         local, _, host = token.rpartition("@")
         if local and "." in host.strip(".") and len(token) <= 320:
             address = parse_address(token)

@@ -15,11 +15,12 @@ from typing import NamedTuple
 from smtpguard.mail.address import Address
 from smtpguard.mail.bodies import AttachedMail, Body, Walk, walk
 from smtpguard.mail.header import Header, decoded, header_text, message_ids, read_header
+from smtpguard.mail.headings import Heading
 from smtpguard.mail.html import HTML_CHARACTERS_MAX, hides_text, html_text
 from smtpguard.mail.lines import lines_of, unflowed
 from smtpguard.mail.mailboxes import MailboxReader
 from smtpguard.mail.message import Automatic, ForwardKind, Message, Passage, Voice
-from smtpguard.mail.passages import Heading, passages_of
+from smtpguard.mail.passages import passages_of
 
 # A plain version this short beside an HTML one that long is only a hint to look at the HTML.
 _STUB_WORDS_MAX = 12
@@ -83,7 +84,8 @@ def read_message(opened: Opened) -> Message:
     formerly_to = reader.mailboxes(header.every("to", "cc")) if resent else ()
     references = message_ids(*header.every("in-reply-to"), *header.every("references"))
     subject = decoded(header.first("subject"))
-    heading = Heading(subject, bool(references), frozenset(address for _, address in destinations))
+    names = tuple(name for name, _ in destinations if name)
+    heading = Heading(subject, bool(references), frozenset(address for _, address in destinations), names)
     readings = [_reading(body, heading, found.defects) for body in found.bodies]
     attached = tuple(_attached(each, reader) for each in found.mails)
     if not reader.complete:

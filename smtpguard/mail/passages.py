@@ -10,16 +10,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from itertools import islice
 
-from smtpguard.mail.address import Address
 from smtpguard.mail.attributions import Attribution, find_attribution
 from smtpguard.mail.blocks import Block, could_begin, find_block, is_end
+from smtpguard.mail.headings import Heading
 from smtpguard.mail.landmarks import DEVICE_LINES, landmarks
 from smtpguard.mail.lines import Line, Lines, lines_of
 from smtpguard.mail.message import ForwardKind, Passage, Voice
-from smtpguard.mail.subjects import SubjectKind, subject_kind
+from smtpguard.mail.subjects import SubjectKind, base_subject
 
 # Below "--" without the blank of RFC 3676, 4.3, longer text is no signature but goes on after a rule.
 SIGNATURE_LINES_MAX = 20
@@ -32,21 +32,12 @@ DENSE = 20
 # How many lines above its own a block may take back: a name and a date that Notes prints, or a rule.
 TAKEN_BACK_MAX = 4
 
+# A mail that names so many recipients was a talk of several; who answers it keeps some of them.
+SEVERAL = 2
+
 _GREETING = re.compile(r"(?:hello|hi|dear|hallo|guten tag|liebe[rs]?) ?[^,.:!?\n]{0,60}[,!]", re.IGNORECASE)
+_WORDS = re.compile(r"[^\W\d_]+")
 _LIST_FOOTER = ("mailing list", "mailingliste", "mailing-liste")
-
-
-@dataclass(frozen=True, slots=True)
-class Heading:
-    """What the mail's own header says: subject, whether it names a mail that it answers, and To and Cc."""
-
-    subject: str = field(default="", repr=False)
-    answers: bool = False
-    destinations: frozenset[Address] = field(default=frozenset(), repr=False)
-
-    @property
-    def kind(self) -> SubjectKind:
-        return subject_kind(self.subject)
 
 
 def passages_of(text: str, heading: Heading) -> tuple[Passage, ...]:
@@ -98,6 +89,8 @@ class _Reader:
         self.checked = 0
         self.speakers_left = SPEAKERS_MAX
         self.supercited = False
+        # Whoever was taken for forwarded though neither a banner nor the subject says so.
+        self.unmarked: Passage | None = None
 
     def read(self) -> None:
         if self.landmarks:
@@ -160,11 +153,15 @@ class _Reader:
 
     def _take_block(self, at: int, block: Block) -> int:
         self.speakers_left -= 1
+        voice = self._voice_of(block)
+        if voice is Voice.OWN:
+            self._take_line(at, self.lines[at])
+            return at + 1
         retracted = at - block.first
         if retracted > 0 and self.texts:
             del self.texts[-retracted:]
         speaker = Passage(
-            self._voice_of(block),
+            voice,
             "",
             None,
             block.author,
@@ -175,6 +172,8 @@ class _Reader:
         )
         if speaker.voice is Voice.FORWARDED:
             speaker = replace(speaker, kind=ForwardKind.INLINE)
+            marked = block.banner or self.kind is SubjectKind.FORWARD or self.frame.voice is Voice.FORWARDED
+            self.unmarked = None if marked else speaker
         self._enter(speaker, block.depth)
         return max(block.body, at + 1)
 
@@ -183,21 +182,59 @@ class _Reader:
         if self.frame.voice is Voice.FORWARDED:
             return Voice.FORWARDED
         if block.banner:
-            # A forward that a third person answers line by line is quoted in the answer; on top of an untouched
-            # history, or as the first thing that is quoted, it is passed on once more.
-            return Voice.QUOTED if block.depth > 0 and quoting else Voice.FORWARDED
+            # A forward that a third person answers is quoted in the answer; as the first thing that is quoted, or in
+            # a mail that answers nobody, it is passed on once more.
+            return Voice.QUOTED if block.depth > 0 and quoting and self._answers() else Voice.FORWARDED
         if self.kind is SubjectKind.FORWARD:
             return Voice.FORWARDED
-        if self.kind is SubjectKind.ANSWER or quoting or block.depth > 0:
+        if self.kind is SubjectKind.ANSWER or quoting or (block.depth > 0 and not block.passed_on):
             return Voice.QUOTED
         if not self._spoken():
-            return Voice.FORWARDED
+            return self._voice_alone(block)
         if self.kind is SubjectKind.EITHER and block.language != "en":
             return Voice.QUOTED if block.language == "fi" else Voice.FORWARDED
-        # A forward command leaves its mark in the subject. Without one, a block below own words is a quote where the
-        # mail goes to the block's author, names a mail that it answers, or has no subject at all; else it was pasted.
-        answer = self.heading.answers or block.author in self.heading.destinations or not self.heading.subject
-        return Voice.QUOTED if answer else Voice.FORWARDED
+        return Voice.QUOTED if self._is_answered(block) else Voice.FORWARDED
+
+    def _voice_alone(self, block: Block) -> Voice:
+        """Of a block above which nobody has said anything: a forward without a comment, or a letter that begins with
+        its own head ("From: the board, To: all members, Subject: ...").
+        """
+        heading, shown = self.heading, set(block.recipients)
+        letterhead = shown and shown <= heading.destinations and not block.divided
+        if letterhead and _WORDS.findall(heading.subject) == _WORDS.findall(block.subject or ""):
+            return Voice.OWN
+        return Voice.FORWARDED if block.addressed or heading.subject else Voice.QUOTED
+
+    def _is_answered(self, block: Block) -> bool:
+        """Whether a block below own words is what the mail answers.
+
+        A forward command leaves its mark in the subject; where there is none, it was taken away, or an answer got a
+        new subject, or the block was pasted. An answer goes to the block's author, or at least to somebody who had the
+        first mail; a list may stand for both.
+        """
+        heading = self.heading
+        if heading.is_to(block.author, block.author_name):
+            return True
+        if block.passed_on:
+            return False
+        if heading.answers:
+            kept = not heading.destinations.isdisjoint(block.recipients)
+            unknown = not heading.destinations or not block.recipients
+            return kept or unknown or base_subject(block.subject or "") in heading.subject
+        if heading.subject:
+            return False
+        # Nothing is known of the mail. A notification goes to one person and is answered elsewhere than at its author.
+        return len(block.recipients) < SEVERAL
+
+    def _answers(self) -> bool:
+        """Whether the mail's header calls it an answer, or it goes to somebody whom it quotes."""
+        heading = self.heading
+        quoted = (each for each in (self.speaker, *self.by_depth.values()) if each.voice is Voice.QUOTED)
+        return (
+            self.kind is SubjectKind.ANSWER
+            or heading.answers
+            or any(heading.is_to(each.author, each.author_name) for each in quoted)
+        )
 
     def _spoken(self) -> bool:
         """Whether the sender has said anything so far."""
@@ -289,6 +326,9 @@ class _Reader:
         self.texts = []
         before, self.speaker = self.speaker, speaker or self.frame
         words = bool(text) and not text.isspace()
+        if not words and before is self.unmarked:
+            # A header with nothing below it, as bounces show it, passes nothing on.
+            before = replace(before, voice=Voice.QUOTED, kind=None)
         if words or before.voice is Voice.FORWARDED or before.author is not None:
             self.done.append(replace(before, text=text))
             self.own_words = self.own_words or (words and before.voice is Voice.OWN)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from enum import Enum
 
+from smtpguard.mail.header_labels import folded
 from smtpguard.mail.labels import LANGUAGES
 
 # List tags ("[berlin]") stand before the prefix, seldom more than two.
@@ -33,7 +34,9 @@ class SubjectKind(Enum):
 
 
 def _prefixes(key: str) -> frozenset[str]:
-    return frozenset(word.rstrip(".") for words in LANGUAGES.values() for word in words.get(key, "").split("|") if word)
+    return frozenset(
+        folded(word.rstrip(".")) for words in LANGUAGES.values() for word in words.get(key, "").split("|") if word
+    )
 
 
 _FORWARDS = _prefixes("fwd")
@@ -45,7 +48,7 @@ def subject_kind(subject: str) -> SubjectKind:
     head = subject[:400].lstrip(" \t'\"«„“")
     tags = _TAGS.match(head)
     match = _PREFIX.match(head, tags.end() if tags else 0)
-    word = match[1].lower() if match is not None else ""
+    word = folded(match[1]) if match is not None else ""
     forward, answer = word in _FORWARDS, word in _ANSWERS
     if forward or answer:
         if forward and answer:
@@ -62,7 +65,7 @@ def base_subject(subject: str) -> str:
     for _ in range(_PREFIXES_MAX):
         tags = _TAGS.match(rest)
         match = _PREFIX.match(rest, tags.end() if tags else 0)
-        if match is None or match[1].lower() not in _FORWARDS | _ANSWERS:
+        if match is None or folded(match[1]) not in _FORWARDS | _ANSWERS:
             break
         rest = rest[match.end() :]
     tags = _TAGS.match(rest)

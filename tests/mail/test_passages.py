@@ -3,8 +3,9 @@
 import pytest
 
 from smtpguard.mail.address import Address, parse_address
+from smtpguard.mail.headings import Heading
 from smtpguard.mail.message import Passage, Voice
-from smtpguard.mail.passages import SPEAKERS_MAX, Heading, passages_of
+from smtpguard.mail.passages import SPEAKERS_MAX, passages_of
 from smtpguard.mail.subjects import SubjectKind, subject_kind
 
 BLOCK = (

@@ -15,11 +15,12 @@ from smtpguard.mail.address import Address
 from smtpguard.mail.attributions import find_attribution
 from smtpguard.mail.blocks import could_begin
 from smtpguard.mail.header import Header, content_type, read_header
+from smtpguard.mail.headings import Heading
 from smtpguard.mail.labels import LANGUAGES
 from smtpguard.mail.landmarks import DEVICE_LINES, landmarks
 from smtpguard.mail.lines import Line, lines_of
 from smtpguard.mail.message import Passage, Voice
-from smtpguard.mail.passages import Heading, passages_of
+from smtpguard.mail.passages import passages_of
 
 MAILS = sorted((Path(__file__).parents[1] / "golden").rglob("*.eml"))
 
