@@ -6,23 +6,16 @@ MB attachment costs one search for its boundary. Headers are read as the email p
 
 from __future__ import annotations
 
-import binascii
-import quopri
 import re
-from base64 import b64decode
-from codecs import getincrementaldecoder
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from smtpguard.mail.header import (
-    ContentType,
-    Header,
-    charset_name,
-    content_type,
-    octets_text,
-    read_header,
-    transfer_codings,
-)
+from smtpguard.mail.calendars import is_calendar, read_calendar
+from smtpguard.mail.cms import Cms, cms_kind, signed_content
+from smtpguard.mail.decoding import lf_text, undone
+from smtpguard.mail.header import ContentType, Header, content_type, read_header, transfer_codings
+from smtpguard.mail.message import Defect, Protection, Unread
+from smtpguard.mail.opaque import ARCHIVES, unread_file, unread_type
 
 # SEMANTICS 90-07: what is looked at of one message.
 TEXT_OCTETS_MAX = 10 * 1024 * 1024
@@ -31,28 +24,37 @@ DEPTH_MAX = 20
 # Of an attachment that is no text: the code of a notice that was saved to a file stands near its beginning.
 ATTACHMENT_OCTETS_MAX = 128 * 1024
 ATTACHMENTS_OCTETS_MAX = 1024 * 1024
+# Of the end of an archive: the directory of a zip file of some hundred files.
+TAIL_OCTETS_MAX = 64 * 1024
+# Of an S/MIME message that is not to be read: what kind it is stands in its first octets.
+CMS_HEAD_OCTETS = 256
+# HTML that names its own charset does so on top (HTML, "Extracting a character encoding": in the first 1024 octets).
+META_OCTETS_MAX = 1024
 
 _ATTACHED_MAIL = frozenset(("message/rfc822", "message/global", "message/news"))
 _NEVER_TEXT = ("image/", "audio/", "video/", "font/")
-_NOT_BASE64 = re.sub(rb"[A-Za-z0-9+/]", b"", bytes(range(256)))
-_STRETCH = 256 * 1024
+_CMS_TYPES = ("application/pkcs7-mime", "application/x-pkcs7-mime")
+_META_CHARSET = re.compile(rb"<meta[^<>]{0,200}charset\s{0,3}=\s{0,3}[\"']?([\w.:-]{2,40})", re.IGNORECASE)
 _TRAILING = b" \t\r\n"
 
 
 @dataclass(slots=True)
 class Body:
-    """One text of the message, decoded. `shadow` is an HTML text of which a plain version is in `text`."""
+    """One text of the message, decoded. `shadow` is an HTML text of which a plain version is in `text`; `calendar` is
+    true for the words of an invitation.
+    """
 
     text: str
     html: bool
     shadow: str = ""
+    calendar: bool = False
     flowed: bool = False
     delsp: bool = False
 
 
 @dataclass(slots=True)
 class AttachedMail:
-    """A mail that is attached: its header, and the texts of it and of what hangs on it."""
+    """A mail that is attached: its header, and its texts. Mails that hang on it are others."""
 
     header: Header
     bodies: list[Body]
@@ -64,7 +66,8 @@ class Walk:
 
     `kind` is the content type of the whole; `headers` are those of all attached mails, also of mails within mails;
     `attachments` are the beginnings of parts that are neither text nor mail, decoded, where `wanted` says so of them;
-    `unwanted` is the size of the others. `skipped` octets of the message need no reading any more.
+    `unwanted` is the size of the others. `skipped` octets of the message need no reading any more. `inside` is true for
+    the walk through an attached mail.
     """
 
     octets: bytes
@@ -74,21 +77,32 @@ class Walk:
     mails: list[AttachedMail] = field(default_factory=list)
     headers: list[Header] = field(default_factory=list)
     attachments: list[bytes] = field(default_factory=list)
-    defects: dict[str, None] = field(default_factory=dict)
+    defects: dict[Defect, None] = field(default_factory=dict)
+    protections: set[Protection] = field(default_factory=set)
+    methods: set[str] = field(default_factory=set)
+    unread: set[Unread] = field(default_factory=set)
+    inside: bool = False
     unwanted: int = 0
     skipped: int = 0
     attachments_left: int = ATTACHMENTS_OCTETS_MAX
     parts_left: int = PARTS_MAX
     text_left: int = TEXT_OCTETS_MAX
 
-    def defect(self, words: str) -> None:
-        self.defects[words] = None
+    def defect(self, which: Defect) -> None:
+        self.defects[which] = None
+
+    def protected(self, how: Protection) -> None:
+        """Note a seal or a cipher; an attached mail that is encrypted is one that cannot be looked into."""
+        if not self.inside:
+            self.protections.add(how)
+        elif how is Protection.ENCRYPTED:
+            self.unread.add(Unread.ENCRYPTED)
 
     def taken(self, size: int) -> int:
         """How many of `size` octets of text may still be read; they are counted as read."""
         granted = min(size, self.text_left)
         if granted < size:
-            self.defect("text cut")
+            self.defect(Defect.TEXT_CUT)
         self.text_left -= granted
         return granted
 
@@ -113,20 +127,27 @@ def _part(
 ) -> list[Body]:
     """Texts of the part with `header` and content start..end; attached mails are added to `mails`."""
     if found.parts_left <= 0:
-        found.defect("too many parts")
+        found.defect(Defect.MANY_PARTS)
         return []
     found.parts_left -= 1
     if not header.complete:
-        found.defect("header cut")
+        found.defect(Defect.HEADER_CUT)
     if not kind.readable:
-        found.defect("content type unreadable")
+        found.defect(Defect.CONTENT_TYPE)
     if kind.type.startswith("multipart/"):
         return _multipart(found, header, kind, start, end, depth, mails)
     if kind.type in _ATTACHED_MAIL or kind.filename.lower().endswith(".eml"):
         _attached(found, header, start, end, depth, mails)
         return []
+    if is_calendar(kind.type, kind.filename):
+        return _calendars(found, _texts(found, header, kind, start, end))
     if kind.type in ("text/plain", "text/html") or (kind.type.startswith("text/") and not kind.filename):
         return _texts(found, header, kind, start, end)
+    if kind.type in _CMS_TYPES or kind.filename.lower().endswith(".p7m"):
+        return _secured(found, header, start, end, depth, mails)
+    unread = unread_type(kind.type, kind.filename)
+    if unread is not None:
+        found.unread.add(unread)
     if kind.type.startswith(_NEVER_TEXT) or not _attachment(found, header, start, end):
         found.skipped += end - start
     return []
@@ -136,12 +157,14 @@ def _multipart(
     found: Walk, header: Header, kind: ContentType, start: int, end: int, depth: int, mails: list[AttachedMail]
 ) -> list[Body]:
     if depth >= DEPTH_MAX:
-        found.defect("nested too deep")
+        found.defect(Defect.DEEP)
         return []
     spans = _spans(found, kind.boundary, start, end)
     if not spans:
-        found.defect("multipart without parts")
+        found.defect(Defect.NO_PARTS)
         return _texts(found, header, ContentType("text/plain"), start, end)
+    if kind.type in ("multipart/encrypted", "multipart/signed"):
+        found.protected(Protection(kind.type.removeprefix("multipart/")))
     default = "message/rfc822" if kind.type == "multipart/digest" else "text/plain"
     bodies: list[Body] = []
     for first, last in spans:
@@ -151,13 +174,54 @@ def _multipart(
 
 
 def _alternative(bodies: list[Body]) -> list[Body]:
-    """Of versions of one text keep the plain ones, with the HTML as their shadow; HTML where no plain one has words."""
-    plain = [each for each in bodies if not each.html and each.text.strip()]
+    """Of versions of one text keep the plain ones, with the HTML as their shadow; HTML where no plain one has words.
+    The words of an invitation stay where they say something else.
+    """
+    calendars = [each for each in bodies if each.calendar]
+    plain = [each for each in bodies if not each.html and not each.calendar and each.text.strip()]
     pages = [each for each in bodies if each.html]
     if not plain:
-        return pages or bodies[:1]
+        return [*(pages or ([] if calendars else bodies[:1])), *calendars]
     plain[0].shadow = "\n".join(each.text for each in pages)
-    return plain
+    said = [" ".join(each.text.split()) for each in plain] if calendars else []
+    return plain + [each for each in calendars if not any(" ".join(each.text.split()) in text for text in said)]
+
+
+def _calendars(found: Walk, bodies: list[Body]) -> list[Body]:
+    """What the invitations in `bodies` say, each once: programs attach to a mail the file that is in its text, too."""
+    for each in bodies:
+        methods, each.text = read_calendar(each.text)
+        each.html, each.calendar = False, True
+        if not found.inside:
+            found.methods |= methods
+    return bodies
+
+
+def _secured(found: Walk, header: Header, start: int, end: int, depth: int, mails: list[AttachedMail]) -> list[Body]:
+    """An S/MIME part (RFC 8551, 3): the texts of what an opaque signature is wrapped around."""
+    bodies: list[Body] = []
+    for coding in transfer_codings(header):
+        kind = cms_kind(undone(found.octets[start : min(end, start + CMS_HEAD_OCTETS)], coding, {}))
+        if kind is None:
+            found.defect(Defect.CMS)
+            _attachment(found, header, start, end)
+            continue
+        if kind is Cms.COMPRESSED:
+            found.unread.add(Unread.COMPRESSED)
+            continue
+        if kind is not Cms.SIGNED:
+            found.protected(Protection.ENCRYPTED)
+            continue
+        found.protected(Protection.SIGNED)
+        granted = found.taken(end - start)
+        content = signed_content(undone(found.octets[start : start + granted], coding, found.defects))
+        if content is None:
+            found.defect(Defect.CMS)
+        elif depth >= DEPTH_MAX:
+            found.defect(Defect.DEEP)
+        else:
+            bodies += _entity(found, content, 0, len(content), depth, mails, found.inside)[1]
+    return bodies
 
 
 def _spans(found: Walk, boundary: str, start: int, end: int) -> list[tuple[int, int]]:
@@ -187,7 +251,7 @@ def _spans(found: Walk, boundary: str, start: int, end: int) -> list[tuple[int, 
         opened = end if stop < 0 else stop + 1
     if opened >= 0:
         if boundary:
-            found.defect("multipart not closed")
+            found.defect(Defect.NOT_CLOSED)
         if opened < end:
             spans.append((opened, end))
     return spans
@@ -205,7 +269,7 @@ def _line_end_before(octets: bytes, at: int, floor: int) -> int:
 def _attached(found: Walk, outer: Header, start: int, end: int, depth: int, mails: list[AttachedMail]) -> None:
     """Read an attached mail with all that hangs on it. RFC 2046 forbids to encode it; programs do it all the same."""
     if depth >= DEPTH_MAX:
-        found.defect("nested too deep")
+        found.defect(Defect.DEEP)
         return
     codings = transfer_codings(outer)
     skipped = found.skipped
@@ -213,28 +277,36 @@ def _attached(found: Walk, outer: Header, start: int, end: int, depth: int, mail
         octets, position, stop = found.octets, start, end
         if coding:
             granted = found.taken(end - start)
-            octets = bytes(_decoded(found, coding, start, start + granted))
+            octets = undone(found.octets[start : start + granted], coding, found.defects)
             position, stop = 0, len(octets)
-        mails.append(_attached_mail(found, octets, position, stop, depth))
+        mails += _attached_mails(found, octets, position, stop, depth)
     if codings != ("",):
         # Read once or more after decoding: all of it counts.
         found.skipped = skipped
 
 
-def _attached_mail(found: Walk, octets: bytes, position: int, stop: int, depth: int) -> AttachedMail:
+def _attached_mails(found: Walk, octets: bytes, position: int, stop: int, depth: int) -> list[AttachedMail]:
+    """The attached mail in position..stop of `octets`, and behind it those that hang on it."""
     while octets[position : position + 1] in (b"\r", b"\n") and position < stop:
         position += 1
-    header, body = read_header(octets, position, stop)
-    found.headers.append(header)
-    inner = replace(found, octets=octets)
     nested: list[AttachedMail] = []
-    bodies = _part(inner, header, content_type(header), min(body, stop), stop, depth + 1, nested)
-    for each in nested:
-        bodies += each.bodies
+    header, bodies = _entity(found, octets, position, stop, depth, nested, True)
+    return [AttachedMail(header, bodies), *nested]
+
+
+def _entity(
+    found: Walk, octets: bytes, position: int, stop: int, depth: int, mails: list[AttachedMail], inside: bool
+) -> tuple[Header, list[Body]]:
+    """Header and texts of a message or MIME entity in other octets than those of the walk; it costs what is left."""
+    header, body = read_header(octets, position, stop)
+    if inside:
+        found.headers.append(header)
+    inner = replace(found, octets=octets, inside=inside)
+    bodies = _part(inner, header, content_type(header), min(body, stop), stop, depth + 1, mails)
     found.parts_left, found.text_left = inner.parts_left, inner.text_left
     found.attachments_left = inner.attachments_left
     found.unwanted, found.skipped = inner.unwanted, inner.skipped
-    return AttachedMail(header, bodies)
+    return header, bodies
 
 
 def _texts(found: Walk, header: Header, kind: ContentType, start: int, end: int) -> list[Body]:
@@ -244,36 +316,19 @@ def _texts(found: Walk, header: Header, kind: ContentType, start: int, end: int)
 
 def _text(found: Walk, kind: ContentType, coding: str, start: int, end: int) -> Body:
     granted = found.taken(end - start)
-    octets = _decoded(found, coding, start, start + granted)
-    text, known = _lf_text(octets, kind.charset)
+    octets: bytes | memoryview
+    if coding:
+        octets = undone(found.octets[start : start + granted], coding, found.defects)
+    else:
+        octets = memoryview(found.octets)[start : start + granted]
+    charset = kind.charset
+    if not charset and kind.type == "text/html":
+        meta = _META_CHARSET.search(octets[:META_OCTETS_MAX])
+        charset = meta[1].decode("ascii", "replace") if meta is not None else ""
+    text, known = lf_text(octets, charset)
     if not known:
-        found.defect("unknown charset")
+        found.defect(Defect.CHARSET)
     return Body(text, kind.type == "text/html", flowed=kind.flowed, delsp=kind.delsp)
-
-
-def _lf_text(octets: bytes | memoryview, charset: str) -> tuple[str, bool]:
-    """`octets` as `octets_text` has them, with LF for each CRLF."""
-    codec = charset_name(charset) if charset else "utf_8"
-    if len(octets) > _STRETCH and codec in ("utf_8", "ascii", None):
-        try:
-            return _long_text(memoryview(octets)), codec is not None
-        except UnicodeDecodeError:
-            pass
-    text, known = octets_text(octets, charset)
-    return text.replace("\r\n", "\n"), known
-
-
-def _long_text(octets: memoryview) -> str:
-    """`octets` as UTF-8 with LF for each CRLF; a stretch at a time, so that other threads get their turn and no second
-    copy of it all is made. Raises UnicodeDecodeError."""
-    decoder = getincrementaldecoder("utf-8")()
-    pieces: list[str] = []
-    held = ""
-    for start in range(0, len(octets), _STRETCH):
-        text = held + decoder.decode(octets[start : start + _STRETCH], start + _STRETCH >= len(octets))
-        held = "\r" if text.endswith("\r") else ""
-        pieces.append((text[:-1] if held else text).replace("\r\n", "\n"))
-    return "".join(pieces) + held
 
 
 def _attachment(found: Walk, header: Header, start: int, end: int) -> bool:
@@ -286,8 +341,10 @@ def _attachment(found: Walk, header: Header, start: int, end: int) -> bool:
         granted = min(end - start, ATTACHMENT_OCTETS_MAX, found.attachments_left)
         found.attachments_left -= granted
         if granted:
-            decoded = _decoded(Walk(found.octets, found.kind, found.wanted), coding, start, start + granted)
-            octets = bytes(decoded).replace(b"\0", b"")
+            decoded = undone(found.octets[start : start + granted], coding, {})
+            if decoded.startswith(ARCHIVES) or not decoded[:4].isascii():
+                _look_into_file(found, decoded, coding, start + granted, end)
+            octets = decoded.replace(b"\0", b"")
             if found.wanted(octets):
                 found.attachments.append(octets)
                 kept = True
@@ -296,28 +353,13 @@ def _attachment(found: Walk, header: Header, start: int, end: int) -> bool:
     return kept
 
 
-def _decoded(found: Walk, coding: str, start: int, end: int) -> bytes | memoryview:
-    """Content start..end with its transfer coding undone, leniently (RFC 2045, 6)."""
-    match coding:
-        case "quoted-printable":
-            return quopri.decodestring(found.octets[start:end])
-        case "base64":
-            return _base64(found, found.octets[start:end])
-        case _:
-            return memoryview(found.octets)[start:end]
-
-
-def _base64(found: Walk, octets: bytes) -> bytes:
-    """Everything that is base64; other octets are ignored (RFC 2045, 6.8), a plain footer below it is cut."""
-    head, padding, tail = octets.partition(b"=")
-    if padding and tail.strip(b"=\r\n\t "):
-        found.defect("base64 with something below it")
-    clean = head.translate(None, _NOT_BASE64)
-    if len(clean) % 4 == 1:
-        found.defect("base64 broken")
-        clean = clean[:-1]
-    try:
-        return b64decode(clean + b"=" * (-len(clean) % 4))
-    except binascii.Error:
-        found.defect("base64 broken")
-        return octets
+def _look_into_file(found: Walk, head: bytes, coding: str, read: int, end: int) -> None:
+    """Note an archive with a password. Of a long one the end is decoded from the beginning of a line on."""
+    tail = head
+    if read < end and head.startswith(ARCHIVES):
+        start = max(read, end - TAIL_OCTETS_MAX)
+        line = found.octets.find(b"\n", start, end)
+        tail = undone(found.octets[(line + 1 if line >= 0 else start) : end], coding, {})
+    unread = unread_file(head, tail)
+    if unread is not None:
+        found.unread.add(unread)

@@ -23,10 +23,10 @@ class Heading:
     answers: bool = False
     destinations: frozenset[Address] = field(default=frozenset(), repr=False)
     names: tuple[str, ...] = field(default=(), repr=False)
+    kind: SubjectKind = field(init=False, repr=False, compare=False)
 
-    @property
-    def kind(self) -> SubjectKind:
-        return subject_kind(self.subject)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "kind", subject_kind(self.subject))
 
     def is_to(self, author: Address | None, name: str | None) -> bool:
         """Whether the mail goes to the author of a block, who may be named without an address ("Conrad, Carl")."""

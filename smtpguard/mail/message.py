@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import Enum
+from enum import Enum, StrEnum
 
 from smtpguard.mail.address import Address
 
@@ -28,12 +28,68 @@ class ForwardKind(Enum):
     ATTACHED = "attached"
 
 
+class Sensitivity(Enum):
+    """What the author wishes (RFC 4021, 2.1.55); a mail without a wish has none of these."""
+
+    PERSONAL = "personal"
+    PRIVATE = "private"
+    CONFIDENTIAL = "company-confidential"
+
+
+class Protection(Enum):
+    """What PGP (RFC 3156, RFC 9580 in the text itself) or S/MIME (RFC 8551) has done to a message.
+
+    A signed message is read as any other. Of an encrypted one nothing can be read, but for what stands beside it.
+    """
+
+    SIGNED = "signed"
+    ENCRYPTED = "encrypted"
+
+
+class Unread(Enum):
+    """What of a message cannot be looked into, though somebody else's mail may be in it (SEMANTICS 11-18)."""
+
+    TNEF = "TNEF (winmail.dat)"
+    OUTLOOK = "Outlook message (.msg)"
+    PARTIAL = "message/partial"
+    EXTERNAL = "message/external-body"
+    LOCKED = "archive with a password"
+    COMPRESSED = "S/MIME compressed-data"
+    ENCRYPTED = "encrypted attached mail"
+
+
+class Defect(StrEnum):
+    """What could not be read, or not as it is meant."""
+
+    TEXT_CUT = "text cut"
+    HEADER_CUT = "header cut"
+    MANY_PARTS = "too many parts"
+    DEEP = "nested too deep"
+    MANY_LINES = "too many lines"
+    MANY_SPEAKERS = "too many quotes"
+    CONTENT_TYPE = "content type unreadable"
+    NO_PARTS = "multipart without parts"
+    NOT_CLOSED = "multipart not closed"
+    CHARSET = "unknown charset"
+    BASE64_TAIL = "base64 with something below it"
+    BASE64 = "base64 broken"
+    CMS = "S/MIME unreadable"
+    ADDRESSES = "address field unreadable"
+
+
+_BOUNDS = frozenset(
+    (Defect.TEXT_CUT, Defect.HEADER_CUT, Defect.MANY_PARTS, Defect.DEEP, Defect.MANY_LINES, Defect.MANY_SPEAKERS)
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Passage:
     """A stretch of text with one voice.
 
     `authors`, `recipients`, `sent` and `subject` are what the block itself says (its header lines or attribution), not
     what is true. `author_name` is the display name where the block gives one; a block may name a person by name only.
+    `message_id` and `sensitivity` are known of attached mails only. What is forwarded within an attached mail is a
+    passage of its own, behind the one of that mail, and of kind ATTACHED, too.
     """
 
     voice: Voice
@@ -45,6 +101,7 @@ class Passage:
     sent: str | None = field(default=None, repr=False)
     subject: str | None = field(default=None, repr=False)
     message_id: str | None = field(default=None, repr=False)
+    sensitivity: Sensitivity | None = None
 
     @property
     def words(self) -> int:
@@ -77,6 +134,11 @@ class Message:
     `opening` is the first line with words that the member wrote himself and that a reader can see: HTML may hide text,
     which is in the passages all the same. `hidden_texts` are further texts, bounded together, in which the code of a
     notice may stand but nobody speaks: header fields, HTML as it is written, beginnings of attached files.
+
+    `says_forward` is true where the message says that it passes something on: by the prefix of its Subject, a banner,
+    a block, or an attached mail. `unread` is what could not be looked into. `calendar_methods` are the METHODs of its
+    invitations (RFC 5546), in upper case; what these say is among the own passages. `conversation` is the part of
+    Outlook's Thread-Index that all mails of a thread share, in hexadecimal.
     """
 
     message_id: str | None = field(default=None, repr=False)
@@ -93,7 +155,23 @@ class Message:
     passages: tuple[Passage, ...] = ()
     opening: str = field(default="", repr=False)
     hidden_texts: tuple[str, ...] = field(default=(), repr=False)
-    defects: tuple[str, ...] = ()
+    defects: tuple[Defect, ...] = ()
+    says_forward: bool = False
+    sensitivity: Sensitivity | None = None
+    protection: Protection | None = None
+    calendar_methods: frozenset[str] = frozenset()
+    unread: frozenset[Unread] = frozenset()
+    conversation: str | None = field(default=None, repr=False)
+
+    @property
+    def cut_short(self) -> bool:
+        """True if a bound was met, so that not all of the message has been read (90-07)."""
+        return not _BOUNDS.isdisjoint(self.defects)
+
+    @property
+    def malformed(self) -> bool:
+        """True if the message was read leniently: its MIME structure or a charset is not as it should be (90-11)."""
+        return not _BOUNDS.issuperset(self.defects)
 
     @property
     def own_text(self) -> str:

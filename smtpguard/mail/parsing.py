@@ -7,7 +7,9 @@ our own, never of the mail). The octets themselves go on unchanged, whatever is 
 from __future__ import annotations
 
 import re
+from base64 import b64decode
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from html import unescape
 from itertools import chain
 from typing import NamedTuple
@@ -17,10 +19,20 @@ from smtpguard.mail.bodies import AttachedMail, Body, Walk, walk
 from smtpguard.mail.header import Header, decoded, header_text, message_ids, read_header
 from smtpguard.mail.headings import Heading
 from smtpguard.mail.html import HTML_CHARACTERS_MAX, hides_text, html_text
-from smtpguard.mail.lines import lines_of, unflowed
+from smtpguard.mail.lines import LINES_MAX, unflowed
 from smtpguard.mail.mailboxes import MailboxReader
-from smtpguard.mail.message import Automatic, ForwardKind, Message, Passage, Voice
-from smtpguard.mail.passages import passages_of
+from smtpguard.mail.message import (
+    Automatic,
+    Defect,
+    ForwardKind,
+    Message,
+    Passage,
+    Protection,
+    Sensitivity,
+    Voice,
+)
+from smtpguard.mail.passages import SPEAKERS_MAX, passages_of
+from smtpguard.mail.subjects import SubjectKind
 
 # A plain version this short beside an HTML one that long is only a hint to look at the HTML.
 _STUB_WORDS_MAX = 12
@@ -44,6 +56,15 @@ _AUTO_REPLY_FIELDS = frozenset(
         "x-vacation", "x-ms-exchange-generated-message-source",
     )
 )  # fmt: skip
+
+
+_WISHES = {each.value: each for each in Sensitivity}
+_ARMOUR = ("-----BEGIN PGP MESSAGE-----", "-----BEGIN PGP SIGNED MESSAGE-----")
+# Blank lines and the mark itself.
+_ARMOUR_WITHIN = 200
+_CONVERSATION_OCTETS = 22
+# As many octets in base64, with what else is in the first group of letters.
+_THREAD_INDEX_CHARACTERS = 32
 
 
 class Opened(NamedTuple):
@@ -87,9 +108,11 @@ def read_message(opened: Opened) -> Message:
     names = tuple(name for name, _ in destinations if name)
     heading = Heading(subject, bool(references), frozenset(address for _, address in destinations), names)
     readings = [_reading(body, heading, found.defects) for body in found.bodies]
-    attached = tuple(_attached(each, reader) for each in found.mails)
+    passages = [each for reading in readings for each in reading.passages]
+    for each in found.mails:
+        passages += _attached(each, reader, found.defects)
     if not reader.complete:
-        found.defect("address field unreadable")
+        found.defect(Defect.ADDRESSES)
     return Message(
         message_id=_message_id(header),
         subject=subject,
@@ -102,11 +125,49 @@ def read_message(opened: Opened) -> Message:
         resent=resent,
         automatic=_automatic(header),
         report=found.kind.type in ("multipart/report", "message/disposition-notification", "message/delivery-status"),
-        passages=tuple(each for reading in readings for each in reading.passages) + attached,
+        passages=tuple(passages),
         opening=next(filter(None, (_opening(reading.shown) for reading in readings)), ""),
         hidden_texts=tuple(filter(None, _hidden_texts(header, found, readings))),
         defects=tuple(found.defects),
+        says_forward=_says_forward(heading, passages),
+        sensitivity=_sensitivity(header),
+        protection=_protection(found),
+        calendar_methods=frozenset(found.methods),
+        unread=frozenset(found.unread),
+        conversation=_conversation(header),
     )
+
+
+def _says_forward(heading: Heading, passages: list[Passage]) -> bool:
+    forward = heading.kind is SubjectKind.FORWARD or (heading.kind is SubjectKind.EITHER and not heading.answers)
+    return forward or any(each.voice is Voice.FORWARDED for each in passages)
+
+
+def _sensitivity(header: Header) -> Sensitivity | None:
+    wishes = (_WISHES.get(each.strip().lower()) for each in header.every("sensitivity"))
+    return next(filter(None, wishes), None)
+
+
+def _protection(found: Walk) -> Protection | None:
+    """What was done to the whole message, by its parts or by PGP in its text, where all of it is armoured."""
+    done = set(found.protections)
+    for each in found.bodies:
+        head = each.text[:_ARMOUR_WITHIN].lstrip()
+        if head.startswith(_ARMOUR):
+            done.add(Protection.ENCRYPTED if head.startswith(_ARMOUR[0]) else Protection.SIGNED)
+    return (Protection.ENCRYPTED if Protection.ENCRYPTED in done else Protection.SIGNED) if done else None
+
+
+def _conversation(header: Header) -> str | None:
+    """The first 22 octets of Thread-Index (MS-OXOMSG, 2.2.1.3), which all mails of a thread share; None without."""
+    value = header.first("thread-index")[:_THREAD_INDEX_CHARACTERS]
+    if not value:
+        return None
+    try:
+        octets = b64decode(value)[:_CONVERSATION_OCTETS]
+    except ValueError:
+        return None
+    return octets.hex() if len(octets) == _CONVERSATION_OCTETS else None
 
 
 def _addresses(mailboxes: Iterable[tuple[str, Address]]) -> tuple[Address, ...]:
@@ -152,7 +213,7 @@ class _Reading(NamedTuple):
     page: str = ""
 
 
-def _reading(body: Body, heading: Heading, defects: dict[str, None]) -> _Reading:
+def _reading(body: Body, heading: Heading, defects: dict[Defect, None]) -> _Reading:
     """The passages of one text of the message, in order.
 
     Where there is a plain version, these are its passages and forwards that only the HTML has; all of the HTML if the
@@ -160,7 +221,7 @@ def _reading(body: Body, heading: Heading, defects: dict[str, None]) -> _Reading
     """
     if body.html:
         return _page_reading(body.text, heading, defects)
-    passages = passages_of(_readable(body, defects), heading)
+    passages = _passages(_readable(body), heading, defects)
     if body.shadow and not any(each.voice is Voice.FORWARDED for each in passages):
         page = _page_reading(body.shadow, heading, defects)
         words = sum(each.words_up_to(_STUB_WORDS_MAX + 1) for each in passages)
@@ -172,11 +233,20 @@ def _reading(body: Body, heading: Heading, defects: dict[str, None]) -> _Reading
     return _Reading(passages, passages)
 
 
-def _page_reading(html: str, heading: Heading, defects: dict[str, None]) -> _Reading:
+def _page_reading(html: str, heading: Heading, defects: dict[Defect, None]) -> _Reading:
     page = _page(html, defects)
-    passages = passages_of(page, heading)
+    passages = _passages(page, heading, defects)
     shown = passages_of(html_text(html, hidden=False), heading) if hides_text(html) else passages
     return _Reading(passages, shown, page)
+
+
+def _passages(text: str, heading: Heading, defects: dict[Defect, None]) -> tuple[Passage, ...]:
+    if len(text) > LINES_MAX and text.count("\n") > LINES_MAX:
+        defects[Defect.MANY_LINES] = None
+    passages = passages_of(text, heading)
+    if len(passages) >= SPEAKERS_MAX:
+        defects[Defect.MANY_SPEAKERS] = None
+    return passages
 
 
 def _opening(passages: Iterable[Passage]) -> str:
@@ -185,15 +255,13 @@ def _opening(passages: Iterable[Passage]) -> str:
     return next((found[0].strip() for found in lines if found is not None), "")
 
 
-def _readable(body: Body, defects: dict[str, None]) -> str:
-    if body.html:
-        return _page(body.text, defects)
+def _readable(body: Body) -> str:
     return unflowed(body.text, body.delsp) if body.flowed else body.text
 
 
-def _page(html: str, defects: dict[str, None]) -> str:
+def _page(html: str, defects: dict[Defect, None]) -> str:
     if len(html) > HTML_CHARACTERS_MAX:
-        defects["text cut"] = None
+        defects[Defect.TEXT_CUT] = None
     return html_text(html)
 
 
@@ -229,20 +297,29 @@ def _pages(found: Walk, readings: list[_Reading]) -> Iterator[str]:
             yield (reading.page if reading is not None else "") or html_text(body.shadow)
 
 
-def _attached(mail: AttachedMail, reader: MailboxReader) -> Passage:
-    """An attached mail as one passage: what its header says, and all its text."""
+def _attached(mail: AttachedMail, reader: MailboxReader, defects: dict[Defect, None]) -> list[Passage]:
+    """An attached mail: a passage with what its header says and all its text but for what is forwarded in there, and
+    behind it a passage for each of these.
+    """
     header = mail.header
     authors = reader.mailboxes(header.every("from"))
     recipients = reader.mailboxes(header.every("to", "cc"))
-    texts = [lines_of(_readable(body, {})).whole for body in mail.bodies]
-    return Passage(
+    subject = decoded(header.first("subject"))
+    names = tuple(name for name, _ in recipients if name)
+    heading = Heading(subject, any(header.every("in-reply-to", "references")), frozenset(_addresses(recipients)), names)
+    passages = [each for body in mail.bodies for each in _reading(body, heading, defects).passages]
+    said = [each.text for each in passages if each.voice is not Voice.FORWARDED]
+    letter = Passage(
         Voice.FORWARDED,
-        "\n".join(texts).strip("\n"),
+        "\n".join(said).strip("\n"),
         ForwardKind.ATTACHED,
         author=authors[0][1] if authors else None,
         author_name=authors[0][0] or None if authors else None,
         recipients=_addresses(recipients),
         sent=header.first("date") or None,
-        subject=decoded(header.first("subject")) or None,
+        subject=subject or None,
         message_id=_message_id(header),
+        sensitivity=_sensitivity(header),
     )
+    carried = (each for each in passages if each.voice is Voice.FORWARDED)
+    return [letter, *(replace(each, kind=ForwardKind.ATTACHED) for each in carried)]

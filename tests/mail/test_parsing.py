@@ -238,15 +238,16 @@ class TestBodies:
         assert message.own_text.split() == ["one", "two"]
         assert message.defects == ("multipart not closed",)
 
-    def test_an_attached_mail_carries_the_text_of_what_hangs_on_it(self) -> None:
+    def test_a_mail_that_hangs_on_an_attached_mail_speaks_for_itself(self) -> None:
         inner = "From: c@example.net\r\nContent-Type: message/rfc822\r\n\r\nFrom: d@example.net\r\n\r\ninnermost"
         message = read(
             "Content-Type: multipart/mixed; boundary=b", f"--b\r\nContent-Type: message/rfc822\r\n\r\n{inner}\r\n--b--"
         )
-        (passage,) = message.passages
-        assert (passage.voice, passage.kind) == (Voice.FORWARDED, ForwardKind.ATTACHED)
-        assert str(passage.author) == "c@example.net"
-        assert passage.text == "innermost"
+        outer, innermost = message.passages
+        for each in (outer, innermost):
+            assert (each.voice, each.kind) == (Voice.FORWARDED, ForwardKind.ATTACHED)
+        assert (str(outer.author), outer.text) == ("c@example.net", "")
+        assert (str(innermost.author), innermost.text) == ("d@example.net", "innermost")
 
     def test_a_mail_that_cannot_be_read_as_mime_is_read_as_text(self) -> None:
         message = read("Content-Type: multipart/mixed", "only text")

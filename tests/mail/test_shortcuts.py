@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from smtpguard.mail import bodies, header, mailboxes, passages
+from smtpguard.mail import decoding, header, mailboxes, passages
 from smtpguard.mail.address import Address
 from smtpguard.mail.attributions import find_attribution
 from smtpguard.mail.blocks import could_begin
@@ -197,10 +197,10 @@ def test_mailboxes_are_those_of_the_email_package(each: list[str], comma: str) -
 def test_long_text_is_that_of_short_text(text: str, charset: str, size: int, broken: bytes, first: bool) -> None:
     octets = broken + text.encode() if first else text.encode() + broken
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(bodies, "_STRETCH", size)
-        in_stretches = bodies._lf_text(octets, charset)
+        patch.setattr(decoding, "_STRETCH", size)
+        in_stretches = decoding.lf_text(octets, charset)
         patch.undo()
-        assert in_stretches == bodies._lf_text(octets, charset)
+        assert in_stretches == decoding.lf_text(octets, charset)
 
 
 @given(st.lists(st.sampled_from(["a", "bb", " ", "\n", "\u2003"]), max_size=30).map("".join), st.integers(1, 15))
