@@ -28,6 +28,10 @@ ATTACHMENTS_OCTETS_MAX = 1024 * 1024
 TAIL_OCTETS_MAX = 64 * 1024
 # Of an S/MIME message that is not to be read: what kind it is stands in its first octets.
 CMS_HEAD_OCTETS = 256
+# Of the headers of all parts and attached mails; those of 500 parts have some 100 KB.
+HEADERS_OCTETS_MAX = 2 * 1024 * 1024
+# Lines of one part that begin as its delimiter does and go on with something else; a mail in a mail may have a few.
+NEAR_DELIMITERS_MAX = 1000
 # HTML that names its own charset does so on top (HTML, "Extracting a character encoding": in the first 1024 octets).
 META_OCTETS_MAX = 1024
 
@@ -86,6 +90,7 @@ class Walk:
     skipped: int = 0
     attachments_left: int = ATTACHMENTS_OCTETS_MAX
     parts_left: int = PARTS_MAX
+    headers_left: int = HEADERS_OCTETS_MAX
     text_left: int = TEXT_OCTETS_MAX
 
     def defect(self, which: Defect) -> None:
@@ -97,6 +102,12 @@ class Walk:
             self.protections.add(how)
         elif how is Protection.ENCRYPTED:
             self.unread.add(Unread.ENCRYPTED)
+
+    def header(self, octets: bytes, start: int, end: int) -> tuple[Header, int]:
+        """The header of a part or an attached mail, as far as it may still be read, and where its body begins."""
+        header, body = read_header(octets, start, end, self.headers_left)
+        self.headers_left = max(0, self.headers_left - (body - start))
+        return header, body
 
     def taken(self, size: int) -> int:
         """How many of `size` octets of text may still be read; they are counted as read."""
@@ -168,7 +179,7 @@ def _multipart(
     default = "message/rfc822" if kind.type == "multipart/digest" else "text/plain"
     bodies: list[Body] = []
     for first, last in spans:
-        inner, position = read_header(found.octets, first, last)
+        inner, position = found.header(found.octets, first, last)
         bodies += _part(found, inner, content_type(inner, default), min(position, last), last, depth + 1, mails)
     return _alternative(bodies) if kind.type == "multipart/alternative" else bodies
 
@@ -231,10 +242,18 @@ def _spans(found: Walk, boundary: str, start: int, end: int) -> list[tuple[int, 
     spans: list[tuple[int, int]] = []
     opened = -1
     position = start
+    others = 0
     while boundary and len(spans) <= found.parts_left:
         at = octets.find(delimiter, position, end)
         if at < 0:
             break
+        if others > NEAR_DELIMITERS_MAX:
+            # One by one they take a microsecond each; only now is it worth making an expression.
+            line = re.compile(b"\n" + re.escape(delimiter) + rb"(?:--)?[ \t\r]*+(?=\n|\Z)").search(octets, at - 1, end)
+            if line is None:
+                break
+            at = line.start() + 1
+        others += 1
         position = at + len(delimiter)
         if at > start and octets[at - 1] != 0x0A:
             continue
@@ -298,12 +317,12 @@ def _entity(
     found: Walk, octets: bytes, position: int, stop: int, depth: int, mails: list[AttachedMail], inside: bool
 ) -> tuple[Header, list[Body]]:
     """Header and texts of a message or MIME entity in other octets than those of the walk; it costs what is left."""
-    header, body = read_header(octets, position, stop)
+    header, body = found.header(octets, position, stop)
     if inside:
         found.headers.append(header)
     inner = replace(found, octets=octets, inside=inside)
     bodies = _part(inner, header, content_type(header), min(body, stop), stop, depth + 1, mails)
-    found.parts_left, found.text_left = inner.parts_left, inner.text_left
+    found.parts_left, found.text_left, found.headers_left = inner.parts_left, inner.text_left, inner.headers_left
     found.attachments_left = inner.attachments_left
     found.unwanted, found.skipped = inner.unwanted, inner.skipped
     return header, bodies

@@ -87,13 +87,13 @@ class Header:
         return [] if self.names.isdisjoint(names) else [value for each, value in self.fields if each in names]
 
 
-def read_header(octets: bytes, start: int = 0, end: int | None = None) -> tuple[Header, int]:
-    """Read the header that begins at `start`; returns it and the offset of the body. Never raises.
+def read_header(octets: bytes, start: int = 0, end: int | None = None, most: int | None = None) -> tuple[Header, int]:
+    """Read the header that begins at `start`, at most `most` octets of it; returns it and the offset of the body.
 
-    `complete` is false where fields were left out because of HEADER_OCTETS_MAX or HEADER_FIELDS_MAX.
+    Never raises. `complete` is false where fields were left out because of HEADER_OCTETS_MAX or HEADER_FIELDS_MAX.
     """
     end = len(octets) if end is None else end
-    limit = min(end, start + HEADER_OCTETS_MAX)
+    limit = min(end, start + (HEADER_OCTETS_MAX if most is None else min(most, HEADER_OCTETS_MAX)))
     fields: list[tuple[bytes, list[bytes]]] = []
     position = start
     # Nearly every header is read here to its end; where that does not go on, the lines are looked at one by one.

@@ -21,7 +21,8 @@ QUOTE_DEPTH_MAX = 20
 # An attribute may hold ">" in quotes; after so many of them the tag ends at the next ">".
 _QUOTED_ENDS_MAX = 8
 
-RULE_LINE = "_" * 32
+# Long enough for a divider; many rules of a page must not make a text many times its size.
+RULE_LINE = "_" * 12
 
 _BLOCKS = frozenset(
     (
@@ -39,6 +40,8 @@ _VOID = frozenset(
 )
 _HIDING = re.compile(r"(?:^|[\s\"'])hidden(?=[\s=/]|$)|display\s*+:\s*+none|visibility\s*+:\s*+hidden", re.IGNORECASE)
 _NAME = re.compile(r"/?[a-zA-Z][^\s/>]*")
+# Behind a "<" that begins nothing all is text up to here.
+_TAG = re.compile(r"<(?:/?[a-zA-Z]|[!?])")
 _BLANKS = re.compile(" +")
 _SPACE = re.compile(r"[ \t\r\n\f]+")
 
@@ -141,8 +144,10 @@ def _markup(html: str, start: int, page: _Page, closings: dict[str, bool]) -> in
         return len(html) if end < 0 else end + 1
     name_match = _NAME.match(html, start + 1, start + 1 + 64)
     if name_match is None:
-        page.write("<")
-        return start + 1
+        tag = _TAG.search(html, start + 1)
+        end = tag.start() if tag is not None else len(html)
+        page.write(html[start:end])
+        return end
     end = name_match.end()
     if not html.startswith(">", end):
         end = _tag_end(html, end, closings)

@@ -7,16 +7,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import repeat
 from typing import NamedTuple, overload
 
-# 10 MiB of empty lines would be ten million values; a letter of 100,000 lines does not exist. The rest is one line.
+# Of one message. 10 MiB of empty lines would be ten million values; a letter of 100,000 lines does not exist. The rest
+# is one line.
 LINES_MAX = 100_000
 
 # A blank before the first ">" is set by programs that indent; more is somebody's layout.
 _QUOTE = re.compile(r" ?((?:>[ \t]?){1,50})")
 # Zero-width characters, joiners, direction marks and the byte order mark hide a word from comparison.
-_INVISIBLE = {
-    ord(each): None for each in "\u200b\u200c\u200d\u200e\u200f\u2060\ufeff\u00ad\u202a\u202b\u202c\u202d\u202e"
+_INVISIBLE: dict[int, str | None] = {
+    ord(each): None
+    for each in "\u200b\u200c\u200d\u200e\u200f\u2060\ufeff\u00ad\u061c\u180e"
+    "\u202a\u202b\u202c\u202d\u202e\u2061\u2062\u2063\u2064\u2066\u2067\u2068\u2069\u206a\u206b\u206c\u206d\u206e\u206f"
 }
 _INVISIBLE_CLASS = re.compile("[" + "".join(map(chr, _INVISIBLE)) + "]")
+_INVISIBLE[0xA0] = " "
 
 
 class Line(NamedTuple):
@@ -36,17 +40,18 @@ class Lines(Sequence[Line]):
     `whole` is the text without quote marks, LF between the lines; `depths` has the lines that are quoted.
     """
 
-    __slots__ = ("_size", "_texts", "depths", "whole")
+    __slots__ = ("_most", "_size", "_texts", "depths", "whole")
 
-    def __init__(self, whole: str, depths: Mapping[int, int], texts: list[str] | None = None) -> None:
+    def __init__(self, whole: str, depths: Mapping[int, int], most: int, texts: list[str] | None = None) -> None:
         self.whole = whole
+        self._most = most
         self.depths = depths
         self._texts = texts
         self._size = 0
 
     def __len__(self) -> int:
         if not self._size:
-            self._size = min(self.whole.count("\n"), LINES_MAX) + 1
+            self._size = min(self.whole.count("\n"), self._most) + 1
         return self._size
 
     @overload
@@ -65,7 +70,7 @@ class Lines(Sequence[Line]):
     def texts(self) -> list[str]:
         """The texts of all lines."""
         if self._texts is None:
-            self._texts = self.whole.split("\n", LINES_MAX)
+            self._texts = self.whole.split("\n", self._most)
         return self._texts
 
     def between(self, start: int, end: int) -> str:
@@ -73,17 +78,26 @@ class Lines(Sequence[Line]):
         return "\n".join(self.texts[start:end])
 
 
-def lines_of(text: str) -> Lines:
-    """Split `text` at LF and count quote marks. No-break spaces become spaces, invisible characters go. Linear."""
-    if not text.isascii():
-        text = text.replace("\xa0", " ")
-        if _INVISIBLE_CLASS.search(text):
-            text = text.translate(_INVISIBLE)
+def visible(text: str) -> str:
+    """`text` without invisible characters, with spaces for no-break spaces."""
+    if text.isascii():
+        return text
+    # One copy where both are there: a text may have ten million letters.
+    if _INVISIBLE_CLASS.search(text):
+        return text.translate(_INVISIBLE)
+    return text.replace("\xa0", " ") if "\xa0" in text else text
+
+
+def lines_of(text: str, most: int = LINES_MAX) -> Lines:
+    """Split `text` at its first `most` LF and count quote marks. No-break spaces become spaces, invisible characters
+    go. Linear.
+    """
+    text = visible(text)
     if "\r" in text:
         text = text.replace("\r", "")
     if ">" not in text or not (text.startswith((">", " >")) or "\n>" in text or "\n >" in text):
-        return Lines(text, {})
-    texts = text.split("\n", LINES_MAX)
+        return Lines(text, {}, most)
+    texts = text.split("\n", most)
     depths: dict[int, int] = {}
     for at, each in enumerate(texts):
         if each[:2].lstrip(" ")[:1] == ">":
@@ -94,7 +108,7 @@ def lines_of(text: str) -> Lines:
                 texts[at] = each[match.end() :]
             elif match is not None:
                 texts[at] = each[1:]
-    return Lines("\n".join(texts), depths, texts)
+    return Lines("\n".join(texts), depths, most, texts)
 
 
 def unflowed(text: str, delsp: bool) -> str:

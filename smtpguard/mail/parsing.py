@@ -39,6 +39,8 @@ _STUB_WORDS_MAX = 12
 _PAGE_WORDS_MIN = 40
 # Looking for codes costs 0.1 us a character, undoing encoded words up to 1 us.
 HEADERS_CHARACTERS_MAX = 128 * 1024
+# Of all pages of one message. A digest of long newsletters has less; a megabyte of markup takes up to half a second.
+PAGES_CHARACTERS_MAX = 3 * 1024 * 1024
 # Attached files come first, and all of them are far less (ATTACHMENTS_OCTETS_MAX).
 HIDDEN_CHARACTERS_MAX = 4 * 1024 * 1024
 
@@ -107,10 +109,13 @@ def read_message(opened: Opened) -> Message:
     subject = decoded(header.first("subject"))
     names = tuple(name for name, _ in destinations if name)
     heading = Heading(subject, bool(references), frozenset(address for _, address in destinations), names)
-    readings = [_reading(body, heading, found.defects) for body in found.bodies]
+    texts = _Texts(found.defects)
+    readings = [texts.reading(body, heading) for body in found.bodies]
     passages = [each for reading in readings for each in reading.passages]
-    for each in found.mails:
-        passages += _attached(each, reader, found.defects)
+    for mail in found.mails:
+        attached, inner = _attached(mail, reader, texts)
+        passages += attached
+        readings += inner
     if not reader.complete:
         found.defect(Defect.ADDRESSES)
     return Message(
@@ -126,7 +131,7 @@ def read_message(opened: Opened) -> Message:
         automatic=_automatic(header),
         report=found.kind.type in ("multipart/report", "message/disposition-notification", "message/delivery-status"),
         passages=tuple(passages),
-        opening=next(filter(None, (_opening(reading.shown) for reading in readings)), ""),
+        opening=next(filter(None, (_opening(each.shown) for each in readings[: len(found.bodies)])), ""),
         hidden_texts=tuple(filter(None, _hidden_texts(header, found, readings))),
         defects=tuple(found.defects),
         says_forward=_says_forward(heading, passages),
@@ -213,56 +218,66 @@ class _Reading(NamedTuple):
     page: str = ""
 
 
-def _reading(body: Body, heading: Heading, defects: dict[Defect, None]) -> _Reading:
-    """The passages of one text of the message, in order.
+class _Texts:
+    """Reads the texts of a message and of the mails attached to it, within one budget for all of them."""
 
-    Where there is a plain version, these are its passages and forwards that only the HTML has; all of the HTML if the
-    plain version is a stub.
-    """
-    if body.html:
-        return _page_reading(body.text, heading, defects)
-    passages = _passages(_readable(body), heading, defects)
-    if body.shadow and not any(each.voice is Voice.FORWARDED for each in passages):
-        page = _page_reading(body.shadow, heading, defects)
+    def __init__(self, defects: dict[Defect, None]) -> None:
+        self.defects = defects
+        self.lines_left = LINES_MAX
+        self.pages_left = PAGES_CHARACTERS_MAX
+
+    def reading(self, body: Body, heading: Heading) -> _Reading:
+        """The passages of one text, in order.
+
+        Where there is a plain version, these are its passages and forwards that only the HTML has; all of the HTML if
+        the plain version is a stub.
+        """
+        if body.html:
+            return self._page_reading(body.text, heading)
+        passages = self._passages(unflowed(body.text, body.delsp) if body.flowed else body.text, heading)
+        if not body.shadow:
+            return _Reading(passages, passages)
+        if any(each.voice is Voice.FORWARDED for each in passages):
+            return _Reading(passages, passages, self.page(body.shadow))
+        page = self._page_reading(body.shadow, heading)
         words = sum(each.words_up_to(_STUB_WORDS_MAX + 1) for each in passages)
         page_words = sum(each.words_up_to(_PAGE_WORDS_MIN) for each in page.passages)
         if words <= _STUB_WORDS_MAX and page_words >= _PAGE_WORDS_MIN:
             return page
         forwards = tuple(each for each in page.passages if each.voice is Voice.FORWARDED)
         return _Reading(passages + forwards, passages, page.page)
-    return _Reading(passages, passages)
 
+    def page(self, html: str, hidden: bool = True) -> str:
+        """The text of a page, as much of it as may still be read."""
+        most = min(self.pages_left, HTML_CHARACTERS_MAX)
+        if len(html) > most:
+            self.defects[Defect.TEXT_CUT] = None
+        self.pages_left -= min(len(html), most)
+        return html_text(html if len(html) <= most else html[:most], hidden)
 
-def _page_reading(html: str, heading: Heading, defects: dict[Defect, None]) -> _Reading:
-    page = _page(html, defects)
-    passages = _passages(page, heading, defects)
-    shown = passages_of(html_text(html, hidden=False), heading) if hides_text(html) else passages
-    return _Reading(passages, shown, page)
+    def _page_reading(self, html: str, heading: Heading) -> _Reading:
+        page = self.page(html)
+        passages = self._passages(page, heading)
+        shown = passages
+        if hides_text(html):
+            shown = self._passages(self.page(html, hidden=False), heading)
+        return _Reading(passages, shown, page)
 
-
-def _passages(text: str, heading: Heading, defects: dict[Defect, None]) -> tuple[Passage, ...]:
-    if len(text) > LINES_MAX and text.count("\n") > LINES_MAX:
-        defects[Defect.MANY_LINES] = None
-    passages = passages_of(text, heading)
-    if len(passages) >= SPEAKERS_MAX:
-        defects[Defect.MANY_SPEAKERS] = None
-    return passages
+    def _passages(self, text: str, heading: Heading) -> tuple[Passage, ...]:
+        lines = text.count("\n")
+        if lines > self.lines_left:
+            self.defects[Defect.MANY_LINES] = None
+        passages = passages_of(text, heading, self.lines_left)
+        self.lines_left = max(0, self.lines_left - lines)
+        if len(passages) >= SPEAKERS_MAX:
+            self.defects[Defect.MANY_SPEAKERS] = None
+        return passages
 
 
 def _opening(passages: Iterable[Passage]) -> str:
     """The first line with words in the sender's own voice, '' if there is none."""
     lines = (_LINE_WITH_WORDS.search(each.text) for each in passages if each.voice is Voice.OWN)
     return next((found[0].strip() for found in lines if found is not None), "")
-
-
-def _readable(body: Body) -> str:
-    return unflowed(body.text, body.delsp) if body.flowed else body.text
-
-
-def _page(html: str, defects: dict[Defect, None]) -> str:
-    if len(html) > HTML_CHARACTERS_MAX:
-        defects[Defect.TEXT_CUT] = None
-    return html_text(html)
 
 
 def _hidden_texts(header: Header, found: Walk, readings: list[_Reading]) -> Iterator[str]:
@@ -288,18 +303,18 @@ def _hidden_texts(header: Header, found: Walk, readings: list[_Reading]) -> Iter
 
 
 def _pages(found: Walk, readings: list[_Reading]) -> Iterator[str]:
-    attached = ((body, None) for each in found.mails for body in each.bodies)
-    for body, reading in chain(zip(found.bodies, readings, strict=True), attached):
+    bodies = chain(found.bodies, chain.from_iterable(each.bodies for each in found.mails))
+    for body, reading in zip(bodies, readings, strict=True):
         if body.html:
             yield body.text
         if body.shadow:
             yield body.shadow
-            yield (reading.page if reading is not None else "") or html_text(body.shadow)
+            yield reading.page
 
 
-def _attached(mail: AttachedMail, reader: MailboxReader, defects: dict[Defect, None]) -> list[Passage]:
+def _attached(mail: AttachedMail, reader: MailboxReader, texts: _Texts) -> tuple[list[Passage], list[_Reading]]:
     """An attached mail: a passage with what its header says and all its text but for what is forwarded in there, and
-    behind it a passage for each of these.
+    behind it a passage for each of these; and how its texts were read.
     """
     header = mail.header
     authors = reader.mailboxes(header.every("from"))
@@ -307,7 +322,8 @@ def _attached(mail: AttachedMail, reader: MailboxReader, defects: dict[Defect, N
     subject = decoded(header.first("subject"))
     names = tuple(name for name, _ in recipients if name)
     heading = Heading(subject, any(header.every("in-reply-to", "references")), frozenset(_addresses(recipients)), names)
-    passages = [each for body in mail.bodies for each in _reading(body, heading, defects).passages]
+    readings = [texts.reading(body, heading) for body in mail.bodies]
+    passages = [each for reading in readings for each in reading.passages]
     said = [each.text for each in passages if each.voice is not Voice.FORWARDED]
     letter = Passage(
         Voice.FORWARDED,
@@ -322,4 +338,4 @@ def _attached(mail: AttachedMail, reader: MailboxReader, defects: dict[Defect, N
         sensitivity=_sensitivity(header),
     )
     carried = (each for each in passages if each.voice is Voice.FORWARDED)
-    return [letter, *(replace(each, kind=ForwardKind.ATTACHED) for each in carried)]
+    return [letter, *(replace(each, kind=ForwardKind.ATTACHED) for each in carried)], readings

@@ -17,7 +17,7 @@ from smtpguard.mail.attributions import Attribution, find_attribution
 from smtpguard.mail.blocks import Block, could_begin, find_block, is_end
 from smtpguard.mail.headings import Heading
 from smtpguard.mail.landmarks import DEVICE_LINES, landmarks
-from smtpguard.mail.lines import Line, Lines, lines_of
+from smtpguard.mail.lines import LINES_MAX, Line, Lines, lines_of
 from smtpguard.mail.message import ForwardKind, Passage, Voice
 from smtpguard.mail.subjects import SubjectKind, base_subject
 
@@ -40,9 +40,11 @@ _WORDS = re.compile(r"[^\W\d_]+")
 _LIST_FOOTER = ("mailing list", "mailingliste", "mailing-liste")
 
 
-def passages_of(text: str, heading: Heading) -> tuple[Passage, ...]:
-    """Split `text` (LF between lines) into passages, in order. Linear in its length; never raises."""
-    reader = _Reader(lines_of(text), heading)
+def passages_of(text: str, heading: Heading, most: int = LINES_MAX) -> tuple[Passage, ...]:
+    """Split `text` (LF between lines) into passages, in order; what stands behind `most` lines goes with the last of
+    them. Linear in its length; never raises.
+    """
+    reader = _Reader(lines_of(text, most), heading, most)
     reader.read()
     return _with_marked_quote(reader.done, reader.kind)
 
@@ -68,9 +70,9 @@ class _Reader:
     `frame` is the speaker at depth `floor`; what is quoted deeper has a speaker by depth.
     """
 
-    def __init__(self, lines: Lines, heading: Heading) -> None:
+    def __init__(self, lines: Lines, heading: Heading, most: int = LINES_MAX) -> None:
         self._source = lines
-        found, attributions = landmarks(lines.whole)
+        found, attributions = landmarks(lines.whole, most)
         # The lines to be read with care, the next one last; None if that is every line.
         self.landmarks: list[int] | None = sorted(found.union(_steps(lines.depths)), reverse=True)
         self.attributions = attributions
