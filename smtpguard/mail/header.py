@@ -65,6 +65,16 @@ _MORE_CHARSETS = (
 )  # fmt: skip
 _CHARSETS = {alias: codec for alias, codec in aliases.items() if codec not in _NO_CHARSETS}
 _CHARSETS |= {codec: codec for codec in (*_CHARSETS.values(), *_MORE_CHARSETS)}
+# Other names that mail programs use (WHATWG, "Names and labels"; RFC 1556 for the Hebrew and Arabic ones).
+_CHARSETS |= {
+    "x_sjis": "cp932", "windows_31j": "cp932", "windows_932": "cp932", "x_euc_jp": "euc_jp", "x_euc_kr": "cp949",
+    "windows_949": "cp949", "x_windows_949": "cp949", "ks_c_5601_1987": "cp949", "windows_936": "gbk", "x_gbk": "gbk",
+    "gb_2312_80": "gbk", "windows_950": "cp950", "x_x_big5": "big5", "windows_874": "cp874", "dos_874": "cp874",
+    "iso_8859_8_i": "iso8859_8", "iso_8859_8_e": "iso8859_8", "iso_8859_6_i": "iso8859_6", "iso_8859_6_e": "iso8859_6",
+    "x_mac_roman": "mac_roman", "x_mac_cyrillic": "mac_cyrillic", "x_cp1250": "cp1250", "x_cp1251": "cp1251",
+    "x_cp1252": "cp1252", "unicode_1_1_utf_8": "utf_8", "x_unicode20utf8": "utf_8", "utf8mb4": "utf_8",
+    "unicode": "utf_16", "ucs_2": "utf_16", "iso_10646_ucs_2": "utf_16", "ansi": "cp1252", "cp_850": "cp850",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

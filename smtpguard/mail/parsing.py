@@ -267,7 +267,8 @@ class _Texts:
         lines = text.count("\n")
         if lines > self.lines_left:
             self.defects[Defect.MANY_LINES] = None
-        passages = passages_of(text, heading, self.lines_left)
+        # No text has more lines than letters: with that bound nobody counts them again.
+        passages = passages_of(text, heading, self.lines_left if lines > self.lines_left else len(text))
         self.lines_left = max(0, self.lines_left - lines)
         if len(passages) >= SPEAKERS_MAX:
             self.defects[Defect.MANY_SPEAKERS] = None

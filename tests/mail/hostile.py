@@ -39,7 +39,8 @@ _PLAIN = {
     "zero-width": "\u200b".encode(), "zero-width-block": "F\u200brom: a@b.test\r\nT\u200bo: b@c.test\r\n".encode(),
     "look-alike": "Fr\u043em: a@b.test\r\n\u0422o: b@c.test\r\nSubject: x\r\n".encode(), "signature": b"-- \r\n",
     "dashes": b"--\r\n", "rule": b"_" * 40 + b"\r\n", "long-rule": b"-", "underscore": b"_", "equals": b"= ",
-    "commas": b"To: " + b"a@b.test, " * 2000, "recipients": b"To: a@b.test,\r\n b@c.test,\r\n", "at": b"@", "less": b"<",
+    "commas": b"To: " + b"a@b.test, " * 2000,
+    "recipients": b"To: a@b.test,\r\n b@c.test,\r\n", "at": b"@", "less": b"<",
     "supercite": b'>>>>> "AM" == A <a@b.test> writes:\r\nAM> x\r\n', "bidi": "\u202e\u202dabc\u2069".encode(),
     "combining": "a\u0301\u0301\u0301".encode(), "bare-cr": b"a\r", "form-feed": b"\x0c\x0b\x1c\x85", "nul": b"\0",
     "notes": b"Anna on 05/04/2026 09:02 AM\r\nTo: Ben\r\ncc: Carl\r\nSubject: x\r\n", "device": b"Sent from my x\r\n",
@@ -47,6 +48,8 @@ _PLAIN = {
     "one-line": b"----- Forwarded Message -----From: a@b.testTo: b@c.testSubject: x" + b":" * 60 + b"\r\n",
     "uuencoded": b"begin 644 x\r\nM" + b"#" * 60 + b"\r\n", "invalid": b"\xff\xfe\xc3", "emoji": "\U0001f600".encode(),
 }  # fmt: skip
+# One emoji makes Python take four octets for each letter of a text, and each copy of it.
+_WIDE = "\U0001f600\u200b\u00a0\n".encode()
 _FLOWED = {"soft": b"a \r\n", "soft-quote": b"> \r\n", "deep": b">" * 26 + b" a \r\n", "stuffed": b" >x \r\n"}
 _CHARSETS = (
     "utf-7", "iso-2022-jp", "hz", "utf-16", "utf-16-be", "utf-32", "gb18030", "big5hkscs", "iso-2022-kr", "punycode",
@@ -54,34 +57,69 @@ _CHARSETS = (
 )  # fmt: skip
 _CODINGS = ("base64", "quoted-printable", "x-uuencode", "BASE64 (x)", "binary", '"base64"', "7bit;8bit")
 _HEADERS = {
-    "long-subject": b"Subject: " + b"x" * SMALL, "encoded-words": b"Subject: " + b"=?utf-8?q?=41?= " * 16_000,
-    "open-words": b"Subject: " + b"=?" * 100_000, "broken-word": b"Subject: =?utf-8?b?" + b"A" * SMALL,
-    "odd-charset": b"Subject: " + b"=?zip?b?QUJD?= " * 4000, "word-in-word": b"Subject: =?utf-8?q?=3D=3Futf-8=3Fq=3F41?=",
-    "parentheses": b"To: " + b"(" * 50_000, "quotes": b"To: " + b'"' * 50_000, "angles": b"To: " + b"<" * 50_000,
-    "routes": b"To: " + b"@a.test," * 10_000 + b":x@b.test", "group": b"To: " + b"g: a@b.test;" * 10_000,
-    "groups": b"To: " + b"g:" * 50_000, "escapes": b"To: " + b"\\" * 50_000, "addresses": b"Cc: " + b"a@b.test, " * 50_000,
-    "fields": b"X: y\r\n" * 50_000 + b"X: y", "folded": b"To: a@b.test" + b",\r\n b@c.test" * 20_000,
-    "blank-folds": b"X: " + b"\r\n " * 50_000, "ids": b"References: " + b"<a@b>" * 50_000,
-    "parameters": b"Content-Type: text/plain" + b"; a=b" * 20_000, "split-parameters": b"Content-Type: text/plain"
-    + b"".join(b"; name*%d*=x" % n for n in range(5000)), "type-quotes": b'Content-Type: text/plain; a="' + b'"' * 50_000,
-    "thread-index": b"Thread-Index: " + b"A" * SMALL, "sensitivity": b"Sensitivity: " + b"private " * 50_000,
-    "many-from": b"From: x@y.test\r\n" * 2500 + b"From: x@y.test", "received": b"Received: by x; y\r\n" * 9000 + b"X: y",
-    "coding": b"Content-Transfer-Encoding: " + b"(" * SMALL, "raw": b"Subject: " + b"\xff\xc3" * 50_000,
-    "colonless": b"no header at all " * 10_000, "nul": b"Subject: a\0b" + b"\0" * 50_000, "cr": b"Subject: a" + b"\r" * 50_000,
-}  # fmt: skip
+    "long-subject": b"Subject: " + b"x" * SMALL,
+    "encoded-words": b"Subject: " + b"=?utf-8?q?=41?= " * 16_000,
+    "open-words": b"Subject: " + b"=?" * 100_000,
+    "broken-word": b"Subject: =?utf-8?b?" + b"A" * SMALL,
+    "odd-charset": b"Subject: " + b"=?zip?b?QUJD?= " * 4000,
+    "word-in-word": b"Subject: =?utf-8?q?=3D=3Futf-8=3Fq=3F41?=",
+    "parentheses": b"To: " + b"(" * 50_000,
+    "quotes": b"To: " + b'"' * 50_000,
+    "angles": b"To: " + b"<" * 50_000,
+    "routes": b"To: " + b"@a.test," * 10_000 + b":x@b.test",
+    "group": b"To: " + b"g: a@b.test;" * 10_000,
+    "groups": b"To: " + b"g:" * 50_000,
+    "escapes": b"To: " + b"\\" * 50_000,
+    "addresses": b"Cc: " + b"a@b.test, " * 50_000,
+    "fields": b"X: y\r\n" * 50_000 + b"X: y",
+    "folded": b"To: a@b.test" + b",\r\n b@c.test" * 20_000,
+    "blank-folds": b"X: " + b"\r\n " * 50_000,
+    "ids": b"References: " + b"<a@b>" * 50_000,
+    "parameters": b"Content-Type: text/plain" + b"; a=b" * 20_000,
+    "split-parameters": b"Content-Type: text/plain" + b"".join(b"; name*%d*=x" % n for n in range(5000)),
+    "type-quotes": b'Content-Type: text/plain; a="' + b'"' * 50_000,
+    "thread-index": b"Thread-Index: " + b"A" * SMALL,
+    "sensitivity": b"Sensitivity: " + b"private " * 50_000,
+    "many-from": b"From: x@y.test\r\n" * 2500 + b"From: x@y.test",
+    "received": b"Received: by x; y\r\n" * 9000 + b"X: y",
+    "coding": b"Content-Transfer-Encoding: " + b"(" * SMALL,
+    "raw": b"Subject: " + b"\xff\xc3" * 50_000,
+    "colonless": b"no header at all " * 10_000,
+    "nul": b"Subject: a\0b" + b"\0" * 50_000,
+    "cr": b"Subject: a" + b"\r" * 50_000,
+}
 _FILES = {
-    "winmail.dat": bytes.fromhex("789f3e22") + b"\0" * 4096, "letter.msg": bytes.fromhex("d0cf11e0a1b11ae1") * 500,
-    "locked.zip": b"PK\x03\x04\x14\0\x01\0" + b"x" * 4096, "open.zip": b"PK\x03\x04\x14\0\0\0" * 5000,
+    "winmail.dat": bytes.fromhex("789f3e22") + b"\0" * 4096,
+    "letter.msg": bytes.fromhex("d0cf11e0a1b11ae1") * 500,
+    "locked.zip": b"PK\x03\x04\x14\0\x01\0" + b"x" * 4096,
+    "open.zip": b"PK\x03\x04\x14\0\0\0" * 5000,
     "locked.7z": bytes.fromhex("377abcaf271c") + b"x" * 4096 + bytes.fromhex("06f10701"),
-    "locked.rar": b"Rar!\x1a\x07\x01\x00" + b"crc4\x05\x04" + b"\0" * 99, "old.rar": b"Rar!\x1a\x07\x00" + b"xxs\x80\0\x0d\0",
-    "torn.rar": b"Rar!\x1a\x07\x01\x00" + b"\xff" * 5000, "bomb.gz": zlib.compress(b"\0" * 5_000_000), "empty.zip": b"",
-    "odd.p7m": b"\x30\x80" * 4000, "open.p7m": b"\x30\x80\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x02\xa0" + b"\x80\x30" * 4000,
+    "locked.rar": b"Rar!\x1a\x07\x01\x00" + b"crc4\x05\x04" + b"\0" * 99,
+    "old.rar": b"Rar!\x1a\x07\x00" + b"xxs\x80\0\x0d\0",
+    "torn.rar": b"Rar!\x1a\x07\x01\x00" + b"\xff" * 5000,
+    "bomb.gz": zlib.compress(b"\0" * 5_000_000),
+    "empty.zip": b"",
+    "odd.p7m": b"\x30\x80" * 4000,
+    "open.p7m": b"\x30\x80\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x02\xa0" + b"\x80\x30" * 4000,
     "sealed.p7m": b"\x30\x80\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x03\xa0\x80" + b"x" * 4000,
-    "long.p7m": b"\x30\x84\xff\xff\xff\xff\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x02\xa0\x84\xff\xff\xff\xff" + b"\x30\x80" * 99,
+    "long.p7m": b"\x30\x84\xff\xff\xff\xff\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x02\xa0\x84\xff\xff\xff\xff"
+    + b"\x30\x80" * 99,
     "plan.ics": b"BEGIN:VCALENDAR\r\nMETHOD:REQUEST\r\n" + b"DESCRIPTION:x\r\n y\r\n" * 9000,
-    "quoted.ics": b"BEGIN:VCALENDAR\r\n" + b'SUMMARY;X="' * 9000 + b":x", "escaped.ics": b"BEGIN:VCALENDAR\r\nSUMMARY:" + b"\\" * 90_000,
-    "letter.eml": _HEAD + b"\r\n" + _SAID, "deep.eml": b"Content-Type: message/rfc822\r\n\r\n" * 2000, "x" * 9000 + ".eml": _SAID,
-}  # fmt: skip
+    "quoted.ics": b"BEGIN:VCALENDAR\r\n" + b'SUMMARY;X="' * 9000 + b":x",
+    "escaped.ics": b"BEGIN:VCALENDAR\r\nSUMMARY:" + b"\\" * 90_000,
+    "letter.eml": _HEAD + b"\r\n" + _SAID,
+    "deep.eml": b"Content-Type: message/rfc822\r\n\r\n" * 2000,
+    "x" * 9000 + ".eml": _SAID,
+}
+
+
+_CODED: dict[str, Callable[[int], bytes]] = {
+    "right": lambda size: base64.encodebytes(_filled(_SAID, size // 2)),
+    "equals": lambda size: b"=" * size,
+    "soft": lambda size: b"=\r\n" * (size // 3),
+    "long": lambda size: b"A" * size,
+    "torn": lambda size: quopri.encodestring(b"\xff" * (size // 4))[:-2],
+}
 
 
 class Hostile(NamedTuple):
@@ -109,7 +147,7 @@ def _texts(size: int) -> Iterator[Hostile]:
     for kind, type_, pieces in (*kinds, ("flowed", "text/plain; format=flowed; delsp=yes", _FLOWED)):
         for name, piece in pieces.items():
             head = _HEAD + b"Content-Type: " + type_.encode() + b"\r\n\r\n"
-            yield Hostile(f"{kind}/{name}", lambda head=head, piece=piece: head + _filled(piece, size))  # type: ignore[misc]
+            yield Hostile(f"{kind}/{name}", lambda head=head, piece=piece: head + _WIDE + _filled(piece, size))  # type: ignore[misc]
 
 
 def _filled(piece: bytes, size: int) -> bytes:
@@ -125,11 +163,8 @@ def _encodings(size: int) -> Iterator[Hostile]:
             )  # type: ignore[misc]
     for coding in _CODINGS:
         head = _HEAD + b"Content-Transfer-Encoding: " + coding.encode() + b"\r\n\r\n"
-        for name, text in (
-            ("right", base64.encodebytes(_filled(_SAID, size // 2))), ("equals", b"=" * size), ("soft", b"=\r\n" * (size // 3)),
-            ("long", b"A" * size), ("torn", quopri.encodestring(b"\xff" * (size // 4))[:-2]),
-        ):  # fmt: skip
-            yield Hostile(f"coding/{coding}/{name}", lambda head=head, text=text: head + text)  # type: ignore[misc]
+        for name, text in _CODED.items():
+            yield Hostile(f"coding/{coding}/{name}", lambda head=head, text=text: head + text(size))  # type: ignore[misc]
 
 
 def _attached(mail: bytes) -> bytes:
@@ -190,14 +225,17 @@ def _shapes(size: int) -> Iterator[Hostile]:
         "two-codings": b"Content-Transfer-Encoding: base64\r\nContent-Transfer-Encoding: 8bit\r\n\r\n" + _SAID * 900,
         "two-types": b"Content-Type: text/html\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\n" + _SAID,
         "bare-lf": mixed.replace(b"\r", b"") % b"b" + b"--b\n\n" + _SAID,
-        "html-parts": mixed % b"b" + (b"--b\r\nContent-Type: text/html\r\n\r\n" + b"<td>" * (size // 400) + b"\r\n") * 100,
+        "html-parts": mixed % b"b"
+        + (b"--b\r\nContent-Type: text/html\r\n\r\n" + b"<td>" * (size // 400) + b"\r\n") * 100,
         "label-parts": mixed % b"b" + (b"--b\r\n\r\n" + b"a:\r\n" * (size // 400)) * 100,
-        "mails-of-blocks": mixed % b"b" + (b"--b\r\nContent-Type: message/rfc822\r\n\r\n" + _HEAD + b"\r\n" + _BLOCK * 20) * 100,
-        "headers-in-mails": mixed % b"b" + (b"--b\r\nContent-Type: message/rfc822\r\n\r\n" + b"X: y\r\n" * (size // 600)) * 100,
+        "mails-of-blocks": mixed % b"b"
+        + (b"--b\r\nContent-Type: message/rfc822\r\n\r\n" + _HEAD + b"\r\n" + _BLOCK * 20) * 100,
+        "headers-in-mails": mixed % b"b"
+        + (b"--b\r\nContent-Type: message/rfc822\r\n\r\n" + b"X: y\r\n" * (size // 600)) * 100,
         "shadows": (
             b"Content-Type: multipart/alternative; boundary=b\r\n\r\n--b\r\n\r\nx\r\n"
             b"--b\r\nContent-Type: text/html\r\n\r\n" + b"<p hidden>x" * (size // 11)
         ),
-    }  # fmt: skip
+    }
     for name, octets in shapes.items():
         yield Hostile(f"shape/{name}", lambda octets=octets: _HEAD + octets)  # type: ignore[misc]
