@@ -39,8 +39,8 @@ def landmarks(text: str, most: int = LINES_MAX) -> tuple[set[int], set[int]]:
 
     Line breaks beyond `most` do not count, and what stands behind them is nobody else's. Linear; never raises.
     """
-    if len(text) > most and text.count("\n") > most:
-        text = text[: len(text) - len(text.split("\n", most)[most])]
+    if len(text) > most:
+        text = _lines_up_to(text, most)
     found = {0} if _FIRST.match(text) is not None else set()
     attributions: set[int] = set()
     number = counted = 0
@@ -51,6 +51,20 @@ def landmarks(text: str, most: int = LINES_MAX) -> tuple[set[int], set[int]]:
         if before:
             attributions.update(range(max(0, number - before), number + 1))
     return found | attributions, attributions
+
+
+def _lines_up_to(text: str, most: int) -> str:
+    """The first `most` lines of `text` with their ends; all of it if it has no more."""
+    start = 0
+    while start < len(text):
+        lines = text.count("\n", start, start + _STRETCH)
+        if lines >= most:
+            beyond = text[start : start + _STRETCH].split("\n", most)[most]
+            end = min(len(text), start + _STRETCH) - len(beyond)
+            return text[:end] if "\n" in text[end:] else text
+        most -= lines
+        start += _STRETCH
+    return text
 
 
 def _beginnings(text: str) -> list[tuple[int, int]]:

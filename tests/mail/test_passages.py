@@ -186,3 +186,29 @@ def test_invisible_characters_do_not_hide_a_block() -> None:
 def test_a_line_of_blanks_that_are_no_spaces_is_read_as_any_other() -> None:
     text = "\x0b" * 50 + "<words 1"
     assert [each.voice for each in passages_of(text, Heading())] == [Voice.OWN]
+
+
+@pytest.mark.parametrize(
+    ("name", "shown", "same"),
+    [
+        ("Conrad, Carl C.", "c..conrad", True),
+        ("Carl Conrad", "Carl Conrad", True),
+        ("Carl Conrad", "carl.conrad", True),
+        ("Carl Conrad", "Carl Albrecht", False),
+        ("Carl Conrad", "conrad", False),
+        ("Carl", "Carl", False),
+        ("The board", "the board of Berlin", False),
+        ("C. D.", "c.d", False),
+    ],
+)
+def test_an_author_without_an_address_is_known_by_two_words(name: str, shown: str, same: bool) -> None:
+    assert Heading("x", names=(shown,)).is_to(None, name) is same
+    if " " not in shown:
+        assert Heading("x", destinations=frozenset([Address(shown, "example.org")])).is_to(None, name) is same
+
+
+def test_what_stands_behind_the_last_line_that_is_read_goes_with_it() -> None:
+    (own, forwarded) = passages_of(f"One.\n{BLOCK}{BLOCK}", Heading("FW: x"), BLOCK.count("\n") + 1)
+    assert own.text == "One."
+    assert forwarded.text.count("From: ") == 1
+    assert [each.voice for each in passages_of(f"One.\n{BLOCK}", Heading("FW: x"), 1)] == [Voice.OWN]
