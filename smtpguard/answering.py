@@ -32,7 +32,7 @@ from smtpguard.mail.reply import Reply
 from smtpguard.notices import compose
 from smtpguard.notices.compose import Site
 from smtpguard.notices.letter import Letterhead
-from smtpguard.recollection import Recollection
+from smtpguard.past import Past
 from smtpguard.release import Ending, Opener, Release, ReleaseResult, chosen_recipients
 from smtpguard.safe import Safe
 from smtpguard.store import HoldStore, StoreError
@@ -90,7 +90,7 @@ class Answering:
         releases_by_session: bool = False,
         limits: Callable[[], AnswerLimits] = AnswerLimits,
         expiry_pauses: Callable[[], bool] = lambda: False,
-        recollection: Recollection | None = None,
+        past: Past | None = None,
         counting: Counting | None = None,
     ) -> None:
         self._store = store
@@ -105,7 +105,7 @@ class Answering:
         self._limits = limits
         self._wrong_codes = WrongCodes()
         self._expiry_pauses = expiry_pauses
-        self._recollection = recollection
+        self._past = past
         self._counting = counting
         self._told: dict[bytes, int] = {}
 
@@ -211,9 +211,9 @@ class Answering:
             return outcomes.ANSWER_UNSURE
         if result.ending is Ending.SENT:
             self._count(row, held, Outcome.ONE_LIST if choice.word is Word.ONLY else Outcome.CONFIRMED)
-        if self._recollection is not None and result.ending is Ending.SENT:
+        if self._past is not None and result.ending is Ending.SENT:
             chosen = {each.number: each.id for each in held.lists}.get(choice.number or 0)
-            self._recollection.released(held, result.sent, chosen if choice.word is Word.ONLY else None)
+            self._past.released(held, result.sent, chosen if choice.word is Word.ONLY else None)
         self._tell(held, self._result_letter(held, choice, result))
         return outcomes.ANSWERED
 

@@ -30,6 +30,8 @@ from smtpguard.housekeeping import SWEEP_SECONDS, Housekeeping
 from smtpguard.keys import KeyFolder
 from smtpguard.listener.server import Server, keep_tracebacks_out
 from smtpguard.notices.compose import Site
+from smtpguard.origins import Origins
+from smtpguard.past import Past
 from smtpguard.policy import Policy
 from smtpguard.process import allow_descriptors, descriptors_for
 from smtpguard.recollection import Recollection
@@ -92,7 +94,7 @@ class Keeper:
         first_contact = settings.contact
         self._claims = Claims(store, lambda: longest_release(self.settings.timeouts))
         self.corrections = Corrections(store, safe, self._claims, self.correspondence, site, self._remembers)
-        self.recollection = self._recollection(memory, policy)
+        self.past = self._past(memory, policy)
         self.counting = Counting(memory, KeyFolder(settings.key_folder, "counted"), secrets.token_bytes)
         self.letters = FileLetters(self.correspondence, settings.state_dir, site)
         self.holding = Holding(
@@ -117,7 +119,7 @@ class Keeper:
             releases_by_session=settings.outbox.release == "session",
             limits=self._answer_limits,
             expiry_pauses=lambda: self.housekeeping.pauses,
-            recollection=self.recollection,
+            past=self.past,
             counting=self.counting,
         )
         self.housekeeping = Housekeeping(
@@ -129,7 +131,7 @@ class Keeper:
             settings.contact,
             longest_wait=settings.defaults.expires_max,
             sweep_seconds=sweep_seconds,
-            beside=(self.corrections.refresh, self.recollection.sweep, self.counting.sweep),
+            beside=(self.corrections.refresh, self.past.sweep, self.counting.sweep),
         )
 
     def _answer_limits(self) -> AnswerLimits:
@@ -139,9 +141,9 @@ class Keeper:
     def _remembers(self) -> bool:
         return self.settings.remember != "none"
 
-    def _recollection(self, memory: SQLiteMemory, policy: Callable[[], Policy]) -> Recollection:
+    def _past(self, memory: SQLiteMemory, policy: Callable[[], Policy]) -> Past:
         folder = self.settings.key_folder
-        return Recollection(
+        recollection = Recollection(
             memory,
             KeyFolder(folder, "memory"),
             KeyFolder(folder, "posted"),
@@ -149,10 +151,20 @@ class Keeper:
             remembers=self._remembers,
             posters_kept=lambda: self.settings.memory.posts,
         )
+        origins = Origins(
+            memory,
+            KeyFolder(folder, "private"),
+            KeyFolder(folder, "public"),
+            policy,
+            is_post=recollection.is_post,
+            mails_kept=lambda: self.settings.memory.private,
+            posts_kept=lambda: self.settings.memory.posts,
+        )
+        return Past(recollection, origins, policy)
 
     def guard(self, statutes: Callable[[], Statutes]) -> Guard:
         """The guard that judges by `statutes`."""
-        return Guard(statutes, self.holding, self.answering, self.recollection, self.corrections, self.counting)
+        return Guard(statutes, self.holding, self.answering, self.past, self.corrections, self.counting)
 
     def take(self, settings: Settings) -> None:
         """Speak in notices, and to whom, as `settings` say now; what is read at start only is in them as it was."""
@@ -173,7 +185,7 @@ class Keeper:
         await self.correspondence.settle(seconds)
         await self._claims.close()
         await self.counting.settle()
-        await self.recollection.close()
+        await self.past.close()
         await self._store.close()
 
 

@@ -1,7 +1,7 @@
 """Copying: whether a text has stood in an earlier private mail, told by keyed fingerprints of its prose shingles.
 
 A member is compared with the mail alone that he wrote or got: every recipient has a key of his own, made of the week's
-key (THREAT-MODEL T-10, T-11), so a look-up cannot reach anybody else's. Without the key 64 bits tell nothing but that
+key (THREAT-MODEL T-10, T-11), so a look-up cannot reach anybody else's. Without the key they tell nothing but that
 two of one member's mails have words in common; whoever has it can rebuild text by trying words, so it lives outside the
 database and not for long (section 4).
 """
@@ -13,15 +13,20 @@ from collections.abc import Collection, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import compress
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import ECB
 
-from smtpguard.prose import WORDS_A_SHINGLE, Prose
+from smtpguard.prose import SHINGLE_OCTETS, WORDS_A_SHINGLE, Prose
 
-FINGERPRINT_OCTETS = 8
+# Those of one mailbox are compared with one mail at a time, and a run takes several: 32 bits never agree by chance, are
+# quicker to compare and tell less. Those of list posts lie in one table, with a year of all lists.
+MAILBOX_OCTETS = 4
+TABLE_OCTETS = 8
+# SQLite's numbers have a sign.
+_TYPES: Mapping[int, Literal["I", "q"]] = {MAILBOX_OCTETS: "I", TABLE_OCTETS: "q"}
 # Words that must be copied in one run: half a short sentence (SEMANTICS c1, "Minimum size").
 RUN_MIN = 8
 # Words between two copied stretches of one run. A changed word takes four shingles with it; of every fifth word changed
@@ -44,25 +49,33 @@ class Run:
 
 
 class Copier:
-    """Makes fingerprints with one key of 32 octets. Those of two keys have nothing in common."""
+    """Makes fingerprints of so many `octets` with one key of 32 octets. Those of two keys have nothing in common."""
 
-    def __init__(self, key: bytes) -> None:
+    def __init__(self, key: bytes, octets: int = MAILBOX_OCTETS) -> None:
         block_key = blake2b(key=key, digest_size=32, person=b"smtpguard copies").digest()
         # Each shingle is one block, encrypted for itself: equal ones shall have equal fingerprints.
         self._cipher = Cipher(AES(block_key), ECB())  # noqa: S305 - a keyed function, nothing is kept secret by it
+        self._type = _TYPES[octets]
+        self._pace = SHINGLE_OCTETS // octets
 
     def fingerprints(self, prose: Prose) -> array[int]:
         """The fingerprint of every four words in a row, prose or not, in their order."""
-        # Half of each block: with all of it, whoever has the key could turn it back.
-        return array("Q", memoryview(self._cipher.encryptor().update(prose.blocks)).cast("Q")[::2].tobytes())
+        return self.of_shingles(prose.blocks)
 
-    def kept(self, prose: Prose, stock: Collection[bytes] = frozenset()) -> array[int]:
-        """What is kept of a private mail's passage: each fingerprint of a prose shingle that is no stock phrase, once.
+    def of_shingles(self, shingles: bytes) -> array[int]:
+        """The fingerprints of shingles that lie behind each other."""
+        # A part of each block: with all of it, whoever has the key could turn it back.
+        made = memoryview(self._cipher.encryptor().update(shingles)).cast(self._type)
+        return array(self._type, made[:: self._pace].tobytes())
+
+    def kept(self, prose: Prose, known: Collection[bytes] = frozenset()) -> array[int]:
+        """What is kept of a private mail's passage: each fingerprint of a prose shingle, once, but those `known` to
+        prove nothing (stock phrases).
 
         They are sorted, so that nothing tells the order of the words. `prose` was read as `stored`.
         """
         made = self.fingerprints(prose)
-        return array("Q", sorted({made[place] for place, shingle in prose.shingles() if shingle not in stock}))
+        return array(self._type, sorted({made[place] for place, shingle in prose.shingles() if shingle not in known}))
 
 
 def hits(fingerprints: array[int], known: Collection[int]) -> list[int]:

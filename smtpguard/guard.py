@@ -22,9 +22,9 @@ from smtpguard.mail.address import Address
 from smtpguard.mail.arrival import Arrival
 from smtpguard.mail.message import Submission
 from smtpguard.mail.reply import Reply
+from smtpguard.past import Known, Past
 from smtpguard.policy import Policy
 from smtpguard.reading import Reading
-from smtpguard.recollection import NOTHING_RECALLED, Recalled, Recollection
 from smtpguard.store import StoreError
 from smtpguard.upstream import Arriving, Upstream, UpstreamError
 from smtpguard.verdict import Action, Verdict
@@ -42,7 +42,7 @@ class Guard:
     """Judges each submission once, before anybody gets it, and passes, holds, refuses or defers it.
 
     `holding` and `answering` are None where nothing can be held: a pure relay, or a policy without lists; without
-    `recollection` and `corrections` nothing is known of the past, without `counting` nothing is counted.
+    `past` and `corrections` nothing is known of the past, without `counting` nothing is counted.
     """
 
     def __init__(
@@ -50,14 +50,14 @@ class Guard:
         statutes: Callable[[], Statutes],
         holding: Holding | None = None,
         answering: Answering | None = None,
-        recollection: Recollection | None = None,
+        past: Past | None = None,
         corrections: Corrections | None = None,
         counting: Counting | None = None,
     ) -> None:
         self._statutes = statutes
         self._holding = holding
         self._answering = answering
-        self._recollection = recollection
+        self._past = past
         self._corrections = corrections
         self._counting = counting
         self._reading = Reading()
@@ -104,10 +104,10 @@ class Guard:
         try:
             if await self._carries_code(submission, codes, statutes.policy):
                 return await self._refuse(arrival, upstream, outcomes.CARRIES_CODE)
-            recalled = await self._recall(submission, statutes.policy)
-            verdict = examine(submission, statutes.policy, recalled.evidence)
+            known = await self._recall(submission, statutes.policy)
+            verdict = examine(submission, statutes.policy, known.evidence)
             match verdict.action:
-                case Action.PASS if not recalled.complete:
+                case Action.PASS if not known.complete:
                     # 90-09: the envelope says nothing against it, but what was posted before might.
                     await upstream.reset()
                     maillog.deferred(arrival.id, "memory")
@@ -115,7 +115,7 @@ class Guard:
                 case Action.PASS:
                     reply = await self._pass(arrival, upstream)
                     if reply.ok:
-                        self._remember(submission, recalled)
+                        self._remember(submission, statutes.policy, known)
                         self._count(verdict)
                     return reply
                 case Action.HOLD:
@@ -141,17 +141,15 @@ class Guard:
         addresses = [each.address for each in arrival.envelope.recipients]
         return arrival.behind_front and all(each is not None and self.takes_answers_at(each) for each in addresses)
 
-    async def _recall(self, submission: Submission, policy: Policy) -> Recalled:
-        if self._recollection is None:
-            return NOTHING_RECALLED
-        return await self._recollection.recall(submission, policy)
+    async def _recall(self, submission: Submission, policy: Policy) -> Known:
+        return Known() if self._past is None else await self._past.recall(submission, policy)
 
-    def _remember(self, submission: Submission, recalled: Recalled) -> None:
+    def _remember(self, submission: Submission, policy: Policy, known: Known) -> None:
         """After the mail server's 250: it is known from now on, and what it corrects need not wait (12-14)."""
-        if self._recollection is None or recalled.mail is None or submission.account is None:
+        if self._past is None:
             return
-        self._recollection.keep(recalled)
-        if self._corrections is not None:
+        self._past.keep(submission, policy, known)
+        if self._corrections is not None and known.recalled.mail is not None and submission.account is not None:
             self._corrections.taken(submission.account, submission.message)
 
     def _count(self, verdict: Verdict) -> None:

@@ -31,6 +31,10 @@ class KeyRing:
                     self._current = week
         return self._marks
 
+    def refresh(self) -> None:
+        """Look into the folder at the next question: another process may have made keys of earlier weeks."""
+        self._current = None
+
     async def erase(self, before: str) -> None:
         """Erase the keys of all weeks before `before` ("2026-W47"): nothing kept under them can be used any more."""
         async with self._changing:

@@ -20,8 +20,8 @@ from typing import Literal, overload
 
 from smtpguard.whole_file import sync_folder
 
-# Tags of held mail; list posts and threads; who has posted where; what was counted.
-WeekKeys = Literal["week", "memory", "posted", "counted"]
+# Tags of held mail; list posts and threads; who has posted where; what was counted; private mail; public texts.
+WeekKeys = Literal["week", "memory", "posted", "counted", "private", "public"]
 
 KEY_OCTETS = 32
 
@@ -41,6 +41,12 @@ def week_of(day: date) -> str:
     """The ISO 8601 week of `day`, as in 2026-W47."""
     year, week, _ = day.isocalendar()
     return f"{year:04}-W{week:02}"
+
+
+def season_of(day: date) -> str:
+    """The first week of the quarter of a year, 13 weeks or 14, that `day` is in."""
+    year, week, _ = day.isocalendar()
+    return f"{year:04}-W{min((week - 1) // 13, 3) * 13 + 1:02}"
 
 
 class KeyFolder:

@@ -14,7 +14,7 @@ import re
 import sys
 import unicodedata
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from itertools import compress
@@ -81,11 +81,13 @@ class Prose:
     """The words of one passage as they are typed, and their shingles.
 
     `blocks` has SHINGLE_OCTETS for every four words in a row, `marks` one octet: 1 where they are prose, else 0.
+    Of several texts read together, `starts` are the places of their first words.
     """
 
     words: list[str] = field(repr=False)
     blocks: bytes = field(repr=False)
     marks: bytes = field(repr=False)
+    starts: tuple[int, ...] = (0,)
 
     @property
     def places(self) -> list[int]:
@@ -121,11 +123,23 @@ class ProseReader:
         """
         text = _visible(text[:CHARACTERS_MAX])
         words = _words(prose_text(text) if stored else running_text(text))
-        if stored:
-            del words[WORDS_KEPT_MAX:]
+        return self._prose(words[:WORDS_KEPT_MAX] if stored else words, stored=stored)
+
+    def read_together(self, texts: Sequence[str]) -> Prose:
+        """The prose of several texts one behind the other, as it is looked up: WORDS_MAX words of all of them."""
+        words: list[str] = []
+        starts = []
+        room = CHARACTERS_MAX
+        for text in texts:
+            starts.append(len(words))
+            words += _words(running_text(_visible(text[:room])))
+            room = max(0, room - len(text))
+        return self._prose(words[:WORDS_MAX], tuple(starts), stored=False)
+
+    def _prose(self, words: list[str], starts: tuple[int, ...] = (0,), *, stored: bool) -> Prose:
         count = len(words) - WORDS_A_SHINGLE + 1
         if count < 1:
-            return Prose(words, b"", b"")
+            return Prose(words, b"", b"", starts)
         octets = array("Q", map(self._values.__getitem__, words)).tobytes()
         hashes = array("I", octets)[_HASH_AT::2]
         classes = int.from_bytes(octets[_CLASS_AT::8], "little")
@@ -135,7 +149,7 @@ class ProseReader:
         blocks = array("I", bytes(count * SHINGLE_OCTETS))
         for at in range(WORDS_A_SHINGLE):
             blocks[at::WORDS_A_SHINGLE] = hashes[at : at + count]
-        return Prose(words, blocks.tobytes(), _without_repeats(marks, hashes) if stored else marks)
+        return Prose(words, blocks.tobytes(), _without_repeats(marks, hashes) if stored else marks, starts)
 
     def phrases(self, phrases: Iterable[str]) -> frozenset[bytes]:
         """The shingles of stock phrases, each for itself."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -18,13 +18,11 @@ from smtpguard import maillog
 from smtpguard.checks.crosspost import lists_addressed
 from smtpguard.evidence import NOTHING_KNOWN, Evidence
 from smtpguard.failpoints import reach
-from smtpguard.held import HeldMail
 from smtpguard.key_ring import KeyRing
 from smtpguard.keys import KeyFolder, KeyFolderError, week_of
-from smtpguard.mail.content import unstuffed
 from smtpguard.mail.message import UNASKABLE, Submission
-from smtpguard.mail.parsing import parse_message
 from smtpguard.policy import Policy
+from smtpguard.remembered import Question
 from smtpguard.remembrance import Remembrance, oldest
 from smtpguard.store import MemoryStore, StoreError
 from smtpguard.waiting import Waiting
@@ -38,8 +36,6 @@ BATCH_POSTS = 200
 # Posts that wait to be written, at 8 KB each at most. A database that refuses longer than they last costs memory of
 # posts, not posts.
 PENDING_MAX = 1000
-# Released mails that are read again for the memory at one time: each may have 25 MB.
-RELEASES_MAX = 20
 # So much of stored text is compared where the mail stands, some 1 ms; more in a thread.
 COMPARED_INLINE_OCTETS_MAX = 128 * 1024
 # How often what is too old is looked for.
@@ -91,8 +87,6 @@ class Recollection:
         self._settling = False
         self._refused = False
         self._writer: asyncio.Task[None] | None = None
-        self._releases: set[asyncio.Task[None]] = set()
-        self._reading = asyncio.Semaphore(1)
         self._lost = 0
         self._forget_next = 0.0
         self._remembered = True
@@ -121,16 +115,38 @@ class Recollection:
         if self._writer is None or self._writer.done():
             self._writer = asyncio.create_task(self._write())
 
-    def released(self, held: HeldMail, sent: Sequence[int], only: str | None) -> None:
-        """An answer has released `held` to the recipients `sent` (indexes); `only` is the list that an ONLY chose."""
-        if not self._remembers():
+    async def keep_released(self, submission: Submission, policy: Policy, only: str | None) -> None:
+        """An answer has released this mail to these recipients; `only` is the id of the list that an ONLY chose. Never
+        raises."""
+        if not self._remembers() or not _concerns_memory(submission, policy):
             return
-        if len(self._releases) >= RELEASES_MAX:
+        try:
+            async with asyncio.timeout(ASK_SECONDS):
+                self.keep(await self._recall(submission, policy, only if only in policy.by_id else None))
+        except (StoreError, KeyFolderError, OSError):
             self._lost += 1
-            return
-        task = asyncio.create_task(self._keep_released(held, sent, only))
-        self._releases.add(task)
-        task.add_done_callback(self._releases.discard)
+
+    async def posted_to(self, submission: Submission, policy: Policy) -> frozenset[str]:
+        """The ids of lists that the account of `submission` has posted to. Raises StoreError, KeyFolderError."""
+        account = submission.account
+        if account is None or not self._remembers():
+            return frozenset()
+        ring = await self._poster_ring.marks(week_of(submission.arrived.date()))
+        found = await self._store.ask(Question(posters=tuple(each.account(account) for each in ring.values())))
+        return frozenset(
+            list_id for each in found.posted_to if each.week in ring
+            for list_id in ring[each.week].ids(each.lists, policy.by_id)
+        )  # fmt: skip
+
+    async def is_post(self, message_id: str, when: datetime) -> bool:
+        """True if `message_id` is known as that of a list post, or of one that a list post answers. Raises StoreError,
+        KeyFolderError."""
+        if not self._remembers():
+            return False
+        ring = await self._ring.marks(week_of(when.date()))
+        links = tuple(link for each in ring.values() for link in each.links((message_id,)))
+        asked = Question(links=links, thread_since=oldest(self._policy(), when), recent_since=when)
+        return bool(self._waiting.joined(asked, await self._store.ask(asked)).thread)
 
     async def sweep(self) -> None:
         """Erase keys and delete rows whose time is over. Raises StoreError, KeyFolderError."""
@@ -165,8 +181,6 @@ class Recollection:
 
     async def settle(self) -> None:
         """Write what waits to be written, now."""
-        if self._releases:
-            await asyncio.gather(*self._releases)
         self._settling = True
         self._wake.set()
         if self._writer is not None:
@@ -201,27 +215,6 @@ class Recollection:
         thread = mail.thread(found.thread)
         posted_to = mail.posted_to(found.posted_to) if question.posters else None
         return Recalled(Evidence(alike, thread, posted_to), mail, only)
-
-    async def _keep_released(self, held: HeldMail, sent: Sequence[int], only: str | None) -> None:
-        async with self._reading:
-            message = await asyncio.to_thread(lambda: parse_message(unstuffed((held.wire,))))
-        addresses = [held.envelope.recipients[index].address for index in sent]
-        submission = Submission(
-            id=held.submission_id,
-            account=held.account,
-            recipients=tuple(each for each in addresses if each is not None),
-            message=message,
-            arrived=self._clock(),
-            size=len(held.wire),
-        )
-        policy = self._policy()
-        if not _concerns_memory(submission, policy):
-            return
-        try:
-            async with asyncio.timeout(ASK_SECONDS):
-                self.keep(await self._recall(submission, policy, only if only in policy.by_id else None))
-        except (StoreError, KeyFolderError, OSError):
-            self._lost += 1
 
     async def _write(self) -> None:
         """Write what waits, a batch at a time; what the database refuses waits on, until the guard ends."""

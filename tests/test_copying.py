@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from smtpguard import stock
 from smtpguard.copying import (
-    FINGERPRINT_OCTETS,
     GAP_WORDS,
+    MAILBOX_OCTETS,
     RUN_MIN,
     Copier,
     Run,
@@ -106,7 +106,7 @@ def test_a_page_takes_little_room() -> None:
     words = " ".join(LETTERS[each] for each in ("en", "de", "fr", "es", "it", "nl", "pt")).split()[:330]
 
     assert len(words) == 330
-    assert len(COPIER.kept(READER.read(" ".join(words), stored=True), STOCK)) * FINGERPRINT_OCTETS <= 3200
+    assert len(COPIER.kept(READER.read(" ".join(words), stored=True), STOCK)) * MAILBOX_OCTETS <= 3200
 
 
 def test_fewer_than_four_words_have_no_fingerprint() -> None:

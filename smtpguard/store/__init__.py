@@ -6,13 +6,16 @@ states are atomic, by the store's own clock. A backend raises `StoreError` and n
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from array import array
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Protocol
 
 from smtpguard.held import HeldRow, State
+from smtpguard.policy import Remember
 from smtpguard.remembered import Poster, Question, Recollected, RememberedPost
+from smtpguard.remembered_mail import KnownList, MailQuestion, RememberedMail
 
 # Waiting mails of one account that a corrected copy is compared with: who has more has not come to read the notices.
 FOUND_MAX = 20
@@ -126,6 +129,32 @@ class MemoryStore(Protocol):
 
     async def close(self) -> None:
         """Finish what was begun and close."""
+
+
+class TextStore(Protocol):
+    """Where texts come from: private mail by mailbox, list posts for everybody. The last may be lost at a power cut."""
+
+    async def mails(self, question: MailQuestion) -> Sequence[RememberedMail]:
+        """What these mailboxes have, the newest first, within bounds."""
+
+    async def public_among(self, season: str, fingerprints: Collection[int]) -> frozenset[int]:
+        """Those of `fingerprints`, made with the key of `season`, that a list post had."""
+
+    async def known_lists(self) -> Sequence[KnownList]:
+        """From when on all posts of each list are known, in every season's marks."""
+
+    async def remember_texts(self, mails: Sequence[RememberedMail], public: Mapping[str, array[int]]) -> None:
+        """Write private mail, and fingerprints of list posts by season: all of them, or none."""
+
+    async def note_known(self, lists: Sequence[KnownList]) -> None:
+        """Write these; of each list the earlier time stays."""
+
+    async def forget_texts(self, *, mails: datetime, weeks: str, seasons: str, remember: Remember) -> int:
+        """Delete mails before `mails` or of a week before `weeks`, texts of seasons before `seasons`, and what is not
+        to be remembered any more; returns how many rows it changed. A backlog goes in several calls."""
+
+    async def tidy(self) -> None:
+        """Make sure that nothing deleted is left in the files."""
 
 
 class FiguresStore(Protocol):

@@ -13,14 +13,18 @@ be read without the week keys, and they lie elsewhere.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from array import array
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from typing import TypeVar
 
+from smtpguard.policy import Remember
 from smtpguard.remembered import Poster, Question, Recollected, RememberedPost
-from smtpguard.store import StoreError
+from smtpguard.remembered_mail import KnownList, MailQuestion, RememberedMail
+from smtpguard.store import StoreError, texts
 from smtpguard.store.database import Identity, opened, reading
 from smtpguard.store.lists_of_accounts import ListsOfAccounts
 from smtpguard.store.worker import BUSY_SECONDS, Clock, committed, in_worker, number_of, time_of
@@ -44,12 +48,14 @@ _LIST_OCTETS = 8
 
 NOTHING_FOUND = Recollected()
 
+Value = TypeVar("Value")
+
 _POST = "week, time, account, lists, together, home, narrowed_to, words"
 
 
 class SQLiteMemory:
-    """`MemoryStore` and `FiguresStore` in one file. Made by `open`; every method raises StoreError if the database
-    refuses."""
+    """`MemoryStore`, `TextStore` and `FiguresStore` in one file. Made by `open`; every method raises StoreError if the
+    database refuses."""
 
     def __init__(
         self,
@@ -96,13 +102,8 @@ class SQLiteMemory:
             # A file that is gone is not found out by the first who has something to ask.
             self._identity.ensure()
             return NOTHING_FOUND
-        try:
-            answer = _answer(self._reader, question)
-        except sqlite3.Error:
-            # The worker finds out what it is, and says it in words.
-            return await committed(self._worker, self._identity, lambda: _answer(self._connection, question))
-        self._identity.ensure()
-        return answer
+        asked = question
+        return await self._read(lambda connection: _answer(connection, asked))
 
     async def remember(self, posts: Sequence[RememberedPost], posters: Sequence[Poster]) -> None:
         def write() -> None:
@@ -135,6 +136,52 @@ class SQLiteMemory:
             return gone
 
         return await committed(self._worker, self._identity, delete)
+
+    async def mails(self, question: MailQuestion) -> Sequence[RememberedMail]:
+        return await self._read(lambda connection: texts.mails(connection, question))
+
+    async def public_among(self, season: str, fingerprints: Collection[int]) -> frozenset[int]:
+        return await self._read(lambda connection: texts.public_among(connection, season, fingerprints))
+
+    async def known_lists(self) -> Sequence[KnownList]:
+        return await self._read(texts.known_lists)
+
+    async def remember_texts(self, mails: Sequence[RememberedMail], public: Mapping[str, array[int]]) -> None:
+        def write() -> None:
+            with self._connection as connection:
+                connection.execute("BEGIN IMMEDIATE")
+                texts.add_mails(connection, mails)
+                texts.add_public(connection, public)
+
+        await committed(self._worker, self._identity, write)
+
+    async def note_known(self, lists: Sequence[KnownList]) -> None:
+        def write() -> None:
+            with self._connection as connection:
+                connection.execute("BEGIN IMMEDIATE")
+                texts.note_known(connection, lists)
+
+        await committed(self._worker, self._identity, write)
+
+    async def forget_texts(self, *, mails: datetime, weeks: str, seasons: str, remember: Remember) -> int:
+        def delete() -> int:
+            with self._connection as connection:
+                connection.execute("BEGIN IMMEDIATE")
+                return texts.forget(connection, mails, weeks, seasons, remember, DELETED_AT_ONCE)
+
+        return await committed(self._worker, self._identity, delete)
+
+    async def _read(self, look: Callable[[sqlite3.Connection], Value]) -> Value:
+        """What `look` finds, where the mail stands. If the database refuses, the worker finds out what it is, waits if
+        it is busy, and says it in words."""
+        if self._closed:
+            raise StoreError("the store is closed")
+        try:
+            found = look(self._reader)
+        except sqlite3.Error:
+            return await committed(self._worker, self._identity, lambda: look(self._connection))
+        self._identity.ensure()
+        return found
 
     async def figures(self, week: str) -> bytes | None:
         def look() -> bytes | None:

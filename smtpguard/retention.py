@@ -1,0 +1,218 @@
+"""Mails that wait to be remembered, and how they are written: in batches, behind everybody's back.
+
+What a mail becomes in each mailbox depends on what lies there already (its thread, and words that came before), so it
+is read and made into rows only when it is written. If the process dies before, a question is not asked later, and no
+mail is lost or sent twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from array import array
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from smtpguard import maillog
+from smtpguard.key_ring import KeyRing
+from smtpguard.keys import KeyFolderError, season_of, week_of
+from smtpguard.mail.message import Message
+from smtpguard.marks import Marks, name_of_list
+from smtpguard.policy import Policy
+from smtpguard.private_mail import MailToKeep, Parties
+from smtpguard.prose import ProseReader
+from smtpguard.remembered_mail import MailQuestion, RememberedMail
+from smtpguard.stock_phrases import StockPhrases
+from smtpguard.store import StoreError, TextStore
+
+# A batch is written so often, and so many mails at once.
+WRITE_SECONDS = 0.5
+BATCH_MAILS = 50
+# Mails that wait to be written, and the characters they have together: some 32 MB. A database that refuses longer than
+# they last costs memory of mails, not mails.
+PENDING_MAX = 1000
+PENDING_CHARACTERS_MAX = 16 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class MailToRemember:
+    """A mail that waits to be written: for the mailboxes of `parties`, for closed lists, or as a public text."""
+
+    message: Message
+    mail_id: str
+    when: datetime
+    writers: tuple[str, ...]
+    policy: Policy
+    parties: Parties | None = None
+    closed: tuple[str, ...] = ()
+    foreign: frozenset[bytes] = frozenset()
+
+    @property
+    def mailboxes(self) -> frozenset[str]:
+        if self.parties is not None:
+            return self.parties.recipients | {self.parties.author}
+        return frozenset(map(name_of_list, self.closed))
+
+    @property
+    def characters(self) -> int:
+        return sum(len(each.text) for each in self.message.passages)
+
+
+class Retention:
+    """Writes mails into `store`, under the keys of `ring` (mailboxes) and `public_ring` (list posts).
+
+    `is_post` says whether a Message-ID is known as that of a list post at that time, `mails_kept` how long mailboxes
+    keep their mail.
+    """
+
+    def __init__(
+        self,
+        store: TextStore,
+        ring: KeyRing,
+        public_ring: KeyRing,
+        reader: ProseReader,
+        stock: StockPhrases,
+        *,
+        is_post: Callable[[str, datetime], Awaitable[bool]],
+        mails_kept: Callable[[], timedelta],
+        write_seconds: float = WRITE_SECONDS,
+    ) -> None:
+        self._store = store
+        self._ring = ring
+        self._public_ring = public_ring
+        self._reader = reader
+        self._stock = stock
+        self._is_post = is_post
+        self._mails_kept = mails_kept
+        self._write_seconds = write_seconds
+        self._pending: list[MailToRemember] = []
+        self._pending_characters = 0
+        self._pending_for: Counter[str] = Counter()
+        self._writing = asyncio.Lock()
+        self._wake = asyncio.Event()
+        self._writer: asyncio.Task[None] | None = None
+        self._settling = False
+        self._refused = False
+        self._lost = 0
+
+    def waits_for(self, mailbox: str) -> bool:
+        """True if mail for this mailbox (by name) is not written yet."""
+        return self._pending_for[mailbox] > 0
+
+    async def settle(self) -> None:
+        """Write what waits to be written, now."""
+        self._settling = True
+        self._wake.set()
+        if self._writer is not None:
+            await self._writer
+        self._settling = False
+
+    def add(self, kept: MailToRemember) -> None:
+        """Remember this one. Never raises, never waits."""
+        characters = kept.characters
+        if len(self._pending) >= PENDING_MAX or self._pending_characters + characters > PENDING_CHARACTERS_MAX:
+            self._lost += 1
+            return
+        self._pending.append(kept)
+        self._pending_characters += characters
+        self._pending_for.update(kept.mailboxes)
+        if len(self._pending) >= BATCH_MAILS:
+            self._wake.set()
+        if self._writer is None or self._writer.done():
+            self._writer = asyncio.create_task(self._write_on())
+
+    def drop(self) -> None:
+        """What waits is not to be remembered any more."""
+        self._pending.clear()
+        self._pending_for.clear()
+        self._pending_characters = 0
+
+    async def _write_on(self) -> None:
+        """Write what waits, a batch at a time; what the database refuses waits on, until the guard ends."""
+        while self._pending:
+            await self._pause()
+            try:
+                await self.write_pending()
+            except (StoreError, KeyFolderError) as error:
+                if not self._refused:
+                    maillog.warning("texts cannot be remembered; it is tried on", why=str(error))
+                self._refused = True
+                if self._settling:
+                    return
+                continue
+            self._refused = False
+            if self._lost:
+                maillog.warning("mails were not remembered", count=self._lost)
+                self._lost = 0
+
+    async def _pause(self) -> None:
+        if self._settling:
+            return
+        if self._refused:
+            self._wake.clear()
+        try:
+            async with asyncio.timeout(self._write_seconds):
+                await self._wake.wait()
+        except TimeoutError:
+            pass
+        self._wake.clear()
+
+    async def write_pending(self) -> None:
+        """Write all that waits now. Raises StoreError, KeyFolderError; then it waits on."""
+        async with self._writing:
+            batch = self._pending[:BATCH_MAILS]
+            while batch:
+                await self.write(batch)
+                del self._pending[: len(batch)]
+                for each in batch:
+                    self._pending_characters -= each.characters
+                    self._pending_for.subtract(each.mailboxes)
+                self._pending_for += Counter()  # forgets what is zero
+                batch = self._pending[:BATCH_MAILS]
+
+    async def write(self, batch: Sequence[MailToRemember]) -> None:
+        """Write these, all or none. Raises StoreError, KeyFolderError."""
+        rows: list[RememberedMail] = []
+        public: dict[str, array[int]] = {}
+        for kept in batch:
+            week, season = week_of(kept.when.date()), season_of(kept.when.date())
+            if kept.mailboxes:
+                rows += await self._rows(kept, week, rows)
+            else:
+                marks = (await self._public_ring.marks(season))[season]
+                made = await asyncio.to_thread(_public_text, kept.message, marks, self._reader)
+                public.setdefault(season, array("q")).extend(made)
+        await self._store.remember_texts(rows, public)
+
+    async def _rows(self, kept: MailToRemember, week: str, beside: Sequence[RememberedMail]) -> list[RememberedMail]:
+        """One row for each mailbox; `beside` are those of the same batch, which are not written yet."""
+        ring = await self._ring.marks(week)
+        texts = bool(kept.closed) or kept.policy.remember.texts
+        mail = await asyncio.to_thread(
+            lambda: MailToKeep(
+                kept.message, kept.mail_id, kept.when, kept.writers, kept.policy, self._reader,
+                known=self._stock.of(kept.policy), foreign=kept.foreign, texts=texts,
+            )
+        )  # fmt: skip
+        message_id = kept.message.message_id
+        is_link = message_id is None or bool(kept.closed) or not await self._is_post(message_id, kept.when)
+        rows = []
+        for name in sorted(kept.mailboxes):
+            boxes = tuple(marks.mailbox(name).itself for marks in ring.values())
+            since = kept.when - self._mails_kept()
+            earlier = [*await self._store.mails(MailQuestion(boxes, since, texts=mail.brings))]
+            earlier += [each for each in beside if each.mailbox in boxes]
+            audience = kept.parties.known_to(name) if kept.parties is not None else frozenset[str]()
+            rows.append(
+                await asyncio.to_thread(
+                    mail.for_mailbox, name, audience, week, ring, earlier, is_link=is_link, of_list=bool(kept.closed)
+                )
+            )
+        return rows
+
+
+def _public_text(message: Message, marks: Marks, reader: ProseReader) -> array[int]:
+    """The fingerprints of all that a list post has: what it quotes is public from now on as well."""
+    prose = reader.read_together([each.text for each in message.passages])
+    return marks.copier.of_shingles(b"".join(shingle for _, shingle in prose.shingles()))

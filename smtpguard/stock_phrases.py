@@ -1,0 +1,23 @@
+"""The stock phrases in force: those that are shipped and those of the site, as shingles that prove nothing."""
+
+from __future__ import annotations
+
+from smtpguard import stock
+from smtpguard.policy import Policy
+from smtpguard.prose import ProseReader
+
+
+class StockPhrases:
+    """Made anew only when the site's own have changed: reading all of them takes some 30 ms."""
+
+    def __init__(self, reader: ProseReader) -> None:
+        self._reader = reader
+        self._own: tuple[str, ...] | None = None
+        self._shingles: frozenset[bytes] = frozenset()
+
+    def of(self, policy: Policy) -> frozenset[bytes]:
+        """The shingles of all phrases that `policy` knows."""
+        if self._own != policy.stock:
+            self._shingles = self._reader.phrases((*stock.phrases(), *policy.stock))
+            self._own = policy.stock
+        return self._shingles

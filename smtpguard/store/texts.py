@@ -1,0 +1,156 @@
+"""Statements about private mail and public texts, in the memory's file. All raise sqlite3.Error."""
+
+# ruff: noqa: S608 - statements are put together from constants of this file; values are bound
+
+from __future__ import annotations
+
+import sqlite3
+from array import array
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
+
+from smtpguard.policy import Remember
+from smtpguard.remembered_mail import KnownList, MailQuestion, RememberedMail
+from smtpguard.store.worker import number_of, time_of
+
+# Mails of one mailbox that are looked at, the newest: thirty a day for a month. Each costs some 0.01 ms.
+EXAMINED_MAX = 1000
+# Values of one statement: SQLite takes 32,766.
+ASKED_AT_ONCE = 10_000
+# Fingerprints of one statement that writes: so long others wait for the file, some 10 ms.
+WRITTEN_AT_ONCE = 8_000
+# As `marks` makes them.
+_PERSON_OCTETS = 8
+_OWN, _CONSENT, _NO_FORWARD, _OF_LIST = 1, 2, 4, 8
+
+_MAIL = "week, time, mailbox, thread, authors, audience, topic, message, conversation, flags"
+
+
+def mails(connection: sqlite3.Connection, question: MailQuestion) -> tuple[RememberedMail, ...]:
+    """What the mailboxes of `question` have, the newest first, at most EXAMINED_MAX of them."""
+    places = ", ".join("?" for _ in question.mailboxes)
+    columns = f"{_MAIL}, fingerprints" if question.texts else f"{_MAIL}, x'' AS fingerprints"
+    rows = connection.execute(
+        f"SELECT {columns} FROM mails WHERE mailbox IN ({places}) AND time >= ? "
+        f"ORDER BY time DESC LIMIT {EXAMINED_MAX}",
+        (*question.mailboxes, number_of(question.since)),
+    )
+    return tuple(map(_mail, rows))
+
+
+def add_mails(connection: sqlite3.Connection, remembered: Iterable[RememberedMail]) -> None:
+    """Write these rows."""
+    connection.executemany(
+        f"INSERT INTO mails ({_MAIL}, fingerprints) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            (
+                each.week,
+                number_of(each.when),
+                each.mailbox,
+                each.thread,
+                b"".join(each.authors),
+                b"".join(each.audience),
+                each.subject,
+                each.message,
+                each.conversation,
+                _flags(each),
+                each.fingerprints,
+            )
+            for each in remembered
+        ),
+    )
+
+
+def public_among(connection: sqlite3.Connection, season: str, fingerprints: Collection[int]) -> frozenset[int]:
+    """Those of `fingerprints` that a list post of `season` had."""
+    asked = list(fingerprints)
+    found: set[int] = set()
+    for start in range(0, len(asked), ASKED_AT_ONCE):
+        some = asked[start : start + ASKED_AT_ONCE]
+        places = ", ".join("?" for _ in some)
+        rows = connection.execute(
+            f"SELECT fingerprint FROM public_texts WHERE season = ? AND fingerprint IN ({places})", (season, *some)
+        )
+        found.update(each["fingerprint"] for each in rows)
+    return frozenset(found)
+
+
+def add_public(connection: sqlite3.Connection, texts: Mapping[str, array[int]]) -> None:
+    """Write fingerprints of list posts, by season. In their own order: neighbours lie in one page."""
+    for season, fingerprints in texts.items():
+        ordered = sorted(set(fingerprints))
+        for start in range(0, len(ordered), WRITTEN_AT_ONCE):
+            some = ordered[start : start + WRITTEN_AT_ONCE]
+            # One statement, so that SQLite does not wait for the interpreter at every row.
+            places = ", ".join(["(?1, ?)"] * len(some))
+            connection.execute(f"INSERT OR IGNORE INTO public_texts VALUES {places}", (season, *some))
+
+
+def known_lists(connection: sqlite3.Connection) -> tuple[KnownList, ...]:
+    """From when on lists are known, in every season's marks."""
+    rows = connection.execute("SELECT season, list, time FROM known_since")
+    return tuple(KnownList(each["season"], each["list"], time_of(each["time"])) for each in rows)
+
+
+def note_known(connection: sqlite3.Connection, lists: Iterable[KnownList]) -> None:
+    """Keep the earlier time of each."""
+    connection.executemany(
+        "INSERT INTO known_since VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET time = min(time, excluded.time)",
+        [(each.season, each.list, number_of(each.since)) for each in lists],
+    )
+
+
+def forget(
+    connection: sqlite3.Connection, before: datetime, week: str, season: str, remember: Remember, most: int
+) -> int:
+    """Delete at most `most` mails before `before` or of a week before `week`, as many texts of seasons before `season`,
+    and as much of what `remember` does not keep any more; returns how many rows are gone or changed."""
+    gone = connection.execute(
+        "DELETE FROM mails WHERE id IN (SELECT id FROM mails WHERE time < ? OR week < ? ORDER BY time LIMIT ?)",
+        (number_of(before), week, most),
+    ).rowcount
+    gone += connection.execute(
+        "DELETE FROM public_texts WHERE (season, fingerprint) IN "
+        "(SELECT season, fingerprint FROM public_texts WHERE season < ? LIMIT ?)",
+        (season, most),
+    ).rowcount
+    gone += connection.execute("DELETE FROM known_since WHERE season < ?", (season,)).rowcount
+    private = f"SELECT id FROM mails WHERE flags & {_OF_LIST} = 0"
+    if not remember.threads:
+        gone += connection.execute(f"DELETE FROM mails WHERE id IN ({private} LIMIT ?)", (most,)).rowcount
+    elif not remember.texts:
+        gone += connection.execute(
+            f"UPDATE mails SET fingerprints = x'' WHERE id IN ({private} AND length(fingerprints) > 0 LIMIT ?)",
+            (most,),
+        ).rowcount
+    return gone
+
+
+def _flags(mail: RememberedMail) -> int:
+    flags = mail.own * _OWN | mail.consent * _CONSENT | mail.no_forward * _NO_FORWARD
+    return flags | mail.of_list * _OF_LIST
+
+
+def _mail(row: sqlite3.Row) -> RememberedMail:
+    flags = row["flags"]
+    return RememberedMail(
+        week=row["week"],
+        when=time_of(row["time"]),
+        mailbox=row["mailbox"],
+        thread=row["thread"],
+        authors=_parted(row["authors"]),
+        audience=_parted(row["audience"]),
+        subject=row["topic"],
+        message=row["message"],
+        conversation=row["conversation"],
+        own=bool(flags & _OWN),
+        consent=bool(flags & _CONSENT),
+        no_forward=bool(flags & _NO_FORWARD),
+        of_list=bool(flags & _OF_LIST),
+        fingerprints=row["fingerprints"],
+    )
+
+
+def _parted(marks: Sequence[int] | bytes) -> tuple[bytes, ...]:
+    octets = bytes(marks)
+    return tuple(octets[start : start + _PERSON_OCTETS] for start in range(0, len(octets), _PERSON_OCTETS))

@@ -1,0 +1,366 @@
+"""Where texts come from: what a member's own mailbox knows, what lists have had, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from smtpguard.evidence import Evidence
+from smtpguard.keys import KeyFolder
+from smtpguard.lists import Audience, MailingList, Manager
+from smtpguard.mail.address import Address, parse_address
+from smtpguard.mail.message import Account, Automatic, ForwardKind, Message, Passage, Sensitivity, Submission, Voice
+from smtpguard.origins import Origins, Traced
+from smtpguard.policy import Policy, Remember
+from smtpguard.store.memory import SQLiteMemory
+from tests.letters import LETTERS
+
+MONDAY = datetime(2026, 11, 16, 9, 0, tzinfo=UTC)
+DAY = timedelta(days=1)
+PLAN = (
+    "Between us, I think the treasurer should have told the board in March, and I do not want to lead this any longer."
+)
+OTHER = "We met on the way to the station and had a long talk about the garden that his parents left to him last year."
+
+
+def address(text: str) -> Address:
+    found = parse_address(text if "@" in text else f"{text}@example.test")
+    assert found is not None
+    return found
+
+
+def a_list(name: str, audience: Audience = Audience.MEMBERS, readers: Iterable[str] = ()) -> MailingList:
+    at = address(f"{name}@lists.example.test")
+    made = MailingList(name, at, Manager.MAILMAN3, name, "x@example.test", audience=audience)
+    return replace(made, readers=frozenset(readers))
+
+
+POLICY = Policy(
+    (a_list("berlin"), a_list("press"), a_list("council", Audience.CLOSED, ["ben@example.test"])),
+    desks=frozenset({address("commission")}),
+    remember=Remember.ALL,
+)
+
+
+class House:
+    """Origins with a clock and a policy that tests set; one mail server behind it takes everything."""
+
+    def __init__(self, folder: Path, store: SQLiteMemory) -> None:
+        self.now = MONDAY
+        self.policy = POLICY
+        self.folder = folder / "keys"
+        self.store = store
+        self.posts: set[str] = set()
+        self.number = 0
+        self.origins = self.begin()
+
+    def begin(self) -> Origins:
+        return Origins(
+            self.store, KeyFolder(self.folder, "private"), KeyFolder(self.folder, "public"), lambda: self.policy,
+            is_post=self._is_post, clock=lambda: self.now, write_seconds=0.01,
+        )  # fmt: skip
+
+    async def _is_post(self, message_id: str, _when: datetime) -> bool:
+        return message_id in self.posts
+
+    def submission(
+        self, sender: str, to: Iterable[str], *passages: Passage | str, header: Iterable[str] | None = None,
+        subject: str = "Hello", **parts: object,
+    ) -> Submission:  # fmt: skip
+        self.number += 1
+        recipients = tuple(map(address, to))
+        message = Message(
+            message_id=f"<{self.number}@x>", subject=subject, authors=(address(sender),),
+            destinations=recipients if header is None else tuple(map(address, header)),
+            passages=tuple(Passage(Voice.OWN, each) if isinstance(each, str) else each for each in passages),
+        )  # fmt: skip
+        message = replace(message, **parts)  # type: ignore[arg-type]
+        return Submission(str(self.number), Account(sender, address(sender)), recipients, message, self.now, 1000)
+
+    async def trace(self, *parts: object, **more: object) -> Traced:
+        return await self.origins.trace(self.submission(*parts, **more), self.policy, Evidence())  # type: ignore[arg-type]
+
+    async def look(self, *parts: object, **more: object) -> Evidence:
+        return (await self.trace(*parts, **more)).evidence
+
+    async def send(self, *parts: object, **more: object) -> Submission:
+        submission = self.submission(*parts, **more)  # type: ignore[arg-type]
+        traced = await self.origins.trace(submission, self.policy, Evidence())
+        self.origins.keep(submission, self.policy, traced)
+        return submission
+
+
+@pytest.fixture
+async def house(tmp_path: Path) -> AsyncIterator[House]:
+    store = await SQLiteMemory.open(tmp_path / "state" / "memory.sqlite3", lambda: MONDAY)
+    made = House(tmp_path, store)
+    yield made
+    await made.origins.settle()
+    await store.close()
+
+
+BERLIN = ["berlin@lists.example.test"]
+
+
+async def test_pasted_words_of_a_private_mail_are_known_to_who_got_it(house: House) -> None:
+    await house.send("anna", ["ben"], PLAN)
+    (known,) = (await house.look("ben", BERLIN, "Dear all,", f"Anna says: {PLAN} What now?")).known
+    assert known.passage == 1
+    assert known.begins.startswith("Between us I think the treasurer")
+    assert known.words >= 20
+    assert not known.mail.own
+    assert known.mail.when == MONDAY
+    assert known.mail.strangers == frozenset()
+    assert not known.mail.author_visible
+
+
+async def test_t_11_nobody_else_is_compared_with_it(house: House) -> None:
+    await house.send("anna", ["ben"], PLAN)
+    assert (await house.look("carla", BERLIN, PLAN)).known == ()
+
+
+async def test_the_author_passes_his_own_words_on(house: House) -> None:
+    await house.send("anna", ["ben"], PLAN)
+    (known,) = (await house.look("anna", BERLIN, PLAN)).known
+    assert known.mail.own
+
+
+async def test_who_quotes_the_authors_words_back_does_not_make_them_his(house: House) -> None:
+    first = await house.send("anna", ["ben"], PLAN)
+    quote = Passage(Voice.QUOTED, PLAN, author=address("anna"))
+    await house.send("ben", ["anna"], "I see.", quote, references=(first.message.message_id,))
+    (known,) = (await house.look("anna", BERLIN, PLAN)).known
+    assert known.mail.own
+    (known,) = (await house.look("ben", BERLIN, PLAN)).known
+    assert not known.mail.own
+
+
+async def test_what_was_pasted_unmarked_does_not_become_ones_own(house: House) -> None:
+    await house.send("anna", ["ben"], PLAN)
+    await house.send("ben", ["carla"], f"Listen. {PLAN}")
+    found = (await house.look("ben", BERLIN, PLAN)).known
+    assert [each.mail.own for each in found] == [False]
+
+
+async def test_strangers_are_who_neither_wrote_nor_got_it(house: House) -> None:
+    await house.send("anna", ["ben", "carla"], PLAN)
+    forwarded = Passage(Voice.FORWARDED, PLAN, ForwardKind.INLINE, author=address("anna"))
+    (known,) = (await house.look("ben", ["carla", "dora", "anna"], "See below.", forwarded)).known
+    assert known.mail.strangers == {address("dora")}
+    assert known.mail.author_visible
+
+
+async def test_who_got_it_unseen_stays_unseen(house: House) -> None:
+    await house.send("anna", ["ben", "dora"], PLAN, header=["ben"])
+    (known,) = (await house.look("ben", ["dora"], PLAN)).known
+    assert known.mail.strangers == {address("dora")}
+    (known,) = (await house.look("anna", ["dora"], PLAN)).known
+    assert known.mail.strangers == frozenset()
+
+
+async def test_list_posts_are_public_wherever_they_stood_before(house: House) -> None:
+    await house.send("anna", ["ben"], PLAN)
+    await house.send("anna", BERLIN, PLAN)
+    await house.origins.settle()
+    assert (await house.look("ben", ["press@lists.example.test"], PLAN)).known == ()
+    quote = Passage(Voice.QUOTED, PLAN, author=address("anna"))
+    found = await house.look("ben", BERLIN, "Yes.", quote)
+    assert found.public == {1}
+    assert found.known == ()
+    unknown = Passage(Voice.QUOTED, OTHER, author=address("anna"))
+    assert (await house.look("ben", BERLIN, "Yes.", unknown)).public == frozenset()
+
+
+async def test_t_13_a_closed_list_is_known_to_its_readers_alone(house: House) -> None:
+    await house.send("anna", ["council@lists.example.test"], PLAN)
+    await house.origins.settle()
+    (known,) = (await house.look("ben", BERLIN, PLAN)).known
+    assert known.mail.list_id == "council"
+    assert (await house.look("carla", BERLIN, PLAN)).known == ()
+    quote = Passage(Voice.QUOTED, PLAN)
+    assert (await house.look("carla", BERLIN, quote)).public == frozenset()
+
+
+async def test_words_from_two_threads_do_not_count(house: House) -> None:
+    await house.send("anna", ["ben"], PLAN)
+    again = await house.send("carla", ["ben"], PLAN)
+    assert (await house.look("ben", BERLIN, PLAN)).known == ()
+    # The same thread, a week later and under another key, is one.
+    house.now += 7 * DAY
+    first = await house.send("anna", ["dora"], OTHER)
+    house.now += 7 * DAY
+    await house.send("anna", ["dora"], OTHER, references=(first.message.message_id,))
+    assert len((await house.look("dora", BERLIN, OTHER)).known) == 2
+    assert again.message.message_id is not None
+
+
+async def test_stock_phrases_prove_nothing(house: House) -> None:
+    phrase = "our office on the second floor is open from nine to five, and we are always glad to help you"
+    house.policy = replace(POLICY, stock=(phrase,))
+    await house.send("anna", ["ben"], phrase)
+    assert (await house.look("ben", BERLIN, phrase)).known == ()
+
+
+async def test_answers_are_known_by_their_header_to_participants_alone(house: House) -> None:
+    first = await house.send("anna", ["ben"], "ok", subject="The keys")
+    answer = {"references": (first.message.message_id,), "subject": "Re: The keys"}
+    (mail,) = (await house.look("ben", BERLIN, "Fine.", **answer)).answered
+    assert mail.subject_same
+    assert mail.when == MONDAY
+    assert (await house.look("carla", BERLIN, "Fine.", **answer)).answered == ()  # T-12
+    assert (await house.look("anna", BERLIN, "Fine.", **answer)).answered == ()
+    (mail,) = (await house.look("ben", BERLIN, "Fine.", **{**answer, "subject": "Summer"})).answered
+    assert not mail.subject_same
+
+
+async def test_t_12_a_message_id_keeps_its_first_meaning(house: House) -> None:
+    house.posts.add("<post@x>")
+    await house.send("carla", ["ben"], OTHER, message_id="<post@x>")
+    assert (await house.look("ben", BERLIN, "Yes.", references=("<post@x>",))).answered == ()
+
+
+async def test_outlooks_thread_counts_where_nothing_else_is_there(house: House) -> None:
+    await house.send("anna", ["ben"], "ok", conversation="01d9" * 11)
+    assert (await house.look("ben", BERLIN, "Fine.", conversation="01d9" * 11)).answered
+    assert not (await house.look("ben", BERLIN, "Fine.", conversation="01d9" * 11, references=("<a@x>",))).answered
+
+
+@pytest.mark.parametrize(
+    ("to", "parts"),
+    [
+        (["ben", "commission"], {}),
+        (["ben"], {"header": ["ben", "commission"]}),
+        (["ben"], {"header": ["ben", "berlin@lists.example.test"]}),
+        ([f"person{number}" for number in range(11)], {}),
+        (["ben"], {"automatic": Automatic.LIST_ID}),
+        (["ben"], {"report": True}),
+        (["berlin-request@lists.example.test"], {}),
+        (["anna"], {}),
+    ],
+    ids=["desk", "desk in the header", "copy of a post", "circular", "automatic", "report", "machine", "oneself"],
+)
+async def test_what_is_not_private_is_not_kept(house: House, to: list[str], parts: dict[str, object]) -> None:
+    await house.send("anna", to, PLAN, **parts)
+    await house.origins.settle()
+    for each in {*to, "ben", "person1"}:
+        if each != "anna" and "lists" not in each and each != "commission":
+            assert (await house.look(each, BERLIN, PLAN)).known == ()
+
+
+async def test_t_15_a_desk_leaves_nothing(house: House) -> None:
+    await house.send("commission", ["ben"], PLAN)
+    await house.send("anna", ["commission"], PLAN)
+    await house.origins.settle()
+    assert (await house.look("ben", BERLIN, PLAN)).known == ()
+    assert (await house.look("anna", BERLIN, PLAN)).known == ()
+    assert (await house.look("commission", ["ben"], PLAN)).known == ()
+
+
+async def test_what_the_author_said_of_passing_it_on_is_kept(house: House) -> None:
+    await house.send("anna", ["ben"], f"{PLAN}\n[may be forwarded]")
+    (known,) = (await house.look("ben", BERLIN, PLAN)).known
+    assert known.mail.consent
+    await house.send("anna", ["carla"], PLAN, sensitivity=Sensitivity.PRIVATE)
+    (known,) = (await house.look("carla", BERLIN, f"{PLAN}\n[may be forwarded]")).known
+    assert known.mail.no_forward
+    assert not known.mail.consent  # the copy's mark is not its author's
+    await house.send("anna", ["dora"], PLAN, subject="Budget [please do not forward]")
+    (known,) = (await house.look("dora", BERLIN, PLAN)).known
+    assert known.mail.no_forward
+
+
+async def test_private_mail_is_forgotten_with_its_key_and_posts_within_a_year(house: House) -> None:
+    await house.send("anna", ["ben"], PLAN)
+    await house.send("anna", BERLIN, OTHER)
+    await house.origins.settle()
+    quote = Passage(Voice.QUOTED, OTHER)
+    house.now += 29 * DAY
+    await house.origins.forget()
+    assert (await house.look("ben", BERLIN, PLAN)).known
+    house.now += 9 * DAY
+    await house.origins.forget()
+    assert not (await house.look("ben", BERLIN, PLAN)).known
+    assert not list(house.folder.glob("private-2026-W47.key"))
+    assert (await house.look("ben", BERLIN, quote)).public
+    house.now += 330 * DAY
+    await house.origins.forget()
+    assert not (await house.look("ben", BERLIN, quote)).public
+    assert not list(house.folder.glob("public-2026-*.key"))
+
+
+@pytest.mark.parametrize("less", [Remember.THREADS, Remember.LISTS, Remember.NONE])
+async def test_less_memory_counts_at_once_for_what_lies_there(house: House, less: Remember) -> None:
+    first = await house.send("anna", ["ben"], PLAN)
+    await house.send("anna", BERLIN, OTHER)
+    await house.origins.settle()
+    house.policy = replace(POLICY, remember=less)
+    await house.origins.sweep()
+    house.policy = POLICY
+    found = await house.look("ben", BERLIN, PLAN, references=(first.message.message_id,))
+    assert found.known == ()
+    assert bool(found.answered) is (less is Remember.THREADS)
+    public = (await house.look("ben", BERLIN, Passage(Voice.QUOTED, OTHER))).public
+    assert bool(public) is (less is not Remember.NONE)
+
+
+async def test_lists_are_known_since_they_are_remembered(house: House) -> None:
+    assert (await house.look("ben", BERLIN, "Hello")).known_since == dict.fromkeys(
+        ("berlin", "press", "council"), MONDAY
+    )
+    house.now += DAY
+    house.policy = replace(POLICY, lists=(*POLICY.lists, a_list("new")))
+    since = (await house.look("ben", BERLIN, "Hello")).known_since
+    assert since["berlin"] == MONDAY
+    assert since["new"] == MONDAY + DAY
+    for days in (100, 200, 300, 420):  # in the end the season of the first day and its key are gone
+        house.now = MONDAY + days * DAY
+        house.origins = house.begin()
+        await house.origins.forget()
+        assert (await house.look("ben", BERLIN, "Hello")).known_since["berlin"] == MONDAY
+    assert not (house.folder / "public-2026-W40.key").exists()
+
+
+async def test_a_letter_takes_little_room_in_each_mailbox(house: House) -> None:
+    await house.send("anna", ["ben"], LETTERS["en"])
+    await house.origins.settle()
+    (row,) = house.store._reader.execute("SELECT length(fingerprints) AS size FROM mails WHERE flags = 0")
+    assert 0 < row["size"] <= 3200
+
+
+async def test_nothing_of_it_can_be_read_without_the_keys(house: House, tmp_path: Path) -> None:
+    await house.send("anna", ["ben"], PLAN, subject="The treasurer")
+    await house.origins.settle()
+    await house.store.tidy()
+    octets = (tmp_path / "state" / "memory.sqlite3").read_bytes().lower()
+    for word in (b"treasurer", b"anna", b"ben@", b"example.test", b"board", b"@x"):
+        assert word not in octets
+
+
+async def test_what_came_in_from_outside_is_known_to_who_got_it(house: House) -> None:
+    message = house.submission("stranger@elsewhere.test", ["ben"], PLAN).message
+    await house.origins.learn_mail(message, address("stranger@elsewhere.test"), [address("ben")], house.now)
+    (known,) = (await house.look("ben", BERLIN, PLAN)).known
+    assert not known.mail.own
+    desk = house.submission("commission", ["carla"], OTHER).message
+    await house.origins.learn_mail(desk, address("commission"), [address("carla")], house.now)
+    assert (await house.look("carla", BERLIN, OTHER)).known == ()  # T-15
+
+
+async def test_posts_learnt_from_their_list_are_public(house: House) -> None:
+    message = house.submission("stranger@elsewhere.test", BERLIN, PLAN).message
+    await house.origins.learn_post("berlin", message, house.now)
+    assert (await house.look("ben", BERLIN, "So:", Passage(Voice.QUOTED, PLAN))).public == {1}
+    closed = house.submission("anna", ["council@lists.example.test"], OTHER).message
+    await house.origins.learn_post("council", closed, house.now)
+    assert (await house.look("ben", BERLIN, OTHER)).known[0].mail.list_id == "council"
+
+
+async def test_trouble_of_the_store_is_told_and_nothing_is_raised(house: House) -> None:
+    await house.store.close()
+    traced = await house.trace("ben", BERLIN, PLAN)
+    assert not traced.complete
+    assert traced.evidence == Evidence()
