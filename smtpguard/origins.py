@@ -139,6 +139,7 @@ class Origins:
         if now >= self._refresh_next:
             self._known_of = frozenset()
             self._public_ring.refresh()
+            self._ring.refresh()
             self._refresh_next = now + REFRESH_SECONDS
         if now < self._forget_next and remember is self._remembered:
             return

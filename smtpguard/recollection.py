@@ -165,6 +165,7 @@ class Recollection:
         now, policy = self._clock(), self._policy()
         posts = oldest(policy, now)
         weeks, poster_weeks = week_of(posts.date()), week_of((now - self._posters_kept()).date())
+        self._ring.refresh()
         await self._ring.erase(weeks)
         await self._poster_ring.erase(poster_weeks)
         if await self._store.forget(texts=now - policy.window, posts=posts, weeks=weeks, poster_weeks=poster_weeks):

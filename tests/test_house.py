@@ -34,7 +34,7 @@ STOREYS: tuple[tuple[int, tuple[str, ...]], ...] = (
     (3, ("store", "upstream", "config", "maillog", "keys", "spool", "failpoints", "process")),
     (3, ("status", "watch")),
     (4, ("examination", "reading", "safe", "correspondence", "claims", "key_ring")),
-    (4, ("retention",)),
+    (4, ("retention", "seeding")),
     (4, ("recollection", "origins", "corrections", "counting")),
     (4, ("past",)),
     (4, ("holding", "release", "housekeeping", "file_letters")),
