@@ -25,7 +25,7 @@ from smtpguard.marks import name_of, name_of_address, name_of_list
 from smtpguard.policy import Policy
 from smtpguard.private_mail import is_personal, parties
 from smtpguard.prose import ProseReader
-from smtpguard.remembered_mail import KnownList, RememberedMail
+from smtpguard.remembered_mail import KnownList
 from smtpguard.retention import WRITE_SECONDS, MailToRemember, Retention
 from smtpguard.stock_phrases import StockPhrases
 from smtpguard.store import StoreError, TextStore
@@ -179,12 +179,15 @@ class Origins:
         if question.mailboxes:
             if any(map(self.retention.waits_for, (name_of(account), *map(name_of_list, closed)))):
                 await self.retention.write_pending()
-            mails = await self._store.mails(question)
-            size = sum(len(each.fingerprints) for each in mails)
+            glances = await self._store.glances(question)
+            size = sum(len(each.fingerprints) for each in glances)
             if size > COMPARED_INLINE_OCTETS_MAX or tracing.size > COMPARED_INLINE_CHARACTERS_MAX:
-                await asyncio.to_thread(_look, tracing, mails)
+                await asyncio.to_thread(tracing.compare, glances)
             else:
-                _look(tracing, mails)
+                tracing.compare(glances)
+            matches = tracing.matches()
+            if matches:
+                tracing.tell(await self._store.mails(matches))
         await self._settle_public(tracing, submission)
         found = replace(
             evidence,
@@ -230,11 +233,6 @@ class Origins:
                 await self._store.note_known(new)
             self._known_since, self._known_of = since, ids
         return self._known_since
-
-
-def _look(tracing: Tracing, mails: Sequence[RememberedMail]) -> None:
-    tracing.compare(mails)
-    tracing.unsettled()
 
 
 def _is_compared(submission: Submission, policy: Policy) -> bool:

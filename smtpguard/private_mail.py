@@ -18,7 +18,7 @@ from smtpguard.mail.subjects import base_subject
 from smtpguard.marks import MailboxMarks, Marks, name_of_address
 from smtpguard.policy import Kind, Policy
 from smtpguard.prose import Prose, ProseReader
-from smtpguard.remembered_mail import RememberedMail
+from smtpguard.remembered_mail import Glance, RememberedMail
 
 # Forwarded and quoted passages of one mail whose words are kept: a digest of private letters has fewer.
 BROUGHT_MAX = 20
@@ -115,7 +115,7 @@ class MailToKeep:
         audience: Iterable[str],
         week: str,
         ring: Mapping[str, Marks],
-        earlier: Sequence[RememberedMail] = (),
+        earlier: Sequence[Glance] = (),
         *,
         is_link: bool = True,
         of_list: bool = False,
@@ -157,7 +157,7 @@ class MailToKeep:
         name: str,
         box: MailboxMarks,
         boxes: Mapping[bytes, MailboxMarks],
-        earlier: Sequence[RememberedMail],
+        earlier: Sequence[Glance],
         *,
         own: bool,
     ) -> array[int]:
@@ -178,14 +178,12 @@ def _is_brought(passage: Passage) -> bool:
     return passage.voice in (Voice.FORWARDED, Voice.QUOTED) and passage.author is not None
 
 
-def _is(earlier: RememberedMail, message_id: str, boxes: Mapping[bytes, MailboxMarks]) -> bool:
+def _is(earlier: Glance, message_id: str, boxes: Mapping[bytes, MailboxMarks]) -> bool:
     box = boxes.get(earlier.mailbox)
     return box is not None and bool(earlier.message) and earlier.message == box.message(message_id)
 
 
-def _known_shingles(
-    prose: Prose, boxes: Mapping[bytes, MailboxMarks], earlier: Sequence[RememberedMail]
-) -> frozenset[bytes]:
+def _known_shingles(prose: Prose, boxes: Mapping[bytes, MailboxMarks], earlier: Sequence[Glance]) -> frozenset[bytes]:
     """The shingles of `prose` that the mailbox has."""
     found: set[bytes] = set()
     for itself, box in boxes.items():

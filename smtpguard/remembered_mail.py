@@ -3,7 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+class Glance(NamedTuple):
+    """Of one remembered mail what every mail is compared with; hundreds are looked at each time. `time` are
+    microseconds since 1970, the rest is as in `RememberedMail`."""
+
+    mailbox: bytes
+    time: int
+    thread: bytes
+    message: bytes
+    conversation: bytes
+    fingerprints: bytes
+
+    @property
+    def key(self) -> tuple[bytes, int, bytes, bytes]:
+        """Which mail it is."""
+        return self.mailbox, self.time, self.thread, self.message
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +53,17 @@ class RememberedMail:
     no_forward: bool = False
     fingerprints: bytes = field(default=b"", repr=False)
 
+    @property
+    def glance(self) -> Glance:
+        """What others are compared with."""
+        time = (self.when - _EPOCH) // _MICROSECOND
+        return Glance(self.mailbox, time, self.thread, self.message, self.conversation, self.fingerprints)
+
 
 @dataclass(frozen=True, slots=True)
 class MailQuestion:
-    """What is asked before a mail is judged: all that is kept in `mailboxes` (marks of every week) since `since`, with
-    fingerprints only if there are `texts`."""
+    """What is asked before a mail is judged: all that is kept in `mailboxes` since `since`, with fingerprints only if
+    there are `texts`. A mailbox has another mark in each week: the newest one first."""
 
     mailboxes: tuple[bytes, ...] = field(repr=False)
     since: datetime

@@ -201,8 +201,8 @@ class Retention:
         for name in sorted(kept.mailboxes):
             boxes = tuple(marks.mailbox(name).itself for marks in ring.values())
             since = kept.when - self._mails_kept()
-            earlier = [*await self._store.mails(MailQuestion(boxes, since, texts=mail.brings))]
-            earlier += [each for each in beside if each.mailbox in boxes]
+            earlier = [*await self._store.glances(MailQuestion(boxes, since, texts=mail.brings))]
+            earlier += [each.glance for each in beside if each.mailbox in boxes]
             audience = kept.parties.known_to(name) if kept.parties is not None else frozenset[str]()
             rows.append(
                 await asyncio.to_thread(

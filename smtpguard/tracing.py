@@ -22,7 +22,7 @@ from smtpguard.mail.subjects import base_subject
 from smtpguard.marks import MailboxMarks, Marks, name_of, name_of_address, name_of_list
 from smtpguard.policy import Policy
 from smtpguard.prose import Prose, ProseReader
-from smtpguard.remembered_mail import MailQuestion, RememberedMail
+from smtpguard.remembered_mail import Glance, MailQuestion, RememberedMail
 
 # Words that a notice may show, so that the sender finds the place (SEMANTICS P3).
 FIRST_WORDS = 8
@@ -33,6 +33,10 @@ PUBLIC_SHARE = 0.5
 PUBLIC_SAMPLE = 48
 # Quoted and forwarded passages that are asked for, the first ones: a mail between persons and lists has a few.
 PUBLIC_PASSAGES_MAX = 12
+
+
+# Mails that are looked at more closely, the newest: a text that more have is known well enough by these.
+MATCHES_MAX = 100
 
 
 class Tracing:
@@ -56,17 +60,20 @@ class Tracing:
         self._stock = stock
         self._name = name_of(submission.account)
         mailboxes = policy.remember.threads
-        own = [marks.mailbox(self._name) for marks in ring.values()] if mailboxes else []
+        newest = [ring[week] for week in sorted(ring, reverse=True)]
+        own = [marks.mailbox(self._name) for marks in newest] if mailboxes else []
         self._boxes: dict[bytes, tuple[MailboxMarks, str | None]] = {each.itself: (each, None) for each in own}
         for list_id in closed:
-            for marks in ring.values():
+            for marks in newest:
                 box = marks.mailbox(name_of_list(list_id))
                 self._boxes[box.itself] = (box, list_id)
-        self._mails: Sequence[RememberedMail] = ()
+        self._mails: Sequence[Glance] = ()
+        self._told: dict[tuple[bytes, int, bytes, bytes], RememberedMail] = {}
         # What is quoted to a person alarms only if it is private; what is forwarded, also where nothing is known of it.
         to_lists = bool(policy.lists_of(submission.recipients))
         self._may_be_public = (Voice.FORWARDED, Voice.QUOTED) if to_lists else (Voice.FORWARDED,)
         self._found: dict[int, list[int]] = {}
+        self._answered: list[int] = []
         self._public: set[bytes] = set()
         self._asked: set[bytes] | None = None
 
@@ -79,9 +86,10 @@ class Tracing:
         """Characters that are compared."""
         return sum(len(each.text) for each in self._message.passages)
 
-    def compare(self, mails: Sequence[RememberedMail]) -> None:
+    def compare(self, mails: Sequence[Glance]) -> None:
         """Take what the memory has. 1 ms for 50,000 fingerprints."""
         self._mails = mails
+        self._answered = self._find_answered()
         by_box: dict[bytes, list[int]] = defaultdict(list)
         for number, mail in enumerate(mails):
             if mail.fingerprints and mail.mailbox in self._boxes:
@@ -90,13 +98,13 @@ class Tracing:
             made = self._boxes[itself][0].copier.fingerprints(self._prose)
             kept = array("I")
             kept.frombytes(b"".join(mails[each].fingerprints for each in numbers))
-            common = set(compress(made, self._prose.marks)).intersection(kept)
+            # Both ways give the same; the larger side need not become a set.
+            asked = compress(made, self._prose.marks)
+            common = set(asked).intersection(kept) if len(made) < len(kept) else set(kept).intersection(asked)
             if common:
                 self._locate(mails, numbers, made, common)
 
-    def _locate(
-        self, mails: Sequence[RememberedMail], numbers: Iterable[int], made: array[int], common: set[int]
-    ) -> None:
+    def _locate(self, mails: Sequence[Glance], numbers: Iterable[int], made: array[int], common: set[int]) -> None:
         places: dict[int, list[int]] = defaultdict(list)
         for place, fingerprint in enumerate(made):
             if fingerprint in common:
@@ -107,6 +115,19 @@ class Tracing:
             here = common.intersection(kept)
             if here:
                 self._found[number] = sorted(place for each in here for place in places[each])
+
+    def matches(self) -> tuple[Glance, ...]:
+        """Mails that have words in common with this one, or that it answers; `tell` what is known of them."""
+        chosen = sorted({*self._found, *self._answered})[:MATCHES_MAX]
+        self._found = {number: places for number, places in self._found.items() if number in chosen}
+        return tuple(self._mails[number] for number in chosen)
+
+    def tell(self, mails: Iterable[RememberedMail]) -> None:
+        """All that is known of `matches`."""
+        self._told = {each.glance.key: each for each in mails}
+        self._found = {
+            number: places for number, places in self._found.items() if self._mails[number].key in self._told
+        }
 
     def unsettled(self) -> tuple[bytes, ...]:
         """Shingles of which it matters whether a list post had them, and that none is known to have had. Ask for them
@@ -132,10 +153,9 @@ class Tracing:
 
     def answered(self) -> tuple[EarlierMail, ...]:
         """Private mails of others that this one answers, the newest first."""
+        mails = (self._mails[each] for each in self._answered)
         return tuple(
-            self._earlier_mail(each)
-            for each in self._mails
-            if self._is_answered(each) and not self._is_own(each) and self._list_of(each) is None
+            self._earlier_mail(each) for each in mails if not self._is_own(each) and self._list_of(each) is None
         )
 
     def public(self) -> frozenset[int]:
@@ -230,26 +250,31 @@ class Tracing:
         words = min(run.end - run.start, FIRST_WORDS)
         return self._prose.excerpt(run.start, words) + (" ..." if run.end - run.start > words else "")
 
-    def _list_of(self, mail: RememberedMail) -> str | None:
+    def _list_of(self, mail: Glance) -> str | None:
         return self._boxes[mail.mailbox][1]
 
-    def _is_own(self, mail: RememberedMail) -> bool:
-        return mail.own or self._boxes[mail.mailbox][0].person(self._name) in mail.authors
+    def _is_own(self, mail: Glance) -> bool:
+        told = self._told[mail.key]
+        return told.own or self._boxes[mail.mailbox][0].person(self._name) in told.authors
 
-    def _is_answered(self, mail: RememberedMail) -> bool:
-        box = self._boxes[mail.mailbox][0]
-        if mail.message and any(mail.message == box.message(each) for each in self._message.references):
-            return True
-        conversation = self._message.conversation
-        if not mail.conversation or conversation is None or self._message.references:
-            return False
-        return mail.conversation == box.conversation(conversation)
+    def _find_answered(self) -> list[int]:
+        """The numbers of the mails that this one answers, by its header (RFC 5322, 3.6.4) or by Outlook's thread."""
+        references, conversation = self._message.references, self._message.conversation
+        marks: dict[bytes, frozenset[bytes]] = {}
+        if references:
+            marks = {each: frozenset(map(box.message, references)) for each, (box, _) in self._boxes.items()}
+            return [n for n, each in enumerate(self._mails) if each.message in marks[each.mailbox]]
+        if conversation is None:
+            return []
+        marks = {each: frozenset((box.conversation(conversation),)) for each, (box, _) in self._boxes.items()}
+        return [n for n, each in enumerate(self._mails) if each.conversation in marks[each.mailbox]]
 
     @cached_property
     def _threads_answered(self) -> frozenset[bytes]:
-        return frozenset(each.thread for each in self._mails if self._is_answered(each))
+        return frozenset(self._mails[each].thread for each in self._answered)
 
-    def _earlier_mail(self, mail: RememberedMail) -> EarlierMail:
+    def _earlier_mail(self, glance: Glance) -> EarlierMail:
+        mail = self._told[glance.key]
         box, list_id = self._boxes[mail.mailbox]
         knowing = {*mail.audience, *mail.authors, box.person(self._name)}
         strangers = frozenset(
@@ -261,7 +286,7 @@ class Tracing:
         subject = base_subject(self._message.subject)
         return EarlierMail(
             when=mail.when,
-            own=self._is_own(mail),
+            own=self._is_own(glance),
             strangers=strangers,
             author_visible=any(
                 box.person(name_of_address(each)) in mail.authors for each in self._message.destinations

@@ -15,7 +15,7 @@ from typing import Protocol
 from smtpguard.held import HeldRow, State
 from smtpguard.policy import Remember
 from smtpguard.remembered import Poster, Question, Recollected, RememberedPost
-from smtpguard.remembered_mail import KnownList, MailQuestion, RememberedMail
+from smtpguard.remembered_mail import Glance, KnownList, MailQuestion, RememberedMail
 
 # Waiting mails of one account that a corrected copy is compared with: who has more has not come to read the notices.
 FOUND_MAX = 20
@@ -134,8 +134,11 @@ class MemoryStore(Protocol):
 class TextStore(Protocol):
     """Where texts come from: private mail by mailbox, list posts for everybody. The last may be lost at a power cut."""
 
-    async def mails(self, question: MailQuestion) -> Sequence[RememberedMail]:
-        """What these mailboxes have, the newest first, within bounds."""
+    async def glances(self, question: MailQuestion) -> Sequence[Glance]:
+        """What these mailboxes have, the newest of each first, within bounds."""
+
+    async def mails(self, chosen: Sequence[Glance]) -> Sequence[RememberedMail]:
+        """All that is kept of these mails, in their order; those that are gone by now are left out."""
 
     async def public_among(self, season: str, fingerprints: Collection[int]) -> frozenset[int]:
         """Those of `fingerprints`, made with the key of `season`, that a list post had."""

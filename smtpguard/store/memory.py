@@ -23,7 +23,7 @@ from typing import TypeVar
 
 from smtpguard.policy import Remember
 from smtpguard.remembered import Poster, Question, Recollected, RememberedPost
-from smtpguard.remembered_mail import KnownList, MailQuestion, RememberedMail
+from smtpguard.remembered_mail import Glance, KnownList, MailQuestion, RememberedMail
 from smtpguard.store import StoreError, texts
 from smtpguard.store.database import Identity, opened, reading
 from smtpguard.store.lists_of_accounts import ListsOfAccounts
@@ -137,8 +137,11 @@ class SQLiteMemory:
 
         return await committed(self._worker, self._identity, delete)
 
-    async def mails(self, question: MailQuestion) -> Sequence[RememberedMail]:
-        return await self._read(lambda connection: texts.mails(connection, question))
+    async def glances(self, question: MailQuestion) -> Sequence[Glance]:
+        return await self._read(lambda connection: texts.glances(connection, question))
+
+    async def mails(self, chosen: Sequence[Glance]) -> Sequence[RememberedMail]:
+        return await self._read(lambda connection: texts.mails(connection, chosen))
 
     async def public_among(self, season: str, fingerprints: Collection[int]) -> frozenset[int]:
         return await self._read(lambda connection: texts.public_among(connection, season, fingerprints))

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
 from smtpguard.policy import Remember
-from smtpguard.remembered_mail import KnownList, MailQuestion, RememberedMail
+from smtpguard.remembered_mail import Glance, KnownList, MailQuestion, RememberedMail
 from smtpguard.store.worker import number_of, time_of
 
 # Mails of one mailbox that are looked at, the newest: thirty a day for a month. Each costs some 0.01 ms.
@@ -23,39 +23,42 @@ WRITTEN_AT_ONCE = 8_000
 _PERSON_OCTETS = 8
 _OWN, _CONSENT, _NO_FORWARD, _OF_LIST = 1, 2, 4, 8
 
-_MAIL = "week, time, mailbox, thread, authors, audience, topic, message, conversation, flags"
+_MAIL = "mailbox, time, thread, message, conversation, fingerprints, week, authors, audience, topic, flags"
+_PRIMARY = "mailbox, time, thread, message"
+_KEY = "mailbox = ? AND time = ? AND thread = ? AND message = ?"
 
 
-def mails(connection: sqlite3.Connection, question: MailQuestion) -> tuple[RememberedMail, ...]:
-    """What the mailboxes of `question` have, the newest first, at most EXAMINED_MAX of them."""
-    places = ", ".join("?" for _ in question.mailboxes)
-    columns = f"{_MAIL}, fingerprints" if question.texts else f"{_MAIL}, x'' AS fingerprints"
-    rows = connection.execute(
-        f"SELECT {columns} FROM mails WHERE mailbox IN ({places}) AND time >= ? "
-        f"ORDER BY time DESC LIMIT {EXAMINED_MAX}",
-        (*question.mailboxes, number_of(question.since)),
-    )
-    return tuple(map(_mail, rows))
+def glances(connection: sqlite3.Connection, question: MailQuestion) -> list[Glance]:
+    """What the mailboxes of `question` have, the newest of each first, at most EXAMINED_MAX in all."""
+    fingerprints = "fingerprints" if question.texts else "x''"
+    since = number_of(question.since)
+    cursor = connection.cursor()
+    cursor.row_factory = None
+    found: list[Glance] = []
+    for mailbox in question.mailboxes:
+        cursor.execute(
+            f"SELECT mailbox, time, thread, message, conversation, {fingerprints} FROM mails "
+            "WHERE mailbox = ? AND time >= ? ORDER BY time DESC LIMIT ?",
+            (mailbox, since, EXAMINED_MAX - len(found)),
+        )
+        found += map(Glance._make, cursor)
+        if len(found) >= EXAMINED_MAX:
+            break
+    return found
+
+
+def mails(connection: sqlite3.Connection, chosen: Iterable[Glance]) -> list[RememberedMail]:
+    """All that is kept of these mails, in their order; those that are gone by now are left out."""
+    found = (connection.execute(f"SELECT {_MAIL} FROM mails WHERE {_KEY}", each.key).fetchone() for each in chosen)
+    return [_mail(each) for each in found if each is not None]
 
 
 def add_mails(connection: sqlite3.Connection, remembered: Iterable[RememberedMail]) -> None:
-    """Write these rows."""
+    """Write these rows; one that is there already is left as it is."""
     connection.executemany(
-        f"INSERT INTO mails ({_MAIL}, fingerprints) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        f"INSERT OR IGNORE INTO mails ({_MAIL}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
-            (
-                each.week,
-                number_of(each.when),
-                each.mailbox,
-                each.thread,
-                b"".join(each.authors),
-                b"".join(each.audience),
-                each.subject,
-                each.message,
-                each.conversation,
-                _flags(each),
-                each.fingerprints,
-            )
+            (*each.glance, each.week, b"".join(each.authors), b"".join(each.audience), each.subject, _flags(each))
             for each in remembered
         ),
     )
@@ -106,7 +109,8 @@ def forget(
     """Delete at most `most` mails before `before` or of a week before `week`, as many texts of seasons before `season`,
     and as much of what `remember` does not keep any more; returns how many rows are gone or changed."""
     gone = connection.execute(
-        "DELETE FROM mails WHERE id IN (SELECT id FROM mails WHERE time < ? OR week < ? ORDER BY time LIMIT ?)",
+        f"DELETE FROM mails WHERE ({_PRIMARY}) IN "
+        f"(SELECT {_PRIMARY} FROM mails WHERE time < ? OR week < ? ORDER BY time LIMIT ?)",
         (number_of(before), week, most),
     ).rowcount
     gone += connection.execute(
@@ -115,13 +119,13 @@ def forget(
         (season, most),
     ).rowcount
     gone += connection.execute("DELETE FROM known_since WHERE season < ?", (season,)).rowcount
-    private = f"SELECT id FROM mails WHERE flags & {_OF_LIST} = 0"
+    private = f"SELECT {_PRIMARY} FROM mails WHERE flags & {_OF_LIST} = 0"
     if not remember.threads:
-        gone += connection.execute(f"DELETE FROM mails WHERE id IN ({private} LIMIT ?)", (most,)).rowcount
+        gone += connection.execute(f"DELETE FROM mails WHERE ({_PRIMARY}) IN ({private} LIMIT ?)", (most,)).rowcount
     elif not remember.texts:
+        worded = f"{private} AND length(fingerprints) > 0 LIMIT ?"
         gone += connection.execute(
-            f"UPDATE mails SET fingerprints = x'' WHERE id IN ({private} AND length(fingerprints) > 0 LIMIT ?)",
-            (most,),
+            f"UPDATE mails SET fingerprints = x'' WHERE ({_PRIMARY}) IN ({worded})", (most,)
         ).rowcount
     return gone
 

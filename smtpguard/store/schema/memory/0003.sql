@@ -1,21 +1,20 @@
 -- Private mail, and posts of closed lists: one row for each mailbox that has it, all under keys that lie elsewhere and are
 -- different for each mailbox (THREAT-MODEL T-11). Of several persons the marks lie behind each other.
 CREATE TABLE mails (
-    id           INTEGER NOT NULL PRIMARY KEY,
-    week         TEXT NOT NULL,
-    time         INTEGER NOT NULL,
     mailbox      BLOB NOT NULL,
+    time         INTEGER NOT NULL,
     thread       BLOB NOT NULL,
+    message      BLOB NOT NULL,
+    conversation BLOB NOT NULL,
+    fingerprints BLOB NOT NULL,
+    week         TEXT NOT NULL,
     authors      BLOB NOT NULL,
     audience     BLOB NOT NULL,
     topic        BLOB NOT NULL,
-    message      BLOB NOT NULL,
-    conversation BLOB NOT NULL,
     flags        INTEGER NOT NULL,   -- 1 own, 2 may be forwarded, 4 may not, 8 post of a closed list
-    fingerprints BLOB NOT NULL       -- last: SQLite reads a row from its beginning
-) STRICT;
+    PRIMARY KEY (mailbox, time, thread, message)
+) STRICT, WITHOUT ROWID;             -- a mailbox lies together: it is read as a whole
 
-CREATE INDEX mails_by_mailbox ON mails (mailbox, time);
 CREATE INDEX mails_by_time ON mails (time);
 
 -- Fingerprints of posts of lists that everybody may read, under one key for each quarter of a year.
