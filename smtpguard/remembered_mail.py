@@ -63,11 +63,13 @@ class RememberedMail:
 @dataclass(frozen=True, slots=True)
 class MailQuestion:
     """What is asked before a mail is judged: all that is kept in `mailboxes` since `since`, with fingerprints only if
-    there are `texts`. A mailbox has another mark in each week: the newest one first."""
+    there are `texts`. A mailbox has another mark in each week: the newest one first. With `messages`, marks of
+    Message-IDs, only these mails are asked for."""
 
     mailboxes: tuple[bytes, ...] = field(repr=False)
     since: datetime
     texts: bool = True
+    messages: tuple[bytes, ...] | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,12 +13,14 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
+from typing import TypeVar
 
 from smtpguard import maillog
 from smtpguard.key_ring import KeyRing
 from smtpguard.keys import KeyFolderError, season_of, week_of
 from smtpguard.mail.message import Message
-from smtpguard.marks import Marks, name_of_list
+from smtpguard.marks import MailboxMarks, Marks, name_of_list
 from smtpguard.policy import Policy
 from smtpguard.private_mail import MailToKeep, Parties
 from smtpguard.prose import ProseReader
@@ -33,6 +35,11 @@ BATCH_MAILS = 50
 # they last costs memory of mails, not mails.
 PENDING_MAX = 1000
 PENDING_CHARACTERS_MAX = 16 * 1024 * 1024
+
+# Up to this a mail is read where the others are served: it takes 0.3 ms.
+INLINE_CHARACTERS_MAX = 8 * 1024
+
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +60,10 @@ class MailToRemember:
         if self.parties is not None:
             return self.parties.recipients | {self.parties.author}
         return frozenset(map(name_of_list, self.closed))
+
+    def known_to(self, name: str) -> frozenset[str]:
+        """Who knows it, as far as `name` can see; of a list's readers nothing is known."""
+        return self.parties.known_to(name) if self.parties is not None else frozenset()
 
     @property
     def characters(self) -> int:
@@ -176,40 +187,55 @@ class Retention:
         rows: list[RememberedMail] = []
         public: dict[str, array[int]] = {}
         for kept in batch:
-            week, season = week_of(kept.when.date()), season_of(kept.when.date())
             if kept.mailboxes:
-                rows += await self._rows(kept, week, rows)
+                rows += await self._rows(kept, rows)
             else:
+                season = season_of(kept.when.date())
                 marks = (await self._public_ring.marks(season))[season]
-                made = await asyncio.to_thread(_public_text, kept.message, marks, self._reader)
+                made = await _done(kept, partial(_public_text, kept.message, marks, self._reader))
                 public.setdefault(season, array("q")).extend(made)
         await self._store.remember_texts(rows, public)
 
-    async def _rows(self, kept: MailToRemember, week: str, beside: Sequence[RememberedMail]) -> list[RememberedMail]:
+    async def _rows(self, kept: MailToRemember, beside: Sequence[RememberedMail]) -> list[RememberedMail]:
         """One row for each mailbox; `beside` are those of the same batch, which are not written yet."""
+        week = week_of(kept.when.date())
         ring = await self._ring.marks(week)
-        texts = bool(kept.closed) or kept.policy.remember.texts
-        mail = await asyncio.to_thread(
-            lambda: MailToKeep(
-                kept.message, kept.mail_id, kept.when, kept.writers, kept.policy, self._reader,
-                known=self._stock.of(kept.policy), foreign=kept.foreign, texts=texts,
-            )
-        )  # fmt: skip
+        mail = await _done(kept, partial(self._mail, kept))
         message_id = kept.message.message_id
         is_link = message_id is None or bool(kept.closed) or not await self._is_post(message_id, kept.when)
         rows = []
         for name in sorted(kept.mailboxes):
-            boxes = tuple(marks.mailbox(name).itself for marks in ring.values())
-            since = kept.when - self._mails_kept()
-            earlier = [*await self._store.glances(MailQuestion(boxes, since, texts=mail.brings))]
-            earlier += [each.glance for each in beside if each.mailbox in boxes]
-            audience = kept.parties.known_to(name) if kept.parties is not None else frozenset[str]()
-            rows.append(
-                await asyncio.to_thread(
-                    mail.for_mailbox, name, audience, week, ring, earlier, is_link=is_link, of_list=bool(kept.closed)
-                )
-            )
+            boxes = [ring[each].mailbox(name) for each in sorted(ring, reverse=True)]
+            mine = frozenset(each.itself for each in boxes)
+            earlier = [*await self._store.glances(self._question(kept, boxes, texts=mail.brings))]
+            earlier += [each.glance for each in beside if each.mailbox in mine]
+            row = partial(mail.for_mailbox, is_link=is_link, of_list=bool(kept.closed))
+            rows.append(await _done(kept, partial(row, name, kept.known_to(name), week, ring, earlier)))
         return rows
+
+    def _mail(self, kept: MailToRemember) -> MailToKeep:
+        return MailToKeep(
+            kept.message, kept.mail_id, kept.when, kept.writers, kept.policy, self._reader,
+            known=self._stock.of(kept.policy), foreign=kept.foreign,
+            texts=bool(kept.closed) or kept.policy.remember.texts,
+        )  # fmt: skip
+
+    def _question(self, kept: MailToRemember, boxes: Sequence[MailboxMarks], *, texts: bool) -> MailQuestion:
+        """What a mailbox has of this thread; all that it has, where words that came with it may be there already."""
+        since = kept.when - self._mails_kept()
+        mailboxes = tuple(each.itself for each in boxes)
+        if texts:
+            return MailQuestion(mailboxes, since)
+        ids = kept.message.references + ((kept.message.message_id,) if kept.message.message_id else ())
+        return MailQuestion(mailboxes, since, False, tuple(box.message(each) for box in boxes for each in ids))
+
+
+async def _done(kept: MailToRemember, work: Callable[[], Value]) -> Value:
+    """What `work` gives, of a large mail in a thread: handing over costs more than reading a letter."""
+    if kept.characters > INLINE_CHARACTERS_MAX:
+        return await asyncio.to_thread(work)
+    await asyncio.sleep(0)
+    return work()
 
 
 def _public_text(message: Message, marks: Marks, reader: ProseReader) -> array[int]:

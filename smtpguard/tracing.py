@@ -187,11 +187,12 @@ class Tracing:
     def _samples(self) -> Mapping[int, frozenset[bytes]]:
         """Of each passage that may be a list post some shingles, evenly spread; passages with too little prose have
         none."""
-        starts = (*self._prose.starts, len(self._prose.words))
+        numbers = [n for n, each in enumerate(self._message.passages) if each.voice in self._may_be_public]
         found: dict[int, frozenset[bytes]] = {}
-        for number, passage in enumerate(self._message.passages):
-            if passage.voice not in self._may_be_public or len(found) >= PUBLIC_PASSAGES_MAX:
-                continue
+        if not numbers:
+            return found
+        starts = (*self._prose.starts, len(self._prose.words))
+        for number in numbers[:PUBLIC_PASSAGES_MAX]:
             marks = self._prose.marks[starts[number] : starts[number + 1]]
             places = list(compress(range(starts[number], starts[number + 1]), marks))
             if places:

@@ -31,15 +31,17 @@ _KEY = "mailbox = ? AND time = ? AND thread = ? AND message = ?"
 def glances(connection: sqlite3.Connection, question: MailQuestion) -> list[Glance]:
     """What the mailboxes of `question` have, the newest of each first, at most EXAMINED_MAX in all."""
     fingerprints = "fingerprints" if question.texts else "x''"
-    since = number_of(question.since)
+    some = question.messages
+    among = "" if some is None else f"AND message IN ({', '.join('?' for _ in some)})"
+    index = "" if some is None else "INDEXED BY mails_by_message"
     cursor = connection.cursor()
     cursor.row_factory = None
     found: list[Glance] = []
-    for mailbox in question.mailboxes:
+    for mailbox in question.mailboxes if some is None or some else ():
         cursor.execute(
-            f"SELECT mailbox, time, thread, message, conversation, {fingerprints} FROM mails "
-            "WHERE mailbox = ? AND time >= ? ORDER BY time DESC LIMIT ?",
-            (mailbox, since, EXAMINED_MAX - len(found)),
+            f"SELECT mailbox, time, thread, message, conversation, {fingerprints} FROM mails {index} "
+            f"WHERE mailbox = ? AND time >= ? {among} ORDER BY time DESC LIMIT ?",
+            (mailbox, number_of(question.since), *(some or ()), EXAMINED_MAX - len(found)),
         )
         found += map(Glance._make, cursor)
         if len(found) >= EXAMINED_MAX:

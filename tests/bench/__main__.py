@@ -29,6 +29,7 @@ def _proxies(keeper: Keeper, folder: Path, upstream: int, wanted: set[str], *, o
     if own:
         for loop in systems.LOOPS:
             builders[f"on-{loop}"] = partial(systems.guard_on, keeper, folder, upstream, loop)
+            builders[f"all-{loop}"] = partial(systems.guard_on, keeper, folder, upstream, loop, "all")
     builders["postfix-inline"] = lambda: systems.postfix(keeper, folder, upstream, queue=False)
     if not own:
         builders["postfix-queue"] = lambda: systems.postfix(keeper, folder, upstream, queue=True)

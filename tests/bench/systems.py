@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib.util
 import json
 import os
@@ -10,6 +11,7 @@ import socket
 import subprocess
 from pathlib import Path
 
+from tests.bench.memory import fill
 from tests.bench.processes import START, System, python, start
 from tests.e2e.stack.keeper import Keeper
 from tests.e2e.stack.ports import HOST, answers, free_ports, wait_until
@@ -28,6 +30,8 @@ NAMES = {
     "off-uvloop": "smtpguard off, uvloop",
     "on-asyncio": "smtpguard on, asyncio",
     "on-uvloop": "smtpguard on, uvloop",
+    "all-asyncio": "smtpguard on, remember all, asyncio",
+    "all-uvloop": "smtpguard on, remember all, uvloop",
     "postfix-inline": "Postfix in-line",
     "postfix-queue": "Postfix with queue",
     "haraka": "Haraka",
@@ -110,8 +114,9 @@ def guard_off(keeper: Keeper, folder: Path, upstream: int, loop: str) -> System:
     return _guard(keeper, folder, NAMES[f"off-{loop}"], port, loop, options)
 
 
-def guard_on(keeper: Keeper, folder: Path, upstream: int, loop: str) -> System:
-    """Four lists, an outbox, and clients that must log in: each mail is read and judged."""
+def guard_on(keeper: Keeper, folder: Path, upstream: int, loop: str, remember: str = "lists") -> System:
+    """Four lists, an outbox, and clients that must log in: each mail is read and judged. With `remember` "all" there is
+    a memory of a million fingerprints of private mail."""
     port, answers_port = free_ports(2)
     home = folder / f"on-{port}"
     (home / "lists").mkdir(parents=True)
@@ -128,10 +133,15 @@ def guard_on(keeper: Keeper, folder: Path, upstream: int, loop: str) -> System:
         "upstream": {"server": server, "tls": "none"},
         "outbox": {"server": server, "tls": "none", "login": "xclient", "user": "mailcheck", "release": "outbox"},
         "state_dir": str(home / "state"),
+        "remember": remember,
+        "members_informed": "2026-01-01",
     }
+    if remember == "all":
+        asyncio.run(fill(home / "state"))
     (home / "smtpguard.yaml").write_text(json.dumps(settings))  # JSON is YAML
     options = ["--config", str(home / "smtpguard.yaml")]
-    return _guard(keeper, folder, NAMES[f"on-{loop}"], port, loop, options, login=True)
+    name = NAMES[f"{'all' if remember == 'all' else 'on'}-{loop}"]
+    return _guard(keeper, folder, name, port, loop, options, login=True)
 
 
 def _guard(

@@ -16,6 +16,7 @@ CREATE TABLE mails (
 ) STRICT, WITHOUT ROWID;             -- a mailbox lies together: it is read as a whole
 
 CREATE INDEX mails_by_time ON mails (time);
+CREATE INDEX mails_by_message ON mails (mailbox, message);
 
 -- Fingerprints of posts of lists that everybody may read, under one key for each quarter of a year.
 CREATE TABLE public_texts (
