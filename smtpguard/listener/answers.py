@@ -15,7 +15,7 @@ from typing import ClassVar
 
 from smtpguard import maillog, replies
 from smtpguard.listener import MailFlow
-from smtpguard.listener.connection import ClientConnection
+from smtpguard.listener.handover import HandoverConnection
 from smtpguard.listener.options import ListenerOptions
 from smtpguard.listener.roll import Roll
 from smtpguard.mail.address import Address
@@ -37,62 +37,23 @@ class Sort(Enum):
     LETTER = "letter"
 
 
-class AnswersConnection(ClientConnection):
+class AnswersConnection(HandoverConnection):
     """The mail server as our client, over SMTP."""
 
     def __init__(self, options: ListenerOptions, flow: MailFlow, roll: Roll, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(options, roll, loop)
         self._flow = flow
-        self._greeted = False
-        self._reverse_path: Path | None = None
         self._recipients: list[tuple[Sort, Path]] = []
 
-    @property
-    def in_transaction(self) -> bool:
-        """True between MAIL and the reply to its content."""
-        return self._reverse_path is not None
-
-    async def greet(self) -> bool:
-        """Only those named in `trust` are let in."""
-        if not self.client.comes_from(self.options.trust):
-            self.say(replies.STRANGER)
-            return False
-        self.say(Reply.of(220, f"{self.options.hostname} ESMTP smtpguard"))
-        return True
-
-    def counted_as(self) -> str | None:
-        """The mail server may open as many connections as it likes; strangers are counted until they are gone."""
-        return None if self.client.comes_from(self.options.trust) else super().counted_as()
-
-    def forget(self) -> None:
-        """Nothing said so far counts."""
-        self._greeted = False
-        self._end_transaction()
-
-    def _end_transaction(self) -> None:
-        self._reverse_path = None
+    def end_transaction(self) -> None:
+        """Back to before MAIL."""
+        super().end_transaction()
         self._recipients = []
 
-    async def smtp_EHLO(self, arg: str) -> None:
-        """What this door can do."""
-        if not arg:
-            self.refuse(replies.BAD_ARGUMENT)
-            return
-        self._end_transaction()
-        self._greeted = True
-        lines = ["PIPELINING", f"SIZE {self.options.message_size}", "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES"]
-        if self.offers_tls:
-            lines.append("STARTTLS")
-        self.say(Reply.of(250, self.options.hostname, *lines))
-
-    async def smtp_HELO(self, arg: str) -> None:
-        """Without extensions."""
-        if not arg:
-            self.refuse(replies.BAD_ARGUMENT)
-            return
-        self._end_transaction()
-        self._greeted = True
-        self.say(Reply.of(250, self.options.hostname))
+    def extensions(self) -> list[str]:
+        """What the EHLO answer offers."""
+        pipelining, *others = super().extensions()
+        return [pipelining, f"SIZE {self.options.message_size}", *others]
 
     async def smtp_MAIL(self, arg: str) -> None:
         """Anybody may be the sender; who may decide is the flow's business."""
@@ -142,14 +103,6 @@ class AnswersConnection(ClientConnection):
         """SMTP has one reply for all recipients, which cannot speak for an answer and a letter, or for two codes."""
         return all(_matter(each, other) == _matter(sort, path) for each, other in self._recipients)
 
-    async def smtp_RSET(self, arg: str) -> None:
-        """Back to before MAIL."""
-        if arg:
-            self.refuse(replies.BAD_ARGUMENT)
-            return
-        self._end_transaction()
-        self.say(replies.OK)
-
     async def smtp_DATA(self, arg: str) -> None:
         """Take the content and give it to the flow, once for each sort of recipient."""
         if self.refuse_early_octets():
@@ -171,7 +124,7 @@ class AnswersConnection(ClientConnection):
                 # A task of its own: a client that vanishes now must not cut short what has been begun.
                 task = self._roll.run(self._deliver(reverse_path, recipients, content))
                 self.say_for(await asyncio.shield(task))
-            self._end_transaction()
+            self.end_transaction()
             if content is replies.CONTENT_BAD_OCTETS:
                 self.hang_up(linger=True)
 
