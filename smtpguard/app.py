@@ -28,6 +28,7 @@ from smtpguard.guard import Guard, Statutes
 from smtpguard.holding import Holding, HoldTimes
 from smtpguard.housekeeping import SWEEP_SECONDS, Housekeeping
 from smtpguard.keys import KeyFolder
+from smtpguard.learning import Learning
 from smtpguard.listener.server import Server, keep_tracebacks_out
 from smtpguard.notices.compose import Site
 from smtpguard.origins import Origins
@@ -94,7 +95,7 @@ class Keeper:
         first_contact = settings.contact
         self._claims = Claims(store, lambda: longest_release(self.settings.timeouts))
         self.corrections = Corrections(store, safe, self._claims, self.correspondence, site, self._remembers)
-        self.past = self._past(memory, policy)
+        self.past, self.learning = self._past(memory, policy)
         self.counting = Counting(memory, KeyFolder(settings.key_folder, "counted"), secrets.token_bytes)
         self.letters = FileLetters(self.correspondence, settings.state_dir, site)
         self.holding = Holding(
@@ -141,7 +142,8 @@ class Keeper:
     def _remembers(self) -> bool:
         return self.settings.remember != "none"
 
-    def _past(self, memory: SQLiteMemory, policy: Callable[[], Policy]) -> Past:
+    def _past(self, memory: SQLiteMemory, policy: Callable[[], Policy]) -> tuple[Past, Learning]:
+        """The two memories for the flow, and what taps teach one of them."""
         folder = self.settings.key_folder
         recollection = Recollection(
             memory,
@@ -160,7 +162,7 @@ class Keeper:
             mails_kept=lambda: self.settings.memory.private,
             posts_kept=lambda: self.settings.memory.posts,
         )
-        return Past(recollection, origins, policy)
+        return Past(recollection, origins, policy), Learning(policy, origins)
 
     def guard(self, statutes: Callable[[], Statutes]) -> Guard:
         """The guard that judges by `statutes`."""
@@ -213,7 +215,7 @@ class Application:
         listened at.
         """
         settings = self._settings
-        guard = Guard(lambda: self._statutes)
+        guard, learning = Guard(lambda: self._statutes), Learning(lambda: self._statutes.policy)
         if self._charge.can_hold:
             self._lock = lock_state(settings.state_dir)
             database, lock = settings.state_dir / "holds.sqlite3", settings.state_dir / LOCK
@@ -224,10 +226,11 @@ class Application:
             )
             await keeper.housekeeping.start()
             self._sweeps = asyncio.create_task(keeper.housekeeping.run())
-            guard = keeper.guard(lambda: self._statutes)
+            guard, learning = keeper.guard(lambda: self._statutes), keeper.learning
         keep_tracebacks_out(asyncio.get_running_loop())
         opened = doors(settings, self._certificates)
-        self._server = Server(guard, opened, shutdown=settings.timeouts.shutdown.total_seconds())
+        shutdown = settings.timeouts.shutdown.total_seconds()
+        self._server = Server(guard, opened, shutdown=shutdown, copies=learning)
         await self._server.start()
         self.ports = tuple(self._server.ports)
         _warn_of_open_doors(settings)

@@ -9,7 +9,14 @@ from pathlib import Path
 from smtpguard import maillog
 from smtpguard.certificates import Certificates
 from smtpguard.config.named_files import read_password
-from smtpguard.config.sections import AnswersListener, FilterListener, Listener, Timeouts, UpstreamSettings
+from smtpguard.config.sections import (
+    AnswersListener,
+    FilterListener,
+    Listener,
+    TapListener,
+    Timeouts,
+    UpstreamSettings,
+)
 from smtpguard.config.sections import Server as ServerSettings
 from smtpguard.config.settings import Settings, SettingsError
 from smtpguard.config.sources import FileError
@@ -124,6 +131,14 @@ def _unbounded(listener: Listener, settings: Settings, certificates: Certificate
     )
     if isinstance(listener, AnswersListener):
         return replace(shared, protocol=Protocol(listener.protocol), trust=listener.trust)
+    if isinstance(listener, TapListener):
+        return replace(
+            shared,
+            kind=Kind.TAP,
+            protocol=Protocol(listener.protocol),
+            trust=listener.trust,
+            list_server=listener.list_server,
+        )
     if isinstance(listener, FilterListener):
         behind = target(_behind(listener, settings), settings.timeouts, certificates)
         if behind.client_address == "xclient":

@@ -58,6 +58,11 @@ def deferred(mail_id: str, why: str, reply: Reply | None = None) -> None:
     _event("deferred", mail_id, level=logging.WARNING, why=why, upstream=_words(reply))
 
 
+def copy_taken(mail_id: str, octets: int) -> None:
+    """A copy came in by the tap; whether it was learnt would tell desk mail from other mail, so it is not said."""
+    _event("copy-taken", mail_id, size=octets)
+
+
 def answered(mail_id: str, effect: str) -> None:
     """An answer came in; `effect` is done, later, unknown, help, gone or ignored."""
     _event("answered", mail_id, effect=effect)

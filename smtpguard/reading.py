@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Callable
+from typing import TypeVar
 
 from smtpguard.accounts import Directory
 from smtpguard.answers.token import LABEL, Token, find_tokens
@@ -38,6 +40,8 @@ REFERENCE_CHARACTERS_MAX = 33
 _NUMBERED = re.compile(rb"&#[0-9xX]")
 _PLAIN = re.compile("[a-z0-9]+")
 
+Result = TypeVar("Result")
+
 
 class Reading:
     """Reads the mails of all sessions of one process, within bounds of time and memory for all of them together."""
@@ -68,6 +72,14 @@ class Reading:
             null_sender=envelope.reverse_path.is_null,
         )
         return submission, codes
+
+    async def in_turn(self, size: int, work: Callable[[], Result]) -> Result:
+        """Do `work`, which reads a mail of `size` octets to its end, wherever there is room for it. Raises what it
+        raises."""
+        if size <= INLINE_OCTETS_MAX:
+            return work()
+        async with self._large if size > LARGE_OCTETS_MIN else self._medium:
+            return await asyncio.to_thread(work)
 
     async def _look_into(self, content: Content, signs: NoticeSigns) -> tuple[Message, tuple[Token, ...]]:
         """The message, and what looks like a code in it, wherever there is room to read it."""

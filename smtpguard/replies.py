@@ -51,6 +51,7 @@ TLS_TWICE = Reply.of(503, "5.5.1 TLS is already active")
 TLS_TOO_LATE = Reply.of(503, "5.5.1 STARTTLS comes before AUTH and MAIL")  # the mail server cannot forget a login
 NO_TLS_HERE = Reply.of(502, "5.5.1 STARTTLS is not offered")
 STRANGER = Reply.of(554, "5.7.1 This door is not open to you")  # `trust` of the answers and filter doors
+STRANGER_PUT_OFF = Reply.of(421, "4.7.1 This door is not open to you")  # `trust` of the tap: no copy may bounce (T-17)
 
 # ---------------------------------------------------------------- content
 CONTENT_BAD_OCTETS = Reply.of(550, "5.5.2 Bare CR, bare LF or NUL in the message")  # SMTP smuggling; we close
@@ -58,6 +59,8 @@ CONTENT_TOO_LARGE = Reply.of(552, "5.3.4 Message too large")
 STORAGE_FULL = Reply.of(452, "4.3.1 Insufficient system storage")  # the temporary file could not be written
 MAIL_LOOP = Reply.of(554, "5.4.6 Too many hops, this message goes round in a loop")  # RFC 5321, 6.3; RFC 3463, 3.5
 GUARD_NOT_ALONE = Reply.of(550, "5.7.1 Not sent: mail to the mail check must go to it alone")  # 90-16, T-26
+
+COPY_LATER = Reply.of(451, "4.3.0 This copy cannot be remembered now, try again later")  # store or keys; the tap only
 
 # ---------------------------------------------------------------- endings
 UPSTREAM_AWAY = Reply.of(421, "4.3.2 The mail server is not available, try again later")  # no greeting of its own
@@ -69,3 +72,8 @@ IDLE = Reply.of(421, "4.4.2 Timeout, closing the connection")  # RFC 5321, 4.5.3
 SHUTTING_DOWN = Reply.of(421, "4.3.2 Shutting down")  # SIGTERM: open transactions finish, new ones do not begin
 TOO_MANY_CONNECTIONS = Reply.of(421, "4.3.2 Too many connections, try again later")
 TOO_MANY_FROM_ADDRESS = Reply.of(421, "4.7.0 Too many connections from your address, try again later")
+
+
+def put_off(refusal: Reply) -> Reply:
+    """`refusal`, a 5xx of ours, as the 4xx of a door where nothing is refused for good (T-17)."""
+    return Reply.of(451, *(f"4{each[1:]}" for each in refusal.lines))

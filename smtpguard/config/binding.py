@@ -161,7 +161,7 @@ def _choice(document: Document, error: ErrorDetails, steps: Steps) -> tuple[Mark
         allowed, place = _EXPECTED.findall(str(context.get("expected", ""))), place_of(steps)
     else:
         allowed, steps = _EXPECTED.findall(str(context.get("expected_tags", ""))), (*steps, "kind")
-        allowed, place = allowed or ["submission", "filter", "answers"], place_of(steps)
+        allowed, place = allowed or ["submission", "filter", "answers", "tap"], place_of(steps)
     written = document.value(steps)
     if error["type"] == "union_tag_not_found":
         return document.mark(steps), f'"kind" is missing. Write one of: {", ".join(allowed)}.'

@@ -18,6 +18,5 @@ _LATER: Mapping[str, str] = {
 LATER_KEYS: Mapping[str, frozenset[str]] = {place: frozenset(keys.split()) for place, keys in _LATER.items()}
 
 LATER_VALUES: Mapping[str, frozenset[str]] = {
-    "listeners.kind": frozenset({"tap"}),
     "store.kind": frozenset({"postgresql"}),
 }

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from smtpguard.config.line_files import Folded, LineFile, LineKind
 from smtpguard.config.problems import Problem, Severity, printable, quoted_value
-from smtpguard.config.reader import Document
+from smtpguard.config.reader import Document, Sequence, Table, Value
 from smtpguard.config.settings import Settings
 
 # What is on the roster and something else as well is told so often; the others are found the same way.
@@ -40,14 +40,34 @@ class PrivateMail:
         """Whoever remembers private mail tells its writers before."""
         source, mark, said = self.document.source, self.document.mark, self.site.members_informed
         root = self.document.root
+        taps = self._taps()
         if said is not None and said > self.today:
             text = 'this day is still to come. Until members know, "remember" says lists; then write the day on which'
             yield source.problem(mark(("members_informed",)), f"{text} they were told.")
+        elif taps and _written(root, "remember") in (None, "none", "lists"):
+            text = f'a tap teaches private mail, and with "remember: {self.site.remember}" none is remembered.'
+            if said is None:
+                text += f' Members have to know before. Send them this: "{letter(self.site, taps=True)}" Then write'
+                text += (
+                    ' "members_informed: " and the day on which you did so, like 2026-12-31, and "remember: threads"'
+                )
+                text += ' (for "remember: all" write that first: there is more to say then).'
+            else:
+                text += ' Write "remember: threads" or "remember: all".'
+            text += " Or delete this listener."
+            yield replace(source.problem(mark(("listeners", taps[0], "kind")), ""), text=printable(text))
         elif said is None and self.site.remember in ("threads", "all") and root and "members_informed" not in root:
-            text = f'members have to know before private mail is remembered. Send them this: "{letter(self.site)}" Then'
-            text += ' write "members_informed: " and the day on which you did so, like 2026-12-31.'
+            words = letter(self.site, taps=bool(taps))
+            text = f'members have to know before private mail is remembered. Send them this: "{words}"'
+            text += ' Then write "members_informed: " and the day on which you did so, like 2026-12-31.'
             # As a whole, however long: somebody is going to copy it.
             yield replace(source.problem(mark(("remember",)), ""), text=printable(text))
+
+    def _taps(self) -> list[int]:
+        """Which listeners of the file are taps. Not those of the running guard: what the file says next is judged."""
+        listeners = _written(self.document.root, "listeners")
+        entries = enumerate(listeners) if isinstance(listeners, Sequence) else ()
+        return [number for number, each in entries if _written(each, "kind") == "tap"]
 
     def _files(self) -> Iterator[Problem]:
         """A file that is named and not there yet, though `check` finds nothing wrong with others: it is told there."""
@@ -76,17 +96,25 @@ class PrivateMail:
             yield roster.problem(each, f"this is {others[each]}, and no member. Delete it here.", Severity.WARNING)
 
 
-def letter(site: Settings) -> str:
-    """What members are told before private mail is remembered; `site` says what is, and for how long."""
+def _written(table: Value | None, name: str) -> Value | None:
+    """What stands at `name` in the file."""
+    key = table.key(name) if isinstance(table, Table) else None
+    return table[key] if isinstance(table, Table) and key is not None else None
+
+
+def letter(site: Settings, *, taps: bool = False) -> str:
+    """What members are told before private mail is remembered; `site` says what is, and for how long. `taps`: copies of
+    mail that comes in from elsewhere are remembered, too.
+    """
     if site.remember == "all":
         kept = "who wrote to whom and with which words, and which answer belongs to which mail. No text is kept, but"
         kept += " whoever took the mail server with its keys could rebuild much of it"
     else:
         kept = "who wrote to whom, and which answer belongs to which mail. Nothing of the words is kept"
-    text = "From now on our mail check keeps marks of the private mail that passes it, for"
-    text += (
-        f" {_in_days(site.memory.private)} and up to a week more: {kept}. When something of a private mail is about to"
-    )
+    text = "From now on our mail check keeps marks of the private mail that passes it,"
+    text += " and of what comes in for you from elsewhere," if taps else ""
+    text += f" for {_in_days(site.memory.private)} and up to a week more: {kept}."
+    text += " When something of a private mail is about to"
     text += " go to a list or to others, the mail check asks the one who sends it. Nobody else is told, and nobody is"
     text += " reported."
     if site.desks:

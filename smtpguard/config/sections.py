@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from ipaddress import IPv4Network
+from ipaddress import IPv4Network, IPv6Network
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
@@ -134,7 +134,31 @@ class AnswersListener(Section):
     trust: Annotated[tuple[Network, ...], BeforeValidator(one_or_many)] = (IPv4Network("127.0.0.1/32"),)
 
 
-Listener = Annotated[SubmissionListener | FilterListener | AnswersListener, Field(discriminator="kind")]
+class TapListener(Section):
+    """A door for copies of mail that comes in and of list posts: remembered, never relayed."""
+
+    kind: Literal["tap"]
+    listen: HostPort
+    protocol: Literal["smtp", "lmtp"] = "smtp"
+    tls: TlsMode = "none"
+    trust: Annotated[OwnNetworks, Field(min_length=1)] = (IPv4Network("127.0.0.1/32"),)
+    list_server: OwnNetworks = ()
+
+    @model_validator(mode="after")
+    def _lets_the_list_server_in(self) -> TapListener:
+        for number, each in enumerate(self.list_server):
+            if not any(_lies_in(each, other) for other in self.trust):
+                raise mistake('the list server cannot connect here: "trust" does not name it.', "list_server", number)
+        return self
+
+
+def _lies_in(inner: Network, outer: Network) -> bool:
+    if isinstance(inner, IPv4Network):
+        return isinstance(outer, IPv4Network) and inner.subnet_of(outer)
+    return isinstance(outer, IPv6Network) and inner.subnet_of(outer)
+
+
+Listener = Annotated[SubmissionListener | FilterListener | AnswersListener | TapListener, Field(discriminator="kind")]
 
 
 class TlsSettings(Section):

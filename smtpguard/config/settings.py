@@ -29,6 +29,7 @@ from smtpguard.config.sections import (
     Section,
     StoreSettings,
     SubmissionListener,
+    TapListener,
     Timeouts,
     TlsMode,
     TlsSettings,
@@ -212,7 +213,7 @@ class Settings(Section):
     def missing_to_serve(self) -> list[str]:
         """What must be there before mail can be relayed, each a sentence; empty if nothing is missing."""
         missing = []
-        senders = [each for each in self.listeners if not isinstance(each, AnswersListener)]
+        senders = [each for each in self.listeners if not isinstance(each, AnswersListener | TapListener)]
         if not senders:
             text = '"listeners" has no entry of kind submission or filter: nobody could send (or use --listen).'
             missing.append(text)
@@ -223,6 +224,9 @@ class Settings(Section):
             missing.append('"tls" is missing: a listener with starttls or implicit needs a certificate and a key_file.')
         if any(isinstance(each, AnswersListener) for each in self.listeners) and self.address is None:
             missing.append('"address" is missing: a listener of kind answers takes mail for its domain.')
+        if any(isinstance(each, TapListener) for each in self.listeners) and self.missing_to_hold():
+            text = "a listener of kind tap teaches a guard that holds mail, and something is missing for that:"
+            missing.append(f'{text} "address", "contact" or "outbox".')
         return missing
 
     def missing_to_hold(self) -> list[str]:
@@ -304,6 +308,7 @@ MODELS: dict[str, type[Section]] = {
     "listeners.submission": SubmissionListener,
     "listeners.filter": FilterListener,
     "listeners.answers": AnswersListener,
+    "listeners.tap": TapListener,
     "tls": TlsSettings,
     "upstream": UpstreamSettings,
     "outbox": OutboxSettings,

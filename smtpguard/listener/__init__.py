@@ -6,6 +6,7 @@ from typing import Protocol
 
 from smtpguard.mail.address import Address
 from smtpguard.mail.arrival import Arrival
+from smtpguard.mail.envelope import Envelope
 from smtpguard.mail.reply import Reply
 from smtpguard.upstream import Arriving, Upstream
 
@@ -45,3 +46,13 @@ class MailFlow(Protocol):
 
         All recipients of one Arrival are of one sort; the door splits a mixed one.
         """
+
+
+class CopyFlow(Protocol):
+    """What a tap asks. Neither raises, and no reply is a 5xx."""
+
+    def is_unread(self, envelope: Envelope) -> bool:
+        """True for a copy of which not even the header is looked at: its content is thrown away while it comes in."""
+
+    async def learn(self, arrival: Arrival, *, by_list_server: bool) -> Reply:
+        """A copy that the mail server or, `by_list_server`, the list manager handed on: the reply to its content."""

@@ -39,10 +39,11 @@ class Kind(Enum):
     SUBMISSION = "submission"
     FILTER = "filter"
     ANSWERS = "answers"
+    TAP = "tap"
 
 
 class Protocol(Enum):
-    """What is spoken on the answers door: SMTP (RFC 5321) or LMTP (RFC 2033)."""
+    """What is spoken on an answers door or a tap: SMTP (RFC 5321) or LMTP (RFC 2033)."""
 
     SMTP = "smtp"
     LMTP = "lmtp"
@@ -70,9 +71,10 @@ class ListenerOptions:
 
     `port` 0 takes a free one. `target` is the mail server behind a submission or filter door; `context` is needed with
     TLS; `spool` is the folder of temporary files, None for the system's own place; `trust` are the networks that an
-    answers or filter door lets in; `trusted_networks` may send by a submission door without a login (90-06);
+    answers or filter door or a tap lets in, and `list_server` those from which a tap takes list posts as public;
+    `trusted_networks` may send by a submission door without a login (90-06);
     `received_by` is the front whose Received field names the account, None where it says so by XCLIENT; `hostname` is
-    the name that an answers door greets with (the others greet as their mail server does);
+    the name that an answers door or a tap greets with (the others greet as their mail server does);
     `proxy_protocol` are the networks of balancers, whose connections begin with a PROXY header.
     `connections` and `connections_per_address` are counted over all doors. With `reuse_port` several processes of one
     user may listen at the same address (SO_REUSEPORT); the kernel deals clients out among them.
@@ -103,9 +105,10 @@ class ListenerOptions:
     reuse_port: bool = False
     trusted_networks: tuple[Network, ...] = ()
     received_by: str | None = None
+    list_server: tuple[Network, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.kind is not Kind.ANSWERS and self.target is None:
+        if self.kind not in (Kind.ANSWERS, Kind.TAP) and self.target is None:
             raise ValueError("a door for sending needs a mail server behind it")
         if self.tls is not Tls.NONE and self.context is None:
             raise ValueError("TLS needs a certificate")

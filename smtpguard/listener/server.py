@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from smtpguard import maillog
-from smtpguard.listener import MailFlow
+from smtpguard.listener import CopyFlow, MailFlow
 from smtpguard.listener.answers import AnswersConnection, LmtpAnswersConnection
 from smtpguard.listener.connection import ClientConnection
 from smtpguard.listener.entrance import Entrance
@@ -18,6 +18,7 @@ from smtpguard.listener.filter import FilterConnection
 from smtpguard.listener.options import Kind, ListenerOptions, Protocol, Tls
 from smtpguard.listener.roll import Roll
 from smtpguard.listener.submission import SubmissionConnection
+from smtpguard.listener.tap import LmtpTapConnection, TapConnection
 
 # `timeouts.shutdown`: how long open transactions may take to finish.
 SHUTDOWN_SECONDS = 30.0
@@ -28,11 +29,20 @@ _MINIMUM = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 
 
 class Server:
-    """All doors of one process; `shutdown` in seconds. `ports` are those bound, in the order of `doors`."""
+    """All doors of one process; `shutdown` in seconds. `ports` are those bound, in the order of `doors`. `copies` is
+    asked by taps, and by nobody else."""
 
-    def __init__(self, flow: MailFlow, doors: Sequence[ListenerOptions], *, shutdown: float = SHUTDOWN_SECONDS) -> None:
+    def __init__(
+        self,
+        flow: MailFlow,
+        doors: Sequence[ListenerOptions],
+        *,
+        shutdown: float = SHUTDOWN_SECONDS,
+        copies: CopyFlow | None = None,
+    ) -> None:
         self.ports: list[int] = []
         self._flow = flow
+        self._copies = copies
         self._doors = tuple(doors)
         self._shutdown = shutdown
         self._roll = Roll()
@@ -105,6 +115,10 @@ class Server:
             return SubmissionConnection(options, flow, roll, loop)
         if options.kind is Kind.FILTER:
             return FilterConnection(options, flow, roll, loop)
+        if options.kind is Kind.TAP:
+            assert self._copies is not None  # noqa: S101 - whoever opens a tap says who is asked
+            tap = LmtpTapConnection if options.protocol is Protocol.LMTP else TapConnection
+            return tap(options, self._copies, roll, loop)
         if options.protocol is Protocol.LMTP:
             return LmtpAnswersConnection(options, flow, roll, loop)
         return AnswersConnection(options, flow, roll, loop)

@@ -124,7 +124,7 @@ def test_mistakes_of_one_word_are_marked(name: str) -> None:
         ("site", "limits: {message_size: 25MB}"),
         ("site", "desks: [commission]"),
         ("site", "crosspost_pairs: [[one, two, three]]"),
-        ("site", "listeners: [{kind: tap, listen: '127.0.0.1:1'}]"),
+        ("site", "listeners: [{kind: web, listen: '127.0.0.1:1'}]"),
         ("site", "aliases: []"),
         ("list", "call: 0301234567"),
         ("list", "exceptions: [{until: 6.12.2026, crosspost_with: [x], reason: y}]"),

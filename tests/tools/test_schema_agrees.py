@@ -27,6 +27,7 @@ BESIDE = {
     "listeners.submission": {"kind": "submission", "listen": '"a:1"'},
     "listeners.filter": {"kind": "filter", "listen": '"a:1"', "received_by": "a.example"},
     "listeners.answers": {"kind": "answers", "listen": '"a:1"'},
+    "listeners.tap": {"kind": "tap", "listen": '"a:1"'},
     "tls": {"certificate": "a", "key_file": "b"},
     "upstream": {"server": '"a:1"'},
     "outbox": {"server": '"127.0.0.1:1"', "user": "u"},
