@@ -94,7 +94,6 @@ class Learning:
             return replies.COPY_LATER
         except Exception as error:  # a bug: the same copy would meet it again and again
             maillog.fault("a copy could not be learnt", error, arrival.id)
-        maillog.copy_taken(arrival.id, arrival.content.size)
         return replies.TAKEN
 
     async def _learn(self, arrival: Arrival, by_list_server: bool) -> None:

@@ -58,9 +58,9 @@ def deferred(mail_id: str, why: str, reply: Reply | None = None) -> None:
     _event("deferred", mail_id, level=logging.WARNING, why=why, upstream=_words(reply))
 
 
-def copy_taken(mail_id: str, octets: int) -> None:
-    """A copy came in by the tap; whether it was learnt would tell desk mail from other mail, so it is not said."""
-    _event("copy-taken", mail_id, size=octets)
+def copy_taken(mail_id: str) -> None:
+    """A copy came in by a tap. Whether it was learnt is not said: that would tell private mail from other mail."""
+    _event("copy-taken", mail_id)
 
 
 def answered(mail_id: str, effect: str) -> None:

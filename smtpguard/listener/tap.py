@@ -91,12 +91,16 @@ class TapConnection(HandoverConnection):
             content = await self.receive_content(octets_max)
             if content is None:
                 return
+            mail_id = secrets.token_hex(6)
             if isinstance(content, Reply):
-                self.say_for(len(recipients), self._without_content(content, octets_max))
+                said = self._without_content(content, octets_max)
             else:
                 # A task of its own: a client that vanishes now must not cut short what has been begun.
-                task = self._roll.run(self._learn(envelope, content))
-                self.say_for(len(recipients), await asyncio.shield(task))
+                task = self._roll.run(self._learn(mail_id, envelope, content))
+                said = await asyncio.shield(task)
+            if said.ok:
+                maillog.copy_taken(mail_id)
+            self.say_for(len(recipients), said)
             self.end_transaction()
             if content is replies.CONTENT_BAD_OCTETS:
                 self.hang_up(linger=True)
@@ -110,9 +114,9 @@ class TapConnection(HandoverConnection):
             self._roll.complaints.note("copies above limits.message_size are taken and not remembered")
         return replies.TAKEN
 
-    async def _learn(self, envelope: Envelope, content: Content) -> Reply:
+    async def _learn(self, mail_id: str, envelope: Envelope, content: Content) -> Reply:
         arrival = Arrival(
-            id=secrets.token_hex(6),
+            id=mail_id,
             login=None,
             authenticated=False,
             envelope=envelope,
@@ -122,7 +126,7 @@ class TapConnection(HandoverConnection):
         try:
             return await self._copies.learn(arrival, by_list_server=self.client.comes_from(self.options.list_server))
         except Exception as error:  # the flow's own bug; the copy is not worth trying again for ever
-            maillog.fault("the flow failed", error, arrival.id)
+            maillog.fault("the flow failed", error, mail_id)
             return replies.TAKEN
         finally:
             content.close()
