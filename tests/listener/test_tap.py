@@ -171,6 +171,9 @@ UNREAD_HEADERS = {
     "guard in Cc": {"Cc": "mailcheck+CODE@check.example.test"},
     "guard as Sender": {"Sender": "Mail check <mailcheck@check.example.test>"},
     "desk behind a header that goes on for ever": {"X_Long": "x" * 1_100_000, "Cc": DESK},
+    "desk behind more addresses than are read": {
+        "Cc": ", ".join([*(f"member{number}@example.test" for number in range(2000)), DESK])
+    },
     "desk in a field that is torn": {"Cc": f'"Ben" ben@example.test, "(" <{DESK}>'},
 }
 
@@ -387,6 +390,9 @@ async def test_a_copy_is_learnt_to_its_end_though_the_client_has_gone() -> None:
             await client.send(stuffed(letter()) + b".\r\n")
             await begun.wait()
             client.reset()
+        async with asyncio.timeout(30):
+            while door.server.sessions:
+                await asyncio.sleep(0)
         go_on.set()
     assert 1 == learner.learnt
 
