@@ -164,5 +164,5 @@ def post(name: str = "berlin", **more: str) -> bytes:
         "Precedence": "list",
         **more,
     }
-    sender = fields.pop("sender", "Anna <anna@example.test>")
-    return letter(sender, f"{name}@lists.example.test", "Minutes of Tuesday.", **fields)
+    sender, body = fields.pop("sender", "Anna <anna@example.test>"), fields.pop("body", "Minutes of Tuesday.")
+    return letter(sender, f"{name}@lists.example.test", body, **fields)
