@@ -74,10 +74,8 @@ class Reading:
         return submission, codes
 
     async def in_turn(self, size: int, work: Callable[[], Result]) -> Result:
-        """Do `work`, which reads a mail of `size` octets to its end, wherever there is room for it. Raises what it
-        raises."""
-        if size <= INLINE_OCTETS_MAX:
-            return work()
+        """Do `work`, which reads a mail of `size` octets to its end, in a thread once there is room: no session shall
+        wait for mail that nobody waits for. Raises what it raises."""
         async with self._large if size > LARGE_OCTETS_MIN else self._medium:
             return await asyncio.to_thread(work)
 

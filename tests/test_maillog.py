@@ -37,6 +37,7 @@ def every_event(reply: Reply) -> None:
     maillog.resent("id1")
     maillog.refused("id1", 550)
     maillog.deferred("id1", "upstream", reply)
+    maillog.copy_taken("id1")
     maillog.answered("id1", "done")
     maillog.released("id1", reply)
     maillog.release_refused("id1", reply)
