@@ -13,7 +13,7 @@ import yaml
 
 from smtpguard.accounts import AccountEntry, Directory
 from smtpguard.checks import CHECKS
-from smtpguard.evidence import EarlierPost, Evidence, Thread
+from smtpguard.evidence import EarlierMail, EarlierPost, Evidence, KnownText, Thread
 from smtpguard.judgement import judge
 from smtpguard.lists import Audience, Burst, Exemption, ListKind, MailingList, Manager, OnAlarm, WrongIf, WrongTopic
 from smtpguard.mail.address import Address, parse_address
@@ -77,6 +77,8 @@ FIELDS: Mapping[str, Any] = {
     "member_domains": frozenset,
     "roster": lambda roster: frozenset(address(each).folded for each in roster),
     "topics": tuple,
+    "consent_marks": tuple,
+    "private_marks": tuple,
     "wrong_if": lambda rules: tuple(WrongIf(tuple(each["subject_has"]), each["use"]) for each in rules),
     "exemptions": lambda given: tuple(
         Exemption(date.fromisoformat(str(each["until"])), frozenset(each["crosspost_with"]), "congress")
@@ -98,8 +100,39 @@ def configured(rules: Policy, lists: Mapping[str, Mapping[str, Any]], site: Mapp
     return replace(rules, lists=tuple(known.values()), **values)
 
 
+def moment(given: Any) -> datetime:
+    """A day, or a day and an hour, as YAML reads them; in UTC."""
+    if isinstance(given, datetime):
+        return given if given.tzinfo is not None else given.replace(tzinfo=UTC)
+    assert isinstance(given, date)
+    return datetime(given.year, given.month, given.day, 9, 0, tzinfo=UTC)
+
+
+def earlier_mail(given: Mapping[str, Any]) -> EarlierMail:
+    """A mail in `known` or `answered`: of another author, read by nobody of the envelope who is not in `strangers`."""
+    return EarlierMail(
+        **{
+            **given,
+            "when": moment(given.get("when", date(2026, 11, 20))),
+            "strangers": frozenset(map(address, given.get("strangers", ()))),
+        }
+    )
+
+
+def known_text(given: Mapping[str, Any]) -> KnownText:
+    """Words of the passage with this number, 20 if nothing is said, that stood in `mail`."""
+    return KnownText(
+        given["passage"],
+        given.get("words", 20),
+        given.get("begins", "Between us, I think the ..."),
+        earlier_mail(given.get("mail", {})),
+    )
+
+
 def evidence(given: Mapping[str, Any]) -> Evidence:
-    """What the case says is known: `earlier` posts, the `thread`, lists `posted_to`."""
+    """What the case says is known: `earlier` posts, the `thread`, lists `posted_to`; private text that is `known`,
+    private mails that are `answered`, passages that are `public`, and lists `known_since` some day.
+    """
     thread = given.get("thread")
     if thread is not None:
         together = tuple(frozenset(each) for each in thread.get("together", ()))
@@ -112,7 +145,15 @@ def evidence(given: Mapping[str, Any]) -> Evidence:
         for each in given.get("earlier", ())
     )  # fmt: skip
     posted_to = given.get("posted_to")
-    return Evidence(posts, thread, None if posted_to is None else frozenset(posted_to))
+    return Evidence(
+        posts,
+        thread,
+        None if posted_to is None else frozenset(posted_to),
+        known=tuple(map(known_text, given.get("known", ()))),
+        answered=tuple(map(earlier_mail, given.get("answered", ()))),
+        public=frozenset(given.get("public", ())),
+        known_since={name: moment(day) for name, day in given.get("known_since", {}).items()},
+    )
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda path: f"{path.parent.name}/{path.name}")
