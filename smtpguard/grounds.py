@@ -35,7 +35,17 @@ _LIST_KEYS: Mapping[str, tuple[str, ...]] = {
     "12-29": ("topics", "wrong_topic"),
     "90-01": ("automatic",),
 }
+# Which mail is private, and what of it is known.
+_PRIVATE_KEYS: tuple[Steps, ...] = (("remember",), ("defaults", "private_max_recipients"))
 _SITE_KEYS: Mapping[str, tuple[Steps, ...]] = {
+    "11-02": (*_PRIVATE_KEYS, ("consent_marks",)),
+    "11-03": (*_PRIVATE_KEYS, ("defaults", "adding_people")),
+    "11-05": (*_PRIVATE_KEYS, ("consent_marks",)),
+    "11-06": _PRIVATE_KEYS,
+    "11-07": _PRIVATE_KEYS,
+    "11-13": (*_PRIVATE_KEYS, ("consent_marks",)),
+    "11-14": (*_PRIVATE_KEYS, ("private_marks",)),
+    "11-24": (*_PRIVATE_KEYS, ("roster",)),
     "11-25": (("desks",),),
     "12-02": (("max_lists",),),
     "12-12": (("defaults", "window"),),
@@ -60,8 +70,14 @@ _SOURCE_ROWS = frozenset({"12-17", "12-20"})
 
 # What would let such a mail pass. {lists} are the lists of the finding, {suggested} the one that fits.
 _WAYS: Mapping[str, str] = {
+    "11-02": 'without that part, or if its author had put one of "consent_marks" into his mail',
+    "11-03": 'without that part, or with "adding_people: pass"',
+    "11-05": 'without that part, or if its author had put one of "consent_marks" into his mail',
+    "11-07": "to those who had that mail, or as a mail of its own with another Subject",
     "11-08": "without the forwarded mail",
+    "11-14": "without that part",
     "11-16": "without the attached mail",
+    "11-24": "without that part, or to members alone",
     "12-04": "to {suggested} alone: it reaches its sub-lists as well",
     "12-05": "to the list that holds both, or to one of them alone",
     "12-08": "if one of its posters sent it (posters in the file of {lists})",

@@ -14,6 +14,7 @@ from smtpguard.checks.hidden_list import hidden_lists
 from smtpguard.checks.repeated_post import is_like
 from smtpguard.checks.threads import was_together
 from smtpguard.evidence import Evidence
+from smtpguard.excuses import why_private_text_passes
 from smtpguard.lists import ListKind, MailingList, OnAlarm
 from smtpguard.mail.message import UNASKABLE, Submission, Voice
 from smtpguard.policy import Kind, Policy
@@ -154,6 +155,9 @@ def _why_passed(submission: Submission, evidence: Evidence, policy: Policy) -> t
     hints = _hints(lists, submission, evidence, policy)
     if len(lists) > 1:
         return _why_together(lists, submission, policy), hints
+    private = why_private_text_passes(submission, evidence, policy)
+    if private is not None:
+        return private, hints
     if len(lists) == 1:
         return _why_one_list(lists[0], submission, evidence, policy), hints
     account = submission.account

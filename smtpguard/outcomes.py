@@ -19,7 +19,11 @@ NAMED_LISTS_MAX = 4
 
 # By row: the reason of a refusal, naming lists by id.
 _REASONS: Mapping[str, str] = {
+    "11-02": "it would take words from a private mail to {lists} (rule 11)",
+    "11-05": "it would take words of others from a private talk to {lists} (rule 11)",
+    "11-07": "it would take an answer to a private mail to {lists} (rule 11)",
     "11-08": "it would take a private mail to {lists} (rule 11)",
+    "11-14": "it would take words to {lists} whose author has asked not to pass them on (rule 11)",
     "11-16": "it would take a private mail to {lists} (rule 11)",
     "12-02": "it is addressed to {count} lists ({lists}), please choose one (rule 12)",
     "12-04": "it is addressed to {suggested} and to parts of it ({lists}), please choose one (rule 12)",
@@ -35,8 +39,14 @@ _REASONS: Mapping[str, str] = {
 }
 # The same where nothing of the mail may be named (T-42).
 _DISCREET_REASONS: Mapping[str, str] = {
+    "11-02": "it would pass on words from a private mail (rule 11)",
+    "11-03": "it would take others into a private talk (rule 11)",
+    "11-05": "it would pass on words of others from a private talk (rule 11)",
+    "11-07": "it would take an answer to a private mail to a list (rule 11)",
     "11-08": "it would pass on a private mail (rule 11)",
+    "11-14": "it would pass on words whose author has asked not to (rule 11)",
     "11-16": "it would pass on a private mail (rule 11)",
+    "11-24": "it would take words from a private mail out of the organisation (rules 2 and 11)",
     "12-02": "it is addressed to more than one list, please choose one (rule 12)",
     "12-04": "it is addressed to a list and to a part of it, please choose one (rule 12)",
     "12-05": "it is addressed to parts of one list, which reaches them all (rule 12)",

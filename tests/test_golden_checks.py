@@ -201,6 +201,17 @@ def test_every_row_of_rule_12_has_a_case_where_it_holds_and_one_that_only_looks_
     assert any("look_alike" in name for name in names)
 
 
+ROWS_OF_PRIVATE_TEXT = {*(f"11-{number:02}" for number in (2, 3, 4, 5, 6, 7, 13, 14, 15, 24)), "90-12"}
+
+
+@pytest.mark.parametrize("row", sorted(ROWS_OF_PRIVATE_TEXT))
+def test_every_row_of_private_text_has_a_case_where_it_holds_and_one_that_only_looks_like_it(row: str) -> None:
+    names = [case.name for case in CASES if case.parent.name == "private_text" and case.name.startswith(row)]
+
+    assert any("look_alike" not in name for name in names)
+    assert any("look_alike" in name for name in names)
+
+
 @pytest.mark.parametrize("check", CHECKS)
 def test_every_check_has_a_case_found_and_a_look_alike(check: str) -> None:
     names = [case.name for case in CASES if case.parent.name == check]

@@ -136,6 +136,27 @@ def test_T_42_a_discreet_refusal_names_no_list(row: str) -> None:
     assert not any(each in reply.text for each in ("berlin", "all-members", "treasury"))
 
 
+RULE_11 = [f"11-{number:02}" for number in (2, 3, 5, 7, 8, 14, 24)]
+
+
+@pytest.mark.parametrize("row", RULE_11)
+def test_each_row_of_rule_11_has_a_refusal_of_its_own_that_says_where_the_mail_would_go(row: str) -> None:
+    to_list, to_persons = Finding(row, "a check", lists=("berlin",)), Finding(row, "a check")
+    others = {refused("x", replace(to_list, id=each)).text for each in RULE_11 if each != row}
+
+    for each in (to_list, to_persons):
+        for discreet in (False, True):
+            reply = outcomes.refused(Verdict(Action.REFUSE, (each,), row), discreet=discreet)
+
+            assert_one_honest_line(reply)
+            assert re.search(r"\((rule 11|rules 2 and 11)\)", reply.text)
+            assert "could not be examined" not in reply.text
+            assert "{" not in reply.text
+            assert not discreet or "berlin" not in reply.text
+    assert refused("x", to_list).text not in others
+    assert row in ("11-03", "11-24") or "berlin" in refused("x", to_list).text
+
+
 def test_a_desk_is_not_named_by_a_refusal() -> None:
     # P7: mail to a desk leaves no trace; a client may log what it reads.
     finding = Finding(

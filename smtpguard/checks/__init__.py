@@ -17,6 +17,7 @@ from smtpguard.checks import (
     forwarded_private,
     hidden_list,
     list_command,
+    private_text,
     repeated_post,
     threads,
     umbrella,
@@ -31,6 +32,7 @@ from smtpguard.verdict import Finding
 Check = Callable[[Submission, Evidence, Policy], Iterator[Finding]]
 
 CHECKS: Mapping[str, Check] = {
+    "private_text": private_text.check,
     "forwarded_private": forwarded_private.check,
     "desk_beside_list": desk_beside_list.check,
     "crosspost": crosspost.check,

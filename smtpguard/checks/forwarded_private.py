@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from smtpguard.checks.private_text import settled_by_memory
 from smtpguard.evidence import Evidence
 from smtpguard.mail.address import Address
 from smtpguard.mail.message import ForwardKind, Passage, Submission, Voice
@@ -26,14 +27,15 @@ FIRST_WORDS = 6
 _SENTENCE_END = re.compile(r"\w[.!?…。](?=\s|$)")
 
 
-def check(submission: Submission, _evidence: Evidence, policy: Policy) -> Iterator[Finding]:
+def check(submission: Submission, evidence: Evidence, policy: Policy) -> Iterator[Finding]:
     """Find 11-08, and 11-16 for attached mails: one finding for each private block."""
     if submission.message.report:  # 90-02: delivery and disposition notifications carry the returned mail
         return
     lists = policy.lists_of(submission.recipients)
     persons = _persons(submission, policy)
-    for passage in submission.message.passages:
-        if passage.voice is not Voice.FORWARDED or not is_private(passage, submission, policy):
+    settled = settled_by_memory(submission, evidence, policy)
+    for number, passage in enumerate(submission.message.passages):
+        if number in settled or passage.voice is not Voice.FORWARDED or not is_private(passage, submission, policy):
             continue
         id_ = "11-16" if passage.kind is ForwardKind.ATTACHED else "11-08"
         if lists:

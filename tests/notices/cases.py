@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 
-from smtpguard.evidence import EarlierPost, Evidence, Thread
+from smtpguard.evidence import EarlierMail, EarlierPost, Evidence, KnownText, Thread
 from smtpguard.held import Card, HeldMail, State
 from smtpguard.lists import Audience, Burst, ListKind, WrongIf, WrongTopic
 from smtpguard.notices import compose
@@ -104,6 +104,33 @@ LIST_LETTER = (
     "The hall is ours from nine on Saturday. Please bring chairs, tables and something to eat for all.\n"
 )
 
+QUOTE = (
+    "What do you say?\n\nOn Fri, 20 Nov 2026 at 10:12, Clara <clara@example.org> wrote:\n"
+    "> Between us, I think the new plan is too expensive. Please keep this to\n> yourself for now.\n"
+)
+OWN_QUOTE = (
+    ">\n> On Thu, 19 Nov 2026 at 09:00, Anna <anna@example.org> wrote:\n"
+    ">> I have counted the chairs, and there are not enough of them.\n"
+)
+BEN, DORA = "ben@example.org", "dora@elsewhere.example"
+ROSTER = frozenset({("anna", "example.org"), ("ben", "example.org"), ("clara", "example.org")})
+
+
+def _private(*recipients: str, body: str = QUOTE, rules: Policy = POLICY, **about: bool) -> HeldMail:
+    """Words of a private mail of Clara's, that nobody of `recipients` has had."""
+    strangers = frozenset(map(address, recipients))
+    clara = EarlierMail(ARRIVED - timedelta(days=2, hours=18), strangers=strangers, **about)
+    known = Evidence(known=(KnownText(1, 17, "Between us, I think the ...", clara),))
+    octets = mail(", ".join(recipients), body, "Re: our talk")
+    return held(octets, recipients, known=known, rules=rules)
+
+
+def _answered(*recipients: str, body: str = QUOTE) -> HeldMail:
+    """An answer to a private mail of Clara's, of which no words are known."""
+    known = Evidence(answered=(EarlierMail(ARRIVED - timedelta(days=2, hours=18), subject_same=True),))
+    return held(mail(", ".join(recipients), body, "Re: our talk"), recipients, known=known)
+
+
 CASES: dict[str, Callable[[], bytes]] = {
     "12-02": lambda: notice(held(mail(TWO_LISTS), CROSSPOST)),
     "12-02_with_persons": lambda: notice(
@@ -157,6 +184,21 @@ CASES: dict[str, Callable[[], bytes]] = {
             rules=_rules(berlin={"topics": TOWN, "wrong_topic": WrongTopic.HOLD}, press={"topics": PRESS}),
         )
     ),
+    "11-02": lambda: notice(_private(*BERLIN)),
+    "11-02_quoted_in_an_answer": lambda: notice(_answered(*BERLIN)),
+    "11-02_to_persons": lambda: notice(_private(BEN, DORA)),
+    "11-02_to_lists_and_persons": lambda: notice(
+        _private(*CROSSPOST, BEN, rules=replace(POLICY, pairs=frozenset({frozenset({"berlin", "all-members"})})))
+    ),
+    "11-02_and_12-02": lambda: notice(_private(*CROSSPOST)),
+    "11-03": lambda: notice(
+        _private(BEN, rules=replace(POLICY, adding_people_asks=True), author_visible=True, answered=True)
+    ),
+    "11-05": lambda: notice(_private(*BERLIN, body=QUOTE + OWN_QUOTE)),
+    "11-07": lambda: notice(_answered(*BERLIN, body="Shall we meet on Tuesday?")),
+    "11-14": lambda: notice(_private(BEN, no_forward=True)),
+    "11-24": lambda: notice(_private(DORA, rules=replace(POLICY, roster=ROSTER))),
+    "11-24_beside_a_list": lambda: notice(_private(*BERLIN, DORA, rules=replace(POLICY, roster=ROSTER))),
     "11-08": lambda: notice(held(mail("berlin@lists.example.org", LETTER, "Fwd: our talk"), CROSSPOST[:1])),
     "11-08_to_persons": lambda: notice(_persons()),
     "11-16": lambda: notice(_attached()),
