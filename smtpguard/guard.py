@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from smtpguard import maillog, outcomes, replies
 from smtpguard.accounts import Directory, is_guard_address
+from smtpguard.alarms import Alarms, tells_who_is_a_member
 from smtpguard.answering import Answering
 from smtpguard.answers.token import Token
 from smtpguard.corrections import Corrections
@@ -61,6 +62,7 @@ class Guard:
         self._corrections = corrections
         self._counting = counting
         self._reading = Reading()
+        self._alarms = Alarms()
 
     def takes_answers_at(self, address: Address) -> bool:
         """True for `mailcheck@` and `mailcheck+CODE@` the guard domain, if mail can be held at all."""
@@ -119,7 +121,7 @@ class Guard:
                         self._count(verdict)
                     return reply
                 case Action.HOLD:
-                    reply = await self._holding.hold(arrival, submission, verdict, statutes.policy, upstream)
+                    reply = await self._hold(self._holding, arrival, submission, verdict, statutes.policy, upstream)
                     if reply.permanent:
                         self._count(verdict)
                     return reply
@@ -132,6 +134,31 @@ class Guard:
             await upstream.reset()
             maillog.deferred(arrival.id, "store")
             return outcomes.NOT_NOW
+
+    async def _hold(
+        self,
+        holding: Holding,
+        arrival: Arrival,
+        submission: Submission,
+        verdict: Verdict,
+        policy: Policy,
+        upstream: Upstream,
+    ) -> Reply:
+        """Hold, unless the sender was told too often within an hour who is no member (11-24, T-14)."""
+        account = submission.account
+        if account is None or not tells_who_is_a_member(verdict.findings):
+            return await holding.hold(arrival, submission, verdict, policy, upstream)
+        if not self._alarms.take(account, policy.alarms_per_account_and_hour):
+            refusal = outcomes.asked_too_often(verdict, discreet=arrival.behind_front)
+            return await self._refuse(arrival, upstream, refusal)
+        told = False
+        try:
+            reply = await holding.hold(arrival, submission, verdict, policy, upstream)
+            told = reply.ok
+        finally:
+            if not told:
+                self._alarms.give_back(account)
+        return reply
 
     def _is_for_guard(self, arrival: Arrival) -> bool:
         """True for an answer without a login that came in behind a front: the mail server hands it to an answers door.

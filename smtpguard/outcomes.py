@@ -100,8 +100,7 @@ def refused(verdict: Verdict, *, discreet: bool = False) -> Reply:
     """The reply for a verdict that refuses: the reasons, and why nobody was asked. `discreet` for a client that writes
     it into a log beside the sender: nothing of the mail is named (T-42).
     """
-    reason = _discreet_reason if discreet else _reason
-    reasons = "; ".join(dict.fromkeys(reason(each) for each in verdict.findings))
+    reasons = _reasons(verdict, discreet=discreet)
     match verdict.decided_by:
         case "90-08":
             return _line(552, f"5.3.4 Not sent: too large to wait for your answer, and {reasons}")
@@ -113,6 +112,17 @@ def refused(verdict: Verdict, *, discreet: bool = False) -> Reply:
             return _line(550, f"5.7.1 Not sent: {reasons}; it came without a login, so nobody can be asked")
         case _:
             return _line(550, f"5.7.1 Not sent: {reasons}")
+
+
+def asked_too_often(verdict: Verdict, *, discreet: bool = False) -> Reply:
+    """The reply for a mail that would be held, if notices of its kind had not told too much within an hour (11-24)."""
+    reasons = _reasons(verdict, discreet=discreet)
+    return _line(550, f"5.7.1 Not sent: too many of your mails had to be asked about within an hour, and {reasons}")
+
+
+def _reasons(verdict: Verdict, *, discreet: bool) -> str:
+    reason = _discreet_reason if discreet else _reason
+    return "; ".join(dict.fromkeys(reason(each) for each in verdict.findings))
 
 
 def _reason(finding: Finding) -> str:

@@ -38,7 +38,7 @@ STOREYS: tuple[tuple[int, tuple[str, ...]], ...] = (
     (4, ("examination", "reading", "safe", "correspondence", "claims", "key_ring")),
     (4, ("retention", "seeding")),
     (4, ("recollection", "origins", "corrections", "counting", "learning")),
-    (4, ("past",)),
+    (4, ("past", "alarms")),
     (4, ("holding", "release", "housekeeping", "file_letters")),
     (4, ("answering",)),
     (4, ("guard",)),

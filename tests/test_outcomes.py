@@ -157,6 +157,18 @@ def test_each_row_of_rule_11_has_a_refusal_of_its_own_that_says_where_the_mail_w
     assert row in ("11-03", "11-24") or "berlin" in refused("x", to_list).text
 
 
+@pytest.mark.parametrize("discreet", [False, True])
+def test_T_14_whoever_was_asked_too_often_reads_so_in_one_line(discreet: bool) -> None:
+    finding = Finding("11-24", "private_text", {"persons": ("dora@elsewhere.example",)})
+    reply = outcomes.asked_too_often(Verdict(Action.HOLD, (finding,), "11-24"), discreet=discreet)
+
+    assert_one_honest_line(reply)
+    assert reply.text.startswith(
+        "550 5.7.1 Not sent: too many of your mails had to be asked about within an hour, and "
+    )
+    assert "dora" not in reply.text
+
+
 def test_a_desk_is_not_named_by_a_refusal() -> None:
     # P7: mail to a desk leaves no trace; a client may log what it reads.
     finding = Finding(
