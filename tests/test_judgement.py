@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from smtpguard.accounts import Directory
 from smtpguard.checks import CHECKS
-from smtpguard.evidence import NOTHING_KNOWN, EarlierPost, Evidence, Thread
+from smtpguard.evidence import NOTHING_KNOWN, EarlierMail, EarlierPost, Evidence, KnownText, Thread
 from smtpguard.holding import held_mail
 from smtpguard.judgement import judge
 from smtpguard.lists import Audience, Burst, Exemption, ListKind, MailingList, Manager, OnAlarm, WrongIf, WrongTopic
@@ -100,6 +100,11 @@ FIELDS = st.fixed_dictionaries(
         "say": st.none() | st.just("For minutes use minutes@."),
     }
 )
+PRIVATE_MAIL = st.builds(
+    EarlierMail, st.just(NOW - timedelta(days=1)), own=st.booleans(), author_visible=st.booleans(),
+    strangers=st.frozensets(st.sampled_from((address("ben@example.org"), address("clara@elsewhere.example")))),
+    subject_same=st.booleans(), answered=st.booleans(),
+)  # fmt: skip
 KNOWN = st.builds(
     Evidence,
     earlier=st.lists(
@@ -115,6 +120,8 @@ KNOWN = st.builds(
         narrowed_to=st.none() | IDS, recent=st.integers(0, 9),
     ),
     posted_to=st.none() | st.frozensets(IDS),
+    known=st.lists(st.builds(KnownText, st.just(0), st.just(20), st.just("Here"), PRIVATE_MAIL), max_size=2).map(tuple),
+    answered=st.lists(PRIVATE_MAIL, max_size=2).map(tuple),
 )  # fmt: skip
 MAILS = st.builds(
     submission,
