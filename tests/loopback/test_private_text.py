@@ -131,3 +131,16 @@ async def test_T_14_the_roster_cannot_be_guessed_by_trying(tmp_path: Path) -> No
         assert not is_held(await house.submit("anna", [BERLIN], subject="Minutes"))
         assert is_held(await house.submit("anna", [BERLIN], subject="Look", body=LETTER))
         assert is_held(await house.submit("clara", ["guess3@elsewhere.test"], subject="Look", body=LETTER))
+
+
+async def test_T_14_a_notice_that_never_came_tells_nobody_anything(tmp_path: Path) -> None:
+    (tmp_path / "roster.txt").write_text(f"{ANNA}\n{BEN}\n", "utf-8")
+    changes = {**REMEMBERS, "member_domains": None, "roster": "roster.txt"}
+    async with guarded(tmp_path, limits={"alarms_per_account_and_hour": 1}, **changes) as house:
+        await letter(house)
+        house.out.on("RCPT", reply=b"452 4.2.2 mailbox full\r\n", times=2)
+        for _ in range(2):
+            assert 451 == (await house.submit("anna", ["guess@elsewhere.test"], body=LETTER)).code
+
+        assert is_held(await house.submit("anna", ["guess@elsewhere.test"], body=LETTER))
+        assert 550 == (await house.submit("anna", ["other@elsewhere.test"], subject="Again", body=LETTER)).code
