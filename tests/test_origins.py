@@ -118,7 +118,7 @@ async def test_pasted_words_of_a_private_mail_are_known_to_who_got_it(house: Hou
     assert not known.mail.author_visible
 
 
-async def test_t_11_nobody_else_is_compared_with_it(house: House) -> None:
+async def test_T_11_nobody_else_is_compared_with_it(house: House) -> None:
     await house.send("anna", ["ben"], PLAN)
     assert (await house.look("carla", BERLIN, PLAN)).known == ()
 
@@ -175,7 +175,7 @@ async def test_list_posts_are_public_wherever_they_stood_before(house: House) ->
     assert (await house.look("ben", BERLIN, "Yes.", unknown)).public == frozenset()
 
 
-async def test_t_13_a_closed_list_is_known_to_its_readers_alone(house: House) -> None:
+async def test_T_13_a_closed_list_is_known_to_its_readers_alone(house: House) -> None:
     await house.send("anna", ["council@lists.example.test"], PLAN)
     await house.origins.settle()
     (known,) = (await house.look("ben", BERLIN, PLAN)).known
@@ -217,7 +217,7 @@ async def test_answers_are_known_by_their_header_to_participants_alone(house: Ho
     assert not mail.subject_same
 
 
-async def test_t_12_a_message_id_keeps_its_first_meaning(house: House) -> None:
+async def test_T_12_a_message_id_keeps_its_first_meaning(house: House) -> None:
     house.posts.add("<post@x>")
     await house.send("carla", ["ben"], OTHER, message_id="<post@x>")
     assert (await house.look("ben", BERLIN, "Yes.", references=("<post@x>",))).answered == ()
@@ -251,7 +251,7 @@ async def test_what_is_not_private_is_not_kept(house: House, to: list[str], part
             assert (await house.look(each, BERLIN, PLAN)).known == ()
 
 
-async def test_t_15_a_desk_leaves_nothing(house: House) -> None:
+async def test_T_15_a_desk_leaves_nothing(house: House) -> None:
     await house.send("commission", ["ben"], PLAN)
     await house.send("anna", ["commission"], PLAN)
     await house.origins.settle()

@@ -46,7 +46,7 @@ async def test_serve_learns_of_it_while_it_runs(house: House) -> None:
     assert found.known_since["berlin"] == old.when
 
 
-async def test_t_13_posts_of_a_closed_list_are_for_its_readers_and_not_for_long(house: House) -> None:
+async def test_T_13_posts_of_a_closed_list_are_for_its_readers_and_not_for_long(house: House) -> None:
     council = POLICY.by_id["council"]
     fresh = SeededPost(house.submission("anna", BERLIN, PLAN).message, house.now - 20 * DAY)
     stale = SeededPost(house.submission("anna", BERLIN, OTHER).message, house.now - 40 * DAY)
