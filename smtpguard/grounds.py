@@ -21,6 +21,9 @@ Steps = tuple[int | str, ...]
 
 # Rows that a key of a list's file bears on; those about pairs are looked up pair by pair.
 _LIST_KEYS: Mapping[str, tuple[str, ...]] = {
+    "11-10": ("strict",),
+    "11-11": ("audience", "may_quote_to"),
+    "11-20": ("encrypted",),
     "12-04": ("includes",),
     "12-05": ("includes",),
     "12-06": ("includes",),
@@ -43,6 +46,8 @@ _SITE_KEYS: Mapping[str, tuple[Steps, ...]] = {
     "11-05": (*_PRIVATE_KEYS, ("consent_marks",)),
     "11-06": _PRIVATE_KEYS,
     "11-07": _PRIVATE_KEYS,
+    "11-09": (("roster",), ("member_domains",), ("remember",)),
+    "11-10": (("defaults", "strict"),),
     "11-13": (*_PRIVATE_KEYS, ("consent_marks",)),
     "11-14": (*_PRIVATE_KEYS, ("private_marks",)),
     "11-24": (*_PRIVATE_KEYS, ("roster",)),
@@ -61,12 +66,13 @@ _SITE_KEYS: Mapping[str, tuple[Steps, ...]] = {
 # Who is a member matters where no list is addressed.
 _MEMBER_KEYS: Mapping[str, tuple[Steps, ...]] = {
     "11-08": (("roster",), ("member_domains",)),
+    "11-11": (("roster",),),
     "11-16": (("roster",), ("member_domains",)),
     "12-26": (("roster",),),
 }
 _PAIR_ROWS = frozenset({"12-02", "12-03", "12-12", "12-19", "12-22"})
 _CHILD_ROWS = frozenset({"12-04", "12-05", "12-06"})
-_SOURCE_ROWS = frozenset({"12-17", "12-20"})
+_SOURCE_ROWS = frozenset({"11-11", "12-17", "12-20"})
 
 # What would let such a mail pass. {lists} are the lists of the finding, {suggested} the one that fits.
 _WAYS: Mapping[str, str] = {
@@ -75,8 +81,13 @@ _WAYS: Mapping[str, str] = {
     "11-05": 'without that part, or if its author had put one of "consent_marks" into his mail',
     "11-07": "to those who had that mail, or as a mail of its own with another Subject",
     "11-08": "without the forwarded mail",
+    "11-09": "without that quote, or as an answer in its thread on the list",
+    "11-10": 'without that quote, or with "strict: false" in the file of {lists}',
+    "11-11": 'without that text, or if the file of the closed list named the others in "may_quote_to"',
     "11-14": "without that part",
     "11-16": "without the attached mail",
+    "11-18": "without what cannot be looked into",
+    "11-20": 'unencrypted, or with "encrypted: true" in the file of {lists}',
     "11-24": "without that part, or to members alone",
     "12-04": "to {suggested} alone: it reaches its sub-lists as well",
     "12-05": "to the list that holds both, or to one of them alone",
@@ -94,6 +105,8 @@ _WAYS: Mapping[str, str] = {
     "12-27": 'later, or with "burst: {{do: pass}}"',
     "12-28": "to the desk alone, or to the list alone",
     "12-29": 'to {suggested}, or with "wrong_topic: suggest" in the file of {lists}',
+    "90-07": "in a shorter form, or without what it passes on",
+    "90-11": "in a form that can be read, or without what it passes on",
     "90-01": 'if the one list that it goes to named its account in "automatic"',
 }
 
@@ -203,7 +216,7 @@ def ways(submission: Submission, verdict: Verdict, policy: Policy) -> tuple[str,
     if verdict.action is Action.PASS:
         return ()
     found = [_way(each, submission, policy) for each in verdict.findings]
-    if not verdict.decided_by.startswith("12-"):
+    if all(each.id != verdict.decided_by for each in verdict.findings):
         found.append(_WAYS.get(verdict.decided_by))
     return tuple(dict.fromkeys(each for each in found if each is not None))
 

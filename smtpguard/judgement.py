@@ -17,6 +17,7 @@ from smtpguard.evidence import Evidence
 from smtpguard.excuses import why_private_text_passes
 from smtpguard.lists import ListKind, MailingList, OnAlarm
 from smtpguard.mail.message import UNASKABLE, Submission, Voice
+from smtpguard.passing import is_exempt, why_program_passes, why_words_pass
 from smtpguard.policy import Kind, Policy
 from smtpguard.verdict import Action, Finding, Verdict, in_order
 
@@ -65,6 +66,7 @@ def settled(
 
     12-04 and 12-05 replace 12-02 only where they name all of its lists: what a list says about alarms must not be lost
     because two others have an umbrella in common. 12-12 looks at pairs, not at the lists of this mail, and has done so.
+    Of an encrypted answer to a private mail, 11-07 says more than 11-20.
     """
     lists = lists_addressed(submission, policy)
     silent: set[str] = set()
@@ -74,7 +76,9 @@ def settled(
         silent |= _SIDE_BY_SIDE
     if any(each.id in _UMBRELLA and set(each.lists).issuperset(one.id for one in lists) for each in findings):
         silent.add("12-02")
-    return tuple(each for each in findings if each.id not in silent)
+    if any(each.id == "11-07" and each.lists for each in findings):
+        silent.add("11-20")
+    return tuple(each for each in findings if each.id not in silent and not is_exempt(each, submission.message))
 
 
 def weigh(submission: Submission, findings: tuple[Finding, ...], policy: Policy) -> Verdict:
@@ -155,7 +159,7 @@ def _why_passed(submission: Submission, evidence: Evidence, policy: Policy) -> t
     hints = _hints(lists, submission, evidence, policy)
     if len(lists) > 1:
         return _why_together(lists, submission, policy), hints
-    private = why_private_text_passes(submission, evidence, policy)
+    private = why_program_passes(submission, policy) or why_private_text_passes(submission, evidence, policy)
     if private is not None:
         return private, hints
     if len(lists) == 1:
@@ -166,7 +170,7 @@ def _why_passed(submission: Submission, evidence: Evidence, policy: Policy) -> t
             return "11-28", hints
         if all(each == account.mailbox for each in submission.recipients):
             return "11-27", hints
-    return "11-01", hints
+    return why_words_pass(submission, evidence, policy) or "11-01", hints
 
 
 def _why_together(lists: tuple[MailingList, ...], submission: Submission, policy: Policy) -> str:
@@ -191,7 +195,9 @@ def _why_one_list(addressed: MailingList, submission: Submission, evidence: Evid
         return "12-06"
     forwarded = (each for each in submission.message.passages if each.voice is Voice.FORWARDED)
     sources = (source for each in forwarded for source in policy.lists_of(each.recipients))
-    return "12-17" if any(source.id != addressed.id for source in sources) else "12-01"
+    if any(source.id != addressed.id for source in sources):
+        return "12-17"
+    return why_words_pass(submission, evidence, policy) or "12-01"
 
 
 def _hints(

@@ -23,8 +23,12 @@ _REASONS: Mapping[str, str] = {
     "11-05": "it would take words of others from a private talk to {lists} (rule 11)",
     "11-07": "it would take an answer to a private mail to {lists} (rule 11)",
     "11-08": "it would take a private mail to {lists} (rule 11)",
+    "11-09": "it quotes words to {lists} that no list is known to have had (rule 11)",
+    "11-10": "it quotes words of unknown origin to {lists} (rule 11)",
     "11-14": "it would take words to {lists} whose author has asked not to pass them on (rule 11)",
     "11-16": "it would take a private mail to {lists} (rule 11)",
+    "11-18": "it passes on something to {lists} that cannot be looked into (rule 11)",
+    "11-20": "it is encrypted, and most of {lists} could not read it (rule 11)",
     "12-02": "it is addressed to {count} lists ({lists}), please choose one (rule 12)",
     "12-04": "it is addressed to {suggested} and to parts of it ({lists}), please choose one (rule 12)",
     "12-05": "it is addressed to parts of {suggested} ({lists}), one mail there reaches all (rule 12)",
@@ -36,6 +40,8 @@ _REASONS: Mapping[str, str] = {
     "12-24": "it is a command for the list server, not for the readers of {lists} (rule 12)",
     "12-25": "it would be the first mail of this account to {lists} (rule 12)",
     "12-28": "it goes to a desk and to the list {lists} as well (rule 12)",
+    "90-07": "it is too large to be checked to its end on its way to {lists} (rule 11)",
+    "90-11": "it passes something on to {lists} in a broken form (rule 11)",
 }
 # The same where nothing of the mail may be named (T-42).
 _DISCREET_REASONS: Mapping[str, str] = {
@@ -44,8 +50,13 @@ _DISCREET_REASONS: Mapping[str, str] = {
     "11-05": "it would pass on words of others from a private talk (rule 11)",
     "11-07": "it would take an answer to a private mail to a list (rule 11)",
     "11-08": "it would pass on a private mail (rule 11)",
+    "11-09": "it quotes words that no list is known to have had (rule 11)",
+    "11-10": "it quotes words of unknown origin to a list (rule 11)",
+    "11-11": "it takes words of a closed list to others (rule 2)",
     "11-14": "it would pass on words whose author has asked not to (rule 11)",
     "11-16": "it would pass on a private mail (rule 11)",
+    "11-18": "it passes on something to a list that cannot be looked into (rule 11)",
+    "11-20": "it is encrypted, and goes to a list that could not read it (rule 11)",
     "11-24": "it would take words from a private mail out of the organisation (rules 2 and 11)",
     "12-02": "it is addressed to more than one list, please choose one (rule 12)",
     "12-04": "it is addressed to a list and to a part of it, please choose one (rule 12)",
@@ -64,6 +75,8 @@ _DISCREET_REASONS: Mapping[str, str] = {
     "12-27": "it is one of many mails to one thread within a short time (rules 4 and 5)",
     "12-28": "it goes to a list and to a desk (rule 12)",
     "12-29": "its words belong to another list (rule 12)",
+    "90-07": "it is too large to be checked to its end on its way to a list (rule 11)",
+    "90-11": "it passes something on to a list in a broken form (rule 11)",
 }
 
 _NOT_PRINTABLE = re.compile(r"[^ -~]")

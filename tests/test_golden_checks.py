@@ -212,6 +212,20 @@ def test_every_row_of_private_text_has_a_case_where_it_holds_and_one_that_only_l
     assert any("look_alike" in name for name in names)
 
 
+ROWS_OF_UNKNOWN_ORIGIN = {
+    *(f"11-{number:02}" for number in (8, 9, 10, 11, 12, 17, 18, 19, 20, 21, 22, 23)),
+    *("90-02", "90-07", "90-11"),
+}
+
+
+@pytest.mark.parametrize("row", sorted(ROWS_OF_UNKNOWN_ORIGIN))
+def test_every_row_about_text_of_unknown_origin_has_a_case_and_one_that_only_looks_like_it(row: str) -> None:
+    names = [case.name for case in CASES if case.name.startswith(row)]
+
+    assert any("look_alike" not in name for name in names)
+    assert any("look_alike" in name for name in names)
+
+
 @pytest.mark.parametrize("check", CHECKS)
 def test_every_check_has_a_case_found_and_a_look_alike(check: str) -> None:
     names = [case.name for case in CASES if case.parent.name == check]

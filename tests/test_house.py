@@ -30,6 +30,7 @@ STOREYS: tuple[tuple[int, tuple[str, ...]], ...] = (
     (2, ("waiting",)),
     (2, ("remembrance", "private_mail", "tracing")),
     (2, ("excuses",)),
+    (2, ("passing",)),
     (2, ("judgement", "outcomes", "notices")),
     (3, ("patience", "pace", "turns")),
     (3, ("tls_context", "whole_file")),

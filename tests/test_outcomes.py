@@ -128,7 +128,23 @@ def test_each_row_of_rule_12_has_a_refusal_of_its_own_that_names_its_rule(row: s
     assert refused("x", finding).text not in others
 
 
-@pytest.mark.parametrize("row", RULE_12)
+RULE_11 = ["11-08", "11-09", "11-10", "11-11", "11-18", "11-20", "90-07", "90-11"]
+
+
+@pytest.mark.parametrize("row", RULE_11)
+def test_each_row_of_rule_11_has_a_refusal_of_its_own_that_names_its_rule(row: str) -> None:
+    finding = Finding(row, "a check", lists=("berlin", "all-members"))
+    others = {refused("x", replace(finding, id=each)).text for each in RULE_11 if each != row}
+
+    for reply in (refused("90-05", finding), outcomes.refused(Verdict(Action.REFUSE, (finding,), row), discreet=True)):
+        assert_one_honest_line(reply)
+        assert re.search(r"\(rule (11|2)\)", reply.text)
+        assert "could not be examined" not in reply.text
+        assert "{" not in reply.text
+    assert refused("x", finding).text not in others
+
+
+@pytest.mark.parametrize("row", [*RULE_11, *RULE_12])
 def test_T_42_a_discreet_refusal_names_no_list(row: str) -> None:
     finding = Finding(row, "a check", lists=("berlin", "all-members"), suggested="treasury")
     reply = outcomes.refused(Verdict(Action.REFUSE, (finding,), row), discreet=True)

@@ -52,7 +52,14 @@ ASKED: Mapping[str, str] = {
     "12-28": "a mail to a list and to one of the addresses that are never looked at",
     "12-29": "a new subject whose words belong to another list, where a list asks about them",
     "11-08": "a forwarded mail between persons on its way to a list",
+    "11-09": "a quote of a member's words on its way to a list, if no list is known to have had them",
+    "11-10": "any quote that is not known from a list, where a list is strict",
+    "11-11": "a quote of a closed list, for another list or for somebody who is no member",
     "11-16": "an attached mail between persons on its way to a list",
+    "11-18": "a forward with an attachment that cannot be looked into, on its way to a list",
+    "11-20": "an encrypted mail to a list whose members could not read it",
+    "90-07": "a forward too large to be read to its end, on its way to a list",
+    "90-11": "a forward in a broken form, on its way to a list",
 }
 """What members are asked about, by row; all that has a sentence in a notice."""
 
@@ -143,6 +150,10 @@ def _asked(rule: int, policy: Policy) -> list[str]:
     lists = policy.lists
     remembers = policy.remember.posts
     is_on = {
+        "11-09": remembers and (policy.roster is not None or bool(policy.member_domains)),
+        "11-10": any(policy.strict_of(each) for each in lists),
+        "11-11": any(each.is_closed for each in lists),
+        "11-20": not all(each.encrypted for each in lists),
         "12-02": len(lists) > 1,
         "12-04": any(each.includes for each in lists),
         "12-05": any(each.includes for each in lists),
@@ -159,7 +170,9 @@ def _asked(rule: int, policy: Policy) -> list[str]:
         "12-29": any(policy.wrong_topic_of(each) is WrongTopic.HOLD and each.topics for each in lists),
     }
     words = {row: text.format(many=policy.visible_max, window=in_words(policy.window)) for row, text in ASKED.items()}
-    return [text for row, text in words.items() if row.startswith(f"{rule}-") and is_on.get(row, True)]
+    # What could not be read (90-07, 90-11) is a matter of rule 11.
+    of_rule = (f"{rule}-", "90-") if rule == 11 else (f"{rule}-",)
+    return [text for row, text in words.items() if row.startswith(of_rule) and is_on.get(row, True)]
 
 
 def _entry(one: MailingList, posters: int, policy: Policy) -> Entry:

@@ -48,7 +48,16 @@ def _persons() -> HeldMail:
     return held(mail(", ".join(recipients), LETTER, "Fwd: our talk"), recipients)
 
 
+def _winmail(parts: int = 1) -> bytes:
+    """A forward with what Outlook wraps up, so many times."""
+    octets = mail("berlin@lists.example.org", subject="Fwd: our talk").partition(b"\r\n\r\n")[0]
+    part = "--B\nContent-Type: application/ms-tnef\n\nsome words or other\n"
+    body = f"Content-Type: multipart/mixed; boundary=B\n\n{part * parts}--B--\n"
+    return octets + b"\r\n" + body.replace("\n", "\r\n").encode()
+
+
 BERLIN = CROSSPOST[:1]
+TWO_FRIENDS = ["ben@elsewhere.example", "dora@elsewhere.example"]
 DESK = "commission@example.org"
 TOWN = ("meeting", "agenda", "minutes", "street", "park", "district", "mayor", "school")
 PRESS = ("interview", "journalist", "press release", "newspaper", "radio", "photo", "spokesperson", "deadline")
@@ -97,7 +106,12 @@ ANNOUNCES: Mapping[str, object] = {
 }
 RECEIPTS = (WrongIf(("receipt",), "press", "Receipts go to the office, please."),)
 
+REMEMBERED = Evidence(known_since={each.id: ARRIVED - timedelta(days=30) for each in POLICY.lists})
+CLOSED_TEXT = Evidence(
+    known=(KnownText(1, 17, "Between us", EarlierMail(ARRIVED - timedelta(days=1), list_id="all-members")),)
+)
 CLOSED = _rules(all_members={"audience": Audience.CLOSED, "readers": frozenset({"anna@example.org"})})
+MEMBERS = replace(CLOSED, roster=frozenset({("anna", "example.org"), ("clara", "example.org")}))
 LIST_LETTER = (
     "Have a look.\n\n---------- Forwarded message ---------\nFrom: Clara <clara@example.org>\n"
     "Date: Sat, 21 Nov 2026 at 10:12\nSubject: The hall\nTo: all-members@lists.example.org\n\n"
@@ -202,6 +216,29 @@ CASES: dict[str, Callable[[], bytes]] = {
     "11-08": lambda: notice(held(mail("berlin@lists.example.org", LETTER, "Fwd: our talk"), CROSSPOST[:1])),
     "11-08_to_persons": lambda: notice(_persons()),
     "11-16": lambda: notice(_attached()),
+    "11-08_a_list_that_never_had_it": lambda: notice(
+        held(mail(BERLIN[0], LETTER.replace("ben@", "press@lists."), "Fwd: our talk"), BERLIN, known=REMEMBERED)
+    ),
+    "11-09": lambda: notice(held(mail(BERLIN[0], QUOTE, "Re: our talk"), BERLIN, known=REMEMBERED)),
+    "11-10": lambda: notice(held(mail(BERLIN[0], QUOTE), BERLIN, rules=_rules(berlin={"strict": True}))),
+    "11-11": lambda: notice(held(mail(BERLIN[0], QUOTE), BERLIN, known=CLOSED_TEXT, rules=CLOSED)),
+    "11-11_to_an_outsider": lambda: notice(
+        held(mail("ben@elsewhere.example", QUOTE), ["ben@elsewhere.example"], known=CLOSED_TEXT, rules=MEMBERS)
+    ),
+    "11-11_to_a_list_and_outsiders": lambda: notice(
+        held(
+            mail(f"{BERLIN[0]}, {', '.join(TWO_FRIENDS)}", QUOTE),
+            [*BERLIN, *TWO_FRIENDS],
+            known=CLOSED_TEXT,
+            rules=MEMBERS,
+        )
+    ),
+    "11-18": lambda: notice(held(_winmail(), BERLIN)),
+    "11-20": lambda: notice(held(mail(BERLIN[0], "-----BEGIN PGP MESSAGE-----\n\nhQEMA12345\n"), BERLIN)),
+    "90-07": lambda: notice(
+        held(_winmail(parts=600).replace(b"ms-tnef", b"pdf").replace(b"winmail.dat", b"x"), BERLIN)
+    ),
+    "90-11": lambda: notice(held(_winmail().replace(b"application/ms-tnef", b"text/plain; charset=x-odd"), BERLIN)),
     "11-08_and_12-02": lambda: notice(held(mail(TWO_LISTS, LETTER, "Fwd: our talk"), CROSSPOST)),
     "11-08_and_12-04": lambda: notice(
         held(mail(TWO_LISTS, LETTER, "Fwd: our talk"), CROSSPOST, rules=_rules(all_members=UMBRELLA))

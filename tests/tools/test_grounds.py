@@ -219,3 +219,48 @@ def test_who_is_a_member_is_told_by_the_line_that_says_so_and_by_no_address(site
     assert [ground] == grounds(to_a_person)
     assert "Decided by 11-08" in to_a_list
     assert ground not in grounds(to_a_list)
+
+
+QUOTE = (
+    "No.\n\nOn Sat, Nov 21, 2026 at 10:12 AM Clara <clara@example.org> wrote:\n"
+    "> Between us, I think the new plan is too expensive. Please keep this to yourself for now.\n"
+)
+OUTLOOK = QUOTE.replace(
+    "On Sat, Nov 21, 2026 at 10:12 AM Clara <clara@example.org> wrote:\n> ",
+    "-----Original Message-----\nFrom: Clara <clara@example.org>\nSent: Saturday, November 21, 2026 10:12\n"
+    "To: council@lists.example.org\nSubject: our talk\n\n",
+)
+
+
+@pytest.mark.parametrize(
+    ("body", "file", "line", "row", "way"),
+    [
+        (QUOTE, "press", "strict: true", "11-10", 'without that quote, or with "strict: false" in the file of press'),
+        (
+            OUTLOOK,
+            "council",
+            "audience: closed",
+            "11-11",
+            'without that text, or if the file of the closed list named the others in "may_quote_to"',
+        ),
+        (
+            "-----BEGIN PGP MESSAGE-----\n\nhQEMA12345\n",
+            "press",
+            "encrypted: false",
+            "11-20",
+            'unencrypted, or with "encrypted: true" in the file of press',
+        ),
+    ],
+)
+def test_what_a_list_says_of_quotes_and_codes_is_told_by_its_line(
+    site: Path, body: str, file: str, line: str, row: str, way: str
+) -> None:
+    write(site, file, line)
+    path = site.parent / "mail.eml"
+    path.write_text(f"From: anna@example.org\nTo: press@lists.example.org\nSubject: Re: our talk\n\n{body}")
+
+    said = run("explain", path, "--account", "anna", "--config", site).stdout
+
+    assert f"Decided by {row}" in said
+    assert f"lists/{file}.yaml:5: {line}" in grounds(said)
+    assert [f"It would pass {way}."] == ways(said)
