@@ -13,8 +13,6 @@ from smtpguard.verdict import Finding
 # RFC 5546: what a calendar program answers or announces by itself, and what somebody writes into an invitation.
 _ANSWERS = frozenset(("REPLY", "COUNTER", "DECLINECOUNTER", "REFRESH", "CANCEL"))
 _INVITATIONS = frozenset(("REQUEST", "PUBLISH", "ADD"))
-# Rows of rule 2 that also stand among those of rule 11: an invitation may not tell outsiders everything.
-_OUTSIDERS = frozenset(("11-11", "11-24"))
 # What rule 11 says of unread mail, and what rule 12 finds in words.
 _UNREAD = frozenset(("90-07", "90-11"))
 _WORDS_OF_RULE_12 = frozenset(("12-12", "12-23", "12-24", "12-29"))
@@ -27,7 +25,8 @@ def is_exempt(finding: Finding, message: Message) -> bool:
         return of_rule_11
     if is_calendar_answer(message):
         return of_rule_11 or finding.id in _WORDS_OF_RULE_12
-    to_persons = finding.rule == 11 and not finding.lists and finding.id not in _OUTSIDERS
+    # Rule 2 is another matter: an invitation may not tell outsiders everything (11-24, and 11-11 names a list).
+    to_persons = finding.rule == 11 and not finding.lists and finding.id != "11-24"
     return to_persons and is_invitation(message)
 
 
