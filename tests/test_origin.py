@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from smtpguard.accounts import Directory
+from smtpguard.alarms import tells_who_is_a_member
 from smtpguard.checks.origin import Origin, blocks
 from smtpguard.evidence import NOTHING_KNOWN, Evidence, Thread
 from smtpguard.judgement import judge, settled
@@ -179,6 +180,19 @@ def test_an_invitation_is_free_of_rule_11_for_persons_but_not_of_rule_2(row: str
 
     assert exempt is is_exempt(Finding(row, "a check"), invitation)
     assert not is_exempt(Finding(row, "a check", lists=("berlin",)), invitation)
+
+
+@pytest.mark.parametrize(
+    ("finding", "tells"),
+    [
+        (Finding("11-09", "a check"), True),
+        (Finding("11-11", "a check", {"outsiders": ("dora@elsewhere.example",)}), True),
+        (Finding("11-11", "a check", {"outsiders": ()}), False),
+        (Finding("11-10", "a check"), False),
+    ],
+)
+def test_T_14_a_finding_that_rests_on_who_is_a_member_is_counted(finding: Finding, tells: bool) -> None:
+    assert tells is tells_who_is_a_member([finding])
 
 
 def test_automatic_mail_with_a_quote_of_unknown_origin_is_refused_on_a_strict_list() -> None:

@@ -51,13 +51,19 @@ ASKED: Mapping[str, str] = {
     "12-27": "many mails to one conversation within a short time, where the list asks about them",
     "12-28": "a mail to a list and to one of the addresses that are never looked at",
     "12-29": "a new subject whose words belong to another list, where a list asks about them",
+    "11-02": "words that somebody else wrote to the sender privately, for a list or for persons who did not have them",
+    "11-03": "an answer to a private mail that takes in a further person",
+    "11-05": "a private talk, with words of others in it, for a list or for persons who did not have them",
+    "11-07": "an answer to a private mail on its way to a list",
     "11-08": "a forwarded mail between persons on its way to a list",
     "11-09": "a quote of a member's words on its way to a list, if no list is known to have had them",
     "11-10": "any quote that is not known from a list, where a list is strict",
     "11-11": "a quote of a closed list, for another list or for somebody who is no member",
+    "11-14": "words of an author who has asked not to pass them on",
     "11-16": "an attached mail between persons on its way to a list",
     "11-18": "a forward with an attachment that cannot be looked into, on its way to a list",
     "11-20": "an encrypted mail to a list whose members could not read it",
+    "11-24": "private words for somebody who is no member",
     "90-07": "a forward too large to be read to its end, on its way to a list",
     "90-11": "a forward in a broken form, on its way to a list",
 }
@@ -150,6 +156,12 @@ def _asked(rule: int, policy: Policy) -> list[str]:
     lists = policy.lists
     remembers = policy.remember.posts
     is_on = {
+        "11-02": policy.remember.threads,
+        "11-03": policy.remember.threads and policy.adding_people_asks_of(()),
+        "11-05": policy.remember.threads,
+        "11-07": policy.remember.threads,
+        "11-14": policy.remember.threads,
+        "11-24": policy.remember.threads and policy.roster is not None,
         "11-09": remembers and (policy.roster is not None or bool(policy.member_domains)),
         "11-10": any(policy.strict_of(each) for each in lists),
         "11-11": any(each.is_closed for each in lists),

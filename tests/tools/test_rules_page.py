@@ -124,6 +124,33 @@ def test_T_52_all_words_that_make_the_guard_ask_are_there_and_no_closed_list(tmp
         assert "[Hidden]" not in told
 
 
+@pytest.mark.parametrize(
+    ("settings", "told", "not_told"),
+    [
+        ("", ["cannot be looked into"], ["wrote to the sender privately", "a quote", "a list is strict"]),
+        ("member_domains: [example.org]\n", ["a quote of a member's words"], ["wrote to the sender privately"]),
+        (
+            "remember: threads\nmembers_informed: 2026-01-31\n",
+            ["wrote to the sender privately"],
+            ["who is no member", "takes in a further person"],
+        ),
+    ],
+)
+def test_rule_11_asks_about_what_is_switched_on(
+    tmp_path: Path, settings: str, told: list[str], not_told: list[str]
+) -> None:
+    path = write(tmp_path / "config")
+    with path.open("a") as file:
+        file.write(settings)
+    loaded = load(path)
+    assert loaded.ok, loaded.problems
+
+    page = " ".join(unescape(rules_pages(loaded, NOW)["rules.txt"]).split())
+
+    assert [] == [each for each in told if each not in page]
+    assert [] == [each for each in not_told if each in page]
+
+
 def test_what_is_over_or_not_remembered_is_not_on_the_page(tmp_path: Path) -> None:
     path = write(tmp_path / "config")
     with path.open("a") as file:
