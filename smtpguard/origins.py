@@ -194,6 +194,7 @@ class Origins:
             known=tracing.known(),
             answered=tracing.answered(),
             public=tracing.public(),
+            unmarked=tracing.unmarked(),
             known_since=await self._since(policy),
         )
         return Traced(found, tracing.foreign())

@@ -31,6 +31,8 @@ FIRST_WORDS = 8
 PUBLIC_SHARE = 0.5
 # Shingles of one passage that are asked for, evenly spread: enough to tell half from less than half.
 PUBLIC_SAMPLE = 48
+# With fewer a passage cannot be told from others: code, tables, a line or two.
+SAMPLE_MIN = 4
 # Quoted and forwarded passages that are asked for, the first ones: a mail between persons and lists has a few.
 PUBLIC_PASSAGES_MAX = 12
 
@@ -165,6 +167,12 @@ class Tracing:
             for number, sample in self._samples.items()
             if len(sample & self._public) >= PUBLIC_SHARE * len(sample)
         )
+
+    def unmarked(self) -> frozenset[int]:
+        """The numbers of quoted and forwarded passages that have too little prose to be known again."""
+        passages = enumerate(self._message.passages)
+        numbers = [n for n, each in passages if each.voice in self._may_be_public][:PUBLIC_PASSAGES_MAX]
+        return frozenset(n for n in numbers if len(self._samples.get(n, ())) < SAMPLE_MIN)
 
     def foreign(self) -> frozenset[bytes]:
         """Shingles that the account has from somebody else: in its own text they are not its own words."""

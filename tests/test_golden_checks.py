@@ -19,7 +19,7 @@ from smtpguard.lists import Audience, Burst, Exemption, ListKind, MailingList, M
 from smtpguard.mail.address import Address, parse_address
 from smtpguard.mail.message import Submission
 from smtpguard.mail.parsing import parse_message
-from smtpguard.policy import Policy
+from smtpguard.policy import Policy, Remember
 
 GOLDEN = Path(__file__).parent / "golden" / "checks"
 CASES = sorted(path.parent for path in GOLDEN.glob("*/*/expected.yaml"))
@@ -78,6 +78,7 @@ FIELDS: Mapping[str, Any] = {
     "roster": lambda roster: frozenset(address(each).folded for each in roster),
     "topics": tuple,
     "consent_marks": tuple,
+    "remember": Remember,
     "private_marks": tuple,
     "wrong_if": lambda rules: tuple(WrongIf(tuple(each["subject_has"]), each["use"]) for each in rules),
     "exemptions": lambda given: tuple(
@@ -131,7 +132,7 @@ def known_text(given: Mapping[str, Any]) -> KnownText:
 
 def evidence(given: Mapping[str, Any]) -> Evidence:
     """What the case says is known: `earlier` posts, the `thread`, lists `posted_to`; private text that is `known`,
-    private mails that are `answered`, passages that are `public`, and lists `known_since` some day.
+    private mails that are `answered`, passages that are `public` or `unmarked`, and lists `known_since` some day.
     """
     thread = given.get("thread")
     if thread is not None:
@@ -152,6 +153,7 @@ def evidence(given: Mapping[str, Any]) -> Evidence:
         known=tuple(map(known_text, given.get("known", ()))),
         answered=tuple(map(earlier_mail, given.get("answered", ()))),
         public=frozenset(given.get("public", ())),
+        unmarked=frozenset(given.get("unmarked", ())),
         known_since={name: moment(day) for name, day in given.get("known_since", {}).items()},
     )
 

@@ -175,6 +175,12 @@ async def test_list_posts_are_public_wherever_they_stood_before(house: House) ->
     assert (await house.look("ben", BERLIN, "Yes.", unknown)).public == frozenset()
 
 
+async def test_a_quote_of_code_is_told_apart_from_one_that_could_be_known(house: House) -> None:
+    code = "if (x < 1) return y + 2;\n    z = f(3, 4);\n    w[i++] = q;\n" * 4
+    found = await house.look("ben", BERLIN, "Look:", Passage(Voice.QUOTED, code), Passage(Voice.QUOTED, OTHER))
+    assert found.unmarked == {1}
+
+
 async def test_T_13_a_closed_list_is_known_to_its_readers_alone(house: House) -> None:
     await house.send("anna", ["council@lists.example.test"], PLAN)
     await house.origins.settle()

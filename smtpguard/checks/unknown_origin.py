@@ -2,7 +2,8 @@
 
 Words of a member, written when all list posts were known already, and on no list: most likely they came in a private
 mail (11-09). Of all other quotes nobody knows; only a list that wants it so (`strict`) has them asked about (11-10).
-Who answers in a thread that is known on a list quotes that list, whatever became of its words.
+Who answers in a thread that is known on a list quotes that list, whatever became of its words. Where it is remembered
+who wrote to whom, an answer to a mail that is not among the account's own is one to a post that took another way.
 """
 
 from __future__ import annotations
@@ -27,6 +28,9 @@ def check(submission: Submission, evidence: Evidence, policy: Policy) -> Iterato
     known = tuple(each.id for each in lists if not each.is_closed or reads(each, submission, evidence))
     strict = tuple(each.id for each in lists if policy.strict_of(each))
     settled = settled_by_memory(submission, evidence, policy).union(each.passage for each in evidence.known)
+    settled |= evidence.unmarked
+    if policy.remember.threads and submission.message.references:
+        known = ()
     found = [each for each in blocks(submission, evidence, policy) if each.number not in settled]
     if known:
         for each in found:
