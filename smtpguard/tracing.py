@@ -71,9 +71,7 @@ class Tracing:
                 self._boxes[box.itself] = (box, list_id)
         self._mails: Sequence[Glance] = ()
         self._told: dict[tuple[bytes, int, bytes, bytes], RememberedMail] = {}
-        # What is quoted to a person alarms only if it is private; what is forwarded, also where nothing is known of it.
-        to_lists = bool(policy.lists_of(submission.recipients))
-        self._may_be_public = (Voice.FORWARDED, Voice.QUOTED) if to_lists else (Voice.FORWARDED,)
+        self._to_lists = bool(policy.lists_of(submission.recipients))
         self._found: dict[int, list[int]] = {}
         self._answered: list[int] = []
         self._public: set[bytes] = set()
@@ -127,9 +125,10 @@ class Tracing:
     def tell(self, mails: Iterable[RememberedMail]) -> None:
         """All that is known of `matches`."""
         self._told = {each.glance.key: each for each in mails}
-        self._found = {
-            number: places for number, places in self._found.items() if self._mails[number].key in self._told
-        }
+        # Some may be gone by now, and those beyond MATCHES_MAX were not asked for.
+        told = {number for number, each in enumerate(self._mails) if each.key in self._told}
+        self._found = {number: places for number, places in self._found.items() if number in told}
+        self._answered = [each for each in self._answered if each in told]
 
     def unsettled(self) -> tuple[bytes, ...]:
         """Shingles of which it matters whether a list post had them, and that none is known to have had. Ask for them
@@ -186,6 +185,12 @@ class Tracing:
     @cached_property
     def _prose(self) -> Prose:
         return self._reader.read_together([each.text for each in self._message.passages])
+
+    @property
+    def _may_be_public(self) -> tuple[Voice, ...]:
+        """Voices of passages that alarm if no list post had them: to persons a quote only in an answer to private mail,
+        a forward also where nothing is known of it."""
+        return (Voice.FORWARDED, Voice.QUOTED) if self._to_lists or self._answered else (Voice.FORWARDED,)
 
     @cached_property
     def _excused(self) -> frozenset[int]:

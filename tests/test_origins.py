@@ -17,6 +17,7 @@ from smtpguard.mail.message import Account, Automatic, ForwardKind, Message, Pas
 from smtpguard.origins import Origins, Traced
 from smtpguard.policy import Policy, Remember
 from smtpguard.store.memory import SQLiteMemory
+from smtpguard.tracing import MATCHES_MAX
 from tests.letters import LETTERS
 
 MONDAY = datetime(2026, 11, 16, 9, 0, tzinfo=UTC)
@@ -221,6 +222,20 @@ async def test_answers_are_known_by_their_header_to_participants_alone(house: Ho
     assert (await house.look("anna", BERLIN, "Fine.", **answer)).answered == ()
     (mail,) = (await house.look("ben", BERLIN, "Fine.", **{**answer, "subject": "Summer"})).answered
     assert not mail.subject_same
+
+
+async def test_more_mails_can_be_answered_than_are_looked_at(house: House) -> None:
+    sent = [await house.send("anna", ["ben"], "ok") for _ in range(MATCHES_MAX + 2)]
+    references = tuple(each.message.message_id for each in sent)
+    assert len((await house.look("ben", BERLIN, PLAN, references=references)).answered) == MATCHES_MAX
+
+
+async def test_to_a_person_a_quoted_post_is_public_where_a_private_mail_is_answered(house: House) -> None:
+    await house.send("anna", BERLIN, OTHER)
+    first = await house.send("anna", ["ben"], "Have you seen this?")
+    answer = {"references": (first.message.message_id,)}
+    found = await house.look("ben", ["carla"], "Yes.", Passage(Voice.QUOTED, OTHER), **answer)
+    assert found.public == {1}
 
 
 async def test_T_12_a_message_id_keeps_its_first_meaning(house: House) -> None:
