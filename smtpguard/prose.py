@@ -38,6 +38,12 @@ _VIETNAMESE_FIRST, _VIETNAMESE_LAST = "\u1e00", "\u1eff"  # Latin letters with t
 # Words as they are typed whose hash is kept at hand. When full it begins anew.
 _WORDS_KNOWN_MAX = 50_000
 
+# Words that are looked for as they are typed have so many letters together, and so much that is no letter between two
+# of them and within one; what is longer is shown as it was read.
+_TYPED_MAX = 200
+_BETWEEN = r"[\W_]{1,80}"
+_WITHIN = r"[\W_]{0,8}"
+
 # Where the halves of a word's value lie in this machine's order of octets.
 _HASH_AT, _CLASS_AT = (0, 4) if sys.byteorder == "little" else (1, 3)
 _FUNCTION, _CONTENT, _NEITHER = 1, 2, 4
@@ -102,10 +108,6 @@ class Prose:
         """Every prose shingle with its place, in order."""
         return [(place, self.shingle(place)) for place in self.places]
 
-    def excerpt(self, place: int, words: int) -> str:
-        """So many words from `place` on, as they are typed, without punctuation."""
-        return " ".join(self.words[place : place + words])
-
 
 class ProseReader:
     """Reads passages. It keeps common words at hand, in memory alone; one serves all keys and accounts."""
@@ -159,6 +161,18 @@ class ProseReader:
 def words_of(text: str) -> list[str]:
     """The first WORDS_MAX words of `text` as they are typed, without what hides them, header lines and addresses."""
     return _words(running_text(_visible(text[:CHARACTERS_MAX])))
+
+
+def as_typed(text: str, words: Sequence[str]) -> str:
+    """`words`, which stand in `text` in a row, with everything between them, in one line; without it if they are not
+    found so, because letters are written in another way."""
+    plain = " ".join(words)
+    if len(plain) > _TYPED_MAX:
+        return plain
+    found = re.search(
+        _BETWEEN.join(_WITHIN.join(map(re.escape, each)) for each in words), _visible(text[:CHARACTERS_MAX])
+    )
+    return " ".join(found[0].split()) if found is not None else plain
 
 
 def _words(text: str) -> list[str]:

@@ -21,7 +21,7 @@ from smtpguard.mail.message import Submission, Voice
 from smtpguard.mail.subjects import base_subject
 from smtpguard.marks import MailboxMarks, Marks, name_of, name_of_address, name_of_list
 from smtpguard.policy import Policy
-from smtpguard.prose import Prose, ProseReader
+from smtpguard.prose import Prose, ProseReader, as_typed
 from smtpguard.remembered_mail import Glance, MailQuestion, RememberedMail
 
 # Words that a notice may show, so that the sender finds the place (SEMANTICS P3).
@@ -147,7 +147,7 @@ class Tracing:
         public = frozenset(each for each in self._suspected if self._prose.shingle(each) in self._public)
         told = {number: self._earlier_mail(self._mails[number]) for number in self._found}
         found = [
-            KnownText(passage, run.words, self._begins(run), told[number])
+            KnownText(passage, run.words, self._begins(passage, run), told[number])
             for number, passage, run in self._runs(public)
         ]
         return tuple(sorted(found, key=lambda each: each.passage))
@@ -260,9 +260,10 @@ class Tracing:
             for number, places in self._found.items()
         }
 
-    def _begins(self, run: Run) -> str:
+    def _begins(self, passage: int, run: Run) -> str:
         words = min(run.end - run.start, FIRST_WORDS)
-        return self._prose.excerpt(run.start, words) + (" ..." if run.end - run.start > words else "")
+        shown = as_typed(self._message.passages[passage].text, self._prose.words[run.start : run.start + words])
+        return shown + (" ..." if run.end - run.start > words else "")
 
     def _list_of(self, mail: Glance) -> str | None:
         return self._boxes[mail.mailbox][1]

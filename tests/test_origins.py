@@ -111,7 +111,7 @@ async def test_pasted_words_of_a_private_mail_are_known_to_who_got_it(house: Hou
     await house.send("anna", ["ben"], PLAN)
     (known,) = (await house.look("ben", BERLIN, "Dear all,", f"Anna says: {PLAN} What now?")).known
     assert known.passage == 1
-    assert known.begins.startswith("Between us I think the treasurer")
+    assert known.begins.startswith("Between us, I think the treasurer")
     assert known.words >= 20
     assert not known.mail.own
     assert known.mail.when == MONDAY

@@ -14,6 +14,7 @@ from smtpguard.prose import (
     WORDS_KEPT_MAX,
     WORDS_MAX,
     ProseReader,
+    as_typed,
     normal,
     words_of,
 )
@@ -125,10 +126,23 @@ def test_one_word_has_one_form(typed: str, other: str) -> None:
     assert [normal(each) for each in words_of(typed)] == [normal(each) for each in words_of(other)]
 
 
-def test_words_are_shown_as_they_were_typed() -> None:
-    prose = READER.read("Dear Anna, the old boat-house isn't safe.")
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("Dear Anna, the old boat-house isn't safe.", "Anna, the old boat-house isn't"),
+        ("Dear Anna,\n\n> the old\n> boat-\n> house isn’t safe.", "Anna, > the old > boat- > house isn’t"),
+        ("Dear An\u200bna, the old boat\u00adhouse is\u2060nt safe.", "Anna, the old boathouse isnt"),
+        ("Dear Anna," + " " * 500 + "the old boathouse isn't safe.", "Anna the old boathouse isnt"),
+    ],
+)
+def test_words_are_shown_as_they_were_typed(text: str, shown: str) -> None:
+    assert as_typed(text, READER.read(text).words[1:6]) == shown
 
-    assert prose.excerpt(1, 4) == "Anna the old boathouse"
+
+def test_a_word_without_end_is_shown_as_it_is_and_costs_nothing() -> None:
+    word = "a" * 200_000
+
+    assert as_typed(f"{word} and more", [word, "and", "more"]) == f"{word} and more"
 
 
 @pytest.mark.parametrize(
