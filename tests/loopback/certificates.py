@@ -22,7 +22,7 @@ class Authority:
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Throw-away test authority")])
         self._certificate = (
-            self._builder(self._name, self._key.public_key(), timedelta(days=2))
+            self._builder(self._name, self._key.public_key(), timedelta(days=100))
             .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
             .add_extension(
                 x509.KeyUsage(
@@ -66,7 +66,7 @@ class Authority:
             self._builder(
                 x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Throw-away test server")]),
                 key.public_key(),
-                timedelta(days=-1) if expired else timedelta(days=1),
+                timedelta(days=-1) if expired else timedelta(days=99),
             )
             .add_extension(alternatives, critical=False)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
