@@ -79,17 +79,19 @@ class KnownText:
 class Evidence:
     """What the stores know about this account and this message.
 
-    `posted_to` are ids of lists this account has posted to before (12-25); None if nobody has counted. `known` is
-    private text that was found again, for each passage and earlier mail the longest stretch, own words among them
-    (`EarlierMail.own`); `answered` are earlier private mails that this one answers, by header alone, the newest first.
-    `public` are the numbers of passages that are known as posts of lists that the account may read (E0), `unmarked`
-    those that have too little prose to be known again, wherever they stood.
-    `known_since` says from when on posts are known, by list id; it is empty where nothing is remembered.
+    `posted_to` are ids of lists this account has posted to before (12-25); None if nobody has counted. `reads` are
+    those of closed lists whose posts it was seen to get (T-13). `known` is private text that was found again, for each
+    passage and earlier mail the longest stretch, own words among them (`EarlierMail.own`); `answered` are earlier
+    private mails that this one answers, by header alone, the newest first. `public` are the numbers of passages that
+    are known as posts of lists that the account may read (E0), `unmarked` those that have too little prose to be known
+    again, wherever they stood. `known_since` says from when on posts are known, by list id; it is empty where nothing
+    is remembered.
     """
 
     earlier: tuple[EarlierPost, ...] = ()
     thread: Thread | None = None
     posted_to: frozenset[str] | None = None
+    reads: frozenset[str] = frozenset()
     known: tuple[KnownText, ...] = ()
     answered: tuple[EarlierMail, ...] = ()
     public: frozenset[int] = frozenset()

@@ -21,11 +21,11 @@ from smtpguard.key_ring import KeyRing
 from smtpguard.keys import KeyFolder, KeyFolderError, season_of, week_of
 from smtpguard.mail.address import Address
 from smtpguard.mail.message import UNASKABLE, Account, Message, Submission
-from smtpguard.marks import name_of, name_of_address, name_of_list
+from smtpguard.marks import Marks, name_of, name_of_address, name_of_list
 from smtpguard.policy import Policy
 from smtpguard.private_mail import is_personal, parties
 from smtpguard.prose import ProseReader
-from smtpguard.remembered_mail import KnownList
+from smtpguard.remembered_mail import KnownList, Reader
 from smtpguard.retention import WRITE_SECONDS, MailToRemember, Retention
 from smtpguard.stock_phrases import StockPhrases
 from smtpguard.store import StoreError, TextStore
@@ -124,13 +124,20 @@ class Origins:
             await self.retention.write([MailToRemember(message, "", when, _writers(name, message), policy, involved)])
 
     async def learn_post(self, list_id: str, message: Message, when: datetime, readers: Sequence[Address] = ()) -> None:
-        """A post as its list has distributed it. Raises StoreError, KeyFolderError."""
+        """A post as its list has distributed it to `readers`: of a closed one it is known from now on that they read it
+        (T-13). Raises StoreError, KeyFolderError."""
         policy = self._policy()
         found = policy.by_id.get(list_id)
         if found is None or not policy.remember.posts:
             return
         writers = tuple(map(name_of_address, message.authors))
         closed = (list_id,) if found.is_closed else ()
+        if found.is_closed and readers:
+            marks = (await self._ring.marks(week_of(when.date())))[week_of(when.date())]
+            seen = [Account(login="", mailbox=each) for each in readers]
+            await self._store.note_readers(
+                [Reader(marks.week, marks.account(each), marks.list(list_id)) for each in seen]
+            )
         await self.retention.write([MailToRemember(message, "", when, writers, policy, closed=closed)])
 
     async def sweep(self) -> None:
@@ -172,8 +179,10 @@ class Origins:
     async def _trace(self, submission: Submission, policy: Policy, evidence: Evidence) -> Traced:
         account = submission.account
         assert account is not None  # noqa: S101 - _is_compared
-        closed = [each.id for each in policy.lists if each.is_closed and reads(each, submission, evidence)]
         ring = await self._ring.marks(week_of(submission.arrived.date()))
+        if policy.has_closed_lists:
+            evidence = replace(evidence, reads=await self._read_by(account, policy, ring))
+        closed = [each.id for each in policy.lists if each.is_closed and reads(each, submission, evidence)]
         tracing = Tracing(submission, policy, self._reader, self._stock.of(policy), ring, closed)
         question = tracing.question(submission.arrived - self._mails_kept())
         if question.mailboxes:
@@ -198,6 +207,16 @@ class Origins:
             known_since=await self._since(policy),
         )
         return Traced(found, tracing.foreign())
+
+    async def _read_by(self, account: Account, policy: Policy, ring: Mapping[str, Marks]) -> frozenset[str]:
+        """The ids of the closed lists whose posts the account was seen to get."""
+        found = await self._store.readers([marks.account(account) for marks in ring.values()])
+        return frozenset(
+            list_id
+            for each in found
+            if each.week in ring
+            for list_id in ring[each.week].ids((each.list,), policy.by_id)
+        )
 
     async def _settle_public(self, tracing: Tracing, submission: Submission) -> None:
         """Ask the seasons, the newest first, for what may be public."""

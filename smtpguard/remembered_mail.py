@@ -79,3 +79,12 @@ class KnownList:
     season: str
     list: bytes = field(repr=False)
     since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """That an account gets the posts of a closed list, both as marks of `week` (T-13)."""
+
+    week: str
+    account: bytes = field(repr=False)
+    list: bytes = field(repr=False)

@@ -380,6 +380,18 @@ async def test_posts_learnt_from_their_list_are_public(house: House) -> None:
     assert (await house.look("ben", BERLIN, OTHER)).known[0].mail.list_id == "council"
 
 
+async def test_T_13_who_gets_a_closed_lists_posts_reads_it(house: House) -> None:
+    post = house.submission("anna", ["council@lists.example.test"], PLAN).message
+    await house.origins.learn_post("council", post, house.now, [address("dora")])
+    found = await house.look("dora", BERLIN, PLAN)
+    assert found.reads == {"council"}
+    assert found.known[0].mail.list_id == "council"
+    assert (await house.look("carla", BERLIN, PLAN)).known == ()
+    house.now += 38 * DAY
+    await house.origins.forget()
+    assert (await house.look("dora", BERLIN, PLAN)).reads == frozenset()
+
+
 async def test_trouble_of_the_store_is_told_and_nothing_is_raised(house: House) -> None:
     await house.store.close()
     traced = await house.trace("ben", BERLIN, PLAN)

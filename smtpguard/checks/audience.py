@@ -29,11 +29,12 @@ def suggestable(list_id: str | None, submission: Submission, evidence: Evidence,
 
 
 def reads(closed: MailingList, submission: Submission, evidence: Evidence) -> bool:
-    """True if this account is known to read the list: its file says so, or the account has posted there (T-13)."""
+    """True if this account is known to read the list: its file says so, or the account has posted there or was seen to
+    get its posts (T-13)."""
     account = submission.account
     if account is None:
         return False
-    return closed.is_read_by(account) or closed.id in (evidence.posted_to or ())
+    return closed.is_read_by(account) or closed.id in evidence.reads or closed.id in (evidence.posted_to or ())
 
 
 def check(submission: Submission, evidence: Evidence, policy: Policy) -> Iterator[Finding]:

@@ -15,7 +15,7 @@ from typing import Protocol
 from smtpguard.held import HeldRow, State
 from smtpguard.policy import Remember
 from smtpguard.remembered import Poster, Question, Recollected, RememberedPost
-from smtpguard.remembered_mail import Glance, KnownList, MailQuestion, RememberedMail
+from smtpguard.remembered_mail import Glance, KnownList, MailQuestion, Reader, RememberedMail
 
 # Waiting mails of one account that a corrected copy is compared with: who has more has not come to read the notices.
 FOUND_MAX = 20
@@ -142,6 +142,12 @@ class TextStore(Protocol):
 
     async def public_among(self, season: str, fingerprints: Collection[int]) -> frozenset[int]:
         """Those of `fingerprints`, made with the key of `season`, that a list post had."""
+
+    async def readers(self, accounts: Sequence[bytes]) -> Sequence[Reader]:
+        """The closed lists that an account, by its marks, is known to read."""
+
+    async def note_readers(self, seen: Sequence[Reader]) -> None:
+        """Write these; who is there already is left as he is."""
 
     async def known_lists(self) -> Sequence[KnownList]:
         """From when on all posts of each list are known, in every season's marks."""

@@ -23,7 +23,7 @@ from typing import TypeVar
 
 from smtpguard.policy import Remember
 from smtpguard.remembered import Poster, Question, Recollected, RememberedPost
-from smtpguard.remembered_mail import Glance, KnownList, MailQuestion, RememberedMail
+from smtpguard.remembered_mail import Glance, KnownList, MailQuestion, Reader, RememberedMail
 from smtpguard.store import StoreError, texts
 from smtpguard.store.database import Identity, opened, reading
 from smtpguard.store.lists_of_accounts import ListsOfAccounts
@@ -145,6 +145,17 @@ class SQLiteMemory:
 
     async def public_among(self, season: str, fingerprints: Collection[int]) -> frozenset[int]:
         return await self._read(lambda connection: texts.public_among(connection, season, fingerprints))
+
+    async def readers(self, accounts: Sequence[bytes]) -> Sequence[Reader]:
+        return await self._read(lambda connection: texts.readers(connection, accounts))
+
+    async def note_readers(self, seen: Sequence[Reader]) -> None:
+        def write() -> None:
+            with self._connection as connection:
+                connection.execute("BEGIN IMMEDIATE")
+                texts.note_readers(connection, seen)
+
+        await committed(self._worker, self._identity, write)
 
     async def known_lists(self) -> Sequence[KnownList]:
         return await self._read(texts.known_lists)

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
 from smtpguard.policy import Remember
-from smtpguard.remembered_mail import Glance, KnownList, MailQuestion, RememberedMail
+from smtpguard.remembered_mail import Glance, KnownList, MailQuestion, Reader, RememberedMail
 from smtpguard.store.worker import number_of, time_of
 
 # Mails of one mailbox that are looked at, the newest: thirty a day for a month. Each costs some 0.01 ms.
@@ -64,6 +64,19 @@ def add_mails(connection: sqlite3.Connection, remembered: Iterable[RememberedMai
             for each in remembered
         ),
     )
+
+
+def readers(connection: sqlite3.Connection, accounts: Sequence[bytes]) -> tuple[Reader, ...]:
+    """The closed lists that an account, by its marks, is known to read."""
+    places = ", ".join("?" for _ in accounts)
+    rows = connection.execute(f"SELECT week, account, list FROM readers WHERE account IN ({places})", accounts)
+    return tuple(Reader(each["week"], each["account"], each["list"]) for each in rows)
+
+
+def note_readers(connection: sqlite3.Connection, seen: Iterable[Reader]) -> None:
+    """Write these; who is there already is left as he is."""
+    rows = [(each.account, each.list, each.week) for each in seen]
+    connection.executemany("INSERT OR IGNORE INTO readers VALUES (?, ?, ?)", rows)
 
 
 def public_among(connection: sqlite3.Connection, season: str, fingerprints: Collection[int]) -> frozenset[int]:
@@ -121,6 +134,7 @@ def forget(
         (season, most),
     ).rowcount
     gone += connection.execute("DELETE FROM known_since WHERE season < ?", (season,)).rowcount
+    gone += connection.execute("DELETE FROM readers WHERE week < ?", (week,)).rowcount
     private = f"SELECT {_PRIMARY} FROM mails WHERE flags & {_OF_LIST} = 0"
     if not remember.threads:
         gone += connection.execute(f"DELETE FROM mails WHERE ({_PRIMARY}) IN ({private} LIMIT ?)", (most,)).rowcount

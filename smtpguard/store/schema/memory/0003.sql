@@ -25,6 +25,14 @@ CREATE TABLE public_texts (
     PRIMARY KEY (season, fingerprint)
 ) STRICT, WITHOUT ROWID;
 
+-- Who gets the posts of a closed list, as the tap has seen.
+CREATE TABLE readers (
+    account BLOB NOT NULL,
+    list    BLOB NOT NULL,
+    week    TEXT NOT NULL,
+    PRIMARY KEY (account, list)
+) STRICT, WITHOUT ROWID;
+
 -- From when on all posts of a list, by its mark, are known.
 CREATE TABLE known_since (
     season TEXT NOT NULL,
