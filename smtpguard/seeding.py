@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 
 from smtpguard.keys import KeyFolder, season_of, week_of
 from smtpguard.lists import MailingList
@@ -15,10 +15,12 @@ from smtpguard.marks import Marks, name_of_address, name_of_list
 from smtpguard.policy import Policy
 from smtpguard.private_mail import MailToKeep
 from smtpguard.prose import ProseReader
-from smtpguard.remembered import RememberedPost
-from smtpguard.remembered_mail import KnownList, RememberedMail
+from smtpguard.remembered import Question, RememberedPost
+from smtpguard.remembered_mail import Glance, KnownList, MailQuestion, RememberedMail
 from smtpguard.stock_phrases import StockPhrases
 from smtpguard.store import MemoryStore, TextStore
+
+_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,20 +64,34 @@ class Seeding:
         self._stock = StockPhrases(self._reader)
 
     def oldest(self, of: MailingList) -> datetime:
-        """Older posts of this list are not kept. Of an open one all are that are in a season whose first day is not too
-        old: the season goes as a whole."""
+        """Older posts of this list are not kept. A season of public texts goes as a whole, with its first day, so of an
+        open list the oldest that are kept are of the first season that stays."""
         now = self._clock()
-        return now - (self._mails_kept if of.is_closed else self._posts_kept)
+        if of.is_closed:
+            return now - self._mails_kept
+        last = now - self._posts_kept
+        day, week = last.date(), week_of(last.date())
+        while season_of(day) < week:
+            day += timedelta(days=1)
+        return datetime.combine(day, time(), UTC)
+
+    def is_wanted(self, of: MailingList, post: SeededPost) -> bool:
+        """False for what is too old to be kept, and for posts of or to a desk (T-15)."""
+        named = (*post.message.authors, *post.message.destinations)
+        return post.when >= self.oldest(of) and self._policy.desks.isdisjoint(map(self._policy.completed, named))
 
     async def add(self, of: MailingList, posts: Sequence[SeededPost]) -> int:
-        """Write `posts` of one list, all or none of their texts, and return how many are not too old to be kept.
+        """Write `posts` of one list, all or none of their texts, and return how many are to be kept (`is_wanted`).
+        What is there already stays as it is.
 
         Raises StoreError, KeyFolderError.
         """
-        wanted = [each for each in posts if self._is_wanted(of, each)]
+        wanted = [each for each in posts if self.is_wanted(of, each)]
         if not wanted:
             return 0
-        mails, public, threads = await asyncio.to_thread(self._read, of, wanted)
+        mails = await self._closed(of, wanted) if of.is_closed else []
+        public = {} if of.is_closed else await asyncio.to_thread(self._public, wanted)
+        threads = await self._threads(of, wanted)
         await self._texts.remember_texts(mails, public)
         if threads:
             await self._posts.remember(threads, [])
@@ -87,39 +103,76 @@ class Seeding:
         marks = await asyncio.to_thread(self._public_keys.marks, season)
         await self._texts.note_known([KnownList(season, marks.list(of.id), since)])
 
-    def _is_wanted(self, of: MailingList, post: SeededPost) -> bool:
-        if of.is_closed:
-            return post.when >= self.oldest(of)
-        return season_of(post.when.date()) >= week_of(self.oldest(of).date())
+    async def known(self, of: MailingList) -> datetime | None:
+        """Since when all posts of this list are known. Raises StoreError, KeyFolderError."""
+        seasons = await asyncio.to_thread(self._public_keys.living)
+        rows = await self._texts.known_lists()
+        since = [
+            each.since for each in rows if each.season in seasons and each.list == seasons[each.season].list(of.id)
+        ]
+        return min(since, default=None)
 
-    def _read(
-        self, of: MailingList, posts: Sequence[SeededPost]
-    ) -> tuple[list[RememberedMail], dict[str, array[int]], list[RememberedPost]]:
-        mails: list[RememberedMail] = []
+    def _public(self, posts: Sequence[SeededPost]) -> dict[str, array[int]]:
         public: dict[str, array[int]] = {}
-        threads: list[RememberedPost] = []
         for post in posts:
-            if of.is_closed:
-                mails.append(self._closed(of, post))
-            else:
-                season = season_of(post.when.date())
-                prose = self._reader.read_together([each.text for each in post.message.passages])
-                shingles = b"".join(shingle for _, shingle in prose.shingles())
-                made = self._public_keys.marks(season).copier.of_shingles(shingles)
-                public.setdefault(season, array("q")).extend(made)
-            if post.when >= self._clock() - self._policy.thread_memory:
-                threads.append(self._thread(of, post))
-        return mails, public, threads
+            season = season_of(post.when.date())
+            prose = self._reader.read_together([each.text for each in post.message.passages])
+            shingles = b"".join(shingle for _, shingle in prose.shingles())
+            made = self._public_keys.marks(season).copier.of_shingles(shingles)
+            public.setdefault(season, array("q")).extend(made)
+        return public
 
-    def _closed(self, of: MailingList, post: SeededPost) -> RememberedMail:
-        week = week_of(post.when.date())
+    async def _closed(self, of: MailingList, posts: Sequence[SeededPost]) -> list[RememberedMail]:
+        """Rows for those that are not there yet: a post that is there twice would be one of two threads, and its words
+        nobody's."""
+        name = name_of_list(of.id)
+        ring = await asyncio.to_thread(self._private_keys.living, {week_of(each.when.date()) for each in posts})
+        boxes = [ring[week].mailbox(name) for week in sorted(ring, reverse=True)]
+        ids = [each.message.message_id for each in posts]
+        marks = {one: {box.message(one) for box in boxes} for one in ids if one is not None}
+        mailboxes = tuple(each.itself for each in boxes)
+        since = self.oldest(of)
+        asked = MailQuestion(mailboxes, since - _DAY, False, tuple(set[bytes]().union(*marks.values())))
+        there = {each.message for each in await self._texts.glances(asked)}
+        earlier = [*await self._texts.glances(MailQuestion(mailboxes, since))]
+        rows: list[RememberedMail] = []
+        for post, message_id in zip(posts, ids, strict=True):
+            if message_id is None or there.isdisjoint(marks[message_id]):
+                row = await asyncio.to_thread(self._closed_row, post, name, ring, earlier)
+                there |= {row.message} - {b""}
+                earlier.append(row.glance)
+                rows.append(row)
+        return rows
+
+    def _closed_row(
+        self, post: SeededPost, name: str, ring: Mapping[str, Marks], earlier: Sequence[Glance]
+    ) -> RememberedMail:
         writers = tuple(map(name_of_address, post.message.authors))
         kept = MailToKeep(
             post.message, post.message.message_id or post.when.isoformat(), post.when, writers, self._policy,
             self._reader, known=self._stock.of(self._policy),
         )  # fmt: skip
-        ring = {week: self._private_keys.marks(week)}
-        return kept.for_mailbox(name_of_list(of.id), (), week, ring, of_list=True)
+        return kept.for_mailbox(name, (), week_of(post.when.date()), ring, earlier, of_list=True)
+
+    async def _threads(self, of: MailingList, posts: Sequence[SeededPost]) -> list[RememberedPost]:
+        since = self._clock() - self._policy.thread_memory
+        # What has no Message-ID, nobody can answer.
+        recent = {each.message.message_id: each for each in posts if each.when >= since and each.message.message_id}
+        return [self._thread(of, each) for each in recent.values() if not await self._is_there(of, each)]
+
+    async def _is_there(self, of: MailingList, post: SeededPost) -> bool:
+        """True if the guard has passed it, or an archive was read twice: then its author would have written two."""
+        message, day = post.message, post.when.date()
+        if message.message_id is None or not message.authors:
+            return False
+        ring = [self._keys.marks(each) for each in {week_of(day - _DAY), week_of(day), week_of(day + _DAY)}]
+        author = Account(login="", mailbox=message.authors[0])
+        accounts = tuple(each.account(author) for each in ring)
+        links = tuple(link for each in ring for link in each.links((message.message_id,)))
+        asked = Question(accounts=accounts, links=links, thread_since=post.when - _DAY, recent_since=post.when - _DAY)
+        lists = {each.list(of.id) for each in ring}
+        thread = (await self._posts.ask(asked)).thread
+        return any(each.account in accounts and not lists.isdisjoint(each.lists) for each in thread)
 
     def _thread(self, of: MailingList, post: SeededPost) -> RememberedPost:
         """What answers to it will ask for; its words are nobody's whose next post might be alike (12-12)."""
@@ -149,3 +202,7 @@ class _Keys:
         if week not in self._marks:
             self._marks[week] = Marks(week, self._folder.week_key(week, create=True))
         return self._marks[week]
+
+    def living(self, weeks: Collection[str] = ()) -> dict[str, Marks]:
+        """Those of all weeks that have a key, and of `weeks`. Raises KeyFolderError."""
+        return {each: self.marks(each) for each in sorted({*self._folder.weeks(), *weeks})}

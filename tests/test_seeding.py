@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -65,3 +66,64 @@ async def test_the_authors_of_closed_posts_keep_their_own_words(house: House) ->
     other = replace(POLICY, lists=POLICY.lists[:2])
     house.policy = other
     assert (await house.look("ben", BERLIN, PLAN)).known == ()
+
+
+def count(house: House, table: str) -> int:
+    with sqlite3.connect(house.folder.parent / "state" / "memory.sqlite3") as connection:
+        found: int = connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+    connection.close()
+    return found
+
+
+async def test_what_is_there_is_not_kept_twice(house: House) -> None:
+    first = house.submission("anna", BERLIN, PLAN).message
+    answer = replace(house.submission("ben", BERLIN, OTHER).message, references=(first.message_id or "",))
+    posts = [SeededPost(first, house.now - 2 * DAY), SeededPost(answer, house.now - DAY)]
+    for of, kept in (("council", 2), ("berlin", 4)):
+        for _ in range(2):
+            assert await seeding(house).add(POLICY.by_id[of], [*posts, posts[0]]) == 3
+        assert (count(house, "mails"), count(house, "posts")) == (2, kept)
+    await house.origins.learn_post("press", first, house.now - 2 * DAY)
+    await seeding(house).add(POLICY.by_id["press"], posts)
+    assert (count(house, "mails"), count(house, "posts")) == (2, 6)
+
+
+async def test_an_answer_on_a_closed_list_that_quotes_does_not_set_words_free(house: House) -> None:
+    first = house.submission("anna", BERLIN, PLAN).message
+    quote = Passage(Voice.QUOTED, PLAN, author=first.authors[0])
+    answer = house.submission("carla", BERLIN, OTHER, quote).message
+    answer = replace(answer, references=(first.message_id or "",))
+    posts = [SeededPost(first, house.now - 2 * DAY), SeededPost(answer, house.now - DAY)]
+    await seeding(house).add(POLICY.by_id["council"], posts)
+    (known,) = (await house.look("ben", BERLIN, PLAN)).known
+    assert known.mail.when == house.now - 2 * DAY
+
+
+async def test_what_the_guard_has_passed_to_a_closed_list_stays_known_when_its_archive_is_read(house: House) -> None:
+    first = house.submission("anna", BERLIN, PLAN).message
+    answer = replace(house.submission("ben", BERLIN, OTHER).message, references=(first.message_id or "",))
+    await house.origins.learn_post("council", first, house.now - 2 * DAY)
+    await house.origins.learn_post("council", answer, house.now - DAY)
+    await seeding(house).add(POLICY.by_id["council"], [SeededPost(answer, house.now - DAY)])
+    assert count(house, "mails") == 2
+    (known,) = (await house.look("ben", BERLIN, OTHER)).known
+    assert known.words >= 8
+
+
+async def test_t_15_posts_of_a_desk_or_to_one_are_not_kept(house: House) -> None:
+    of = house.submission("commission", BERLIN, PLAN).message
+    to = house.submission("anna", [*BERLIN, "commission"], OTHER).message
+    berlin = POLICY.by_id["berlin"]
+    assert await seeding(house).add(berlin, [SeededPost(of, house.now), SeededPost(to, house.now)]) == 0
+    assert count(house, "public_texts") == 0
+
+
+async def test_the_oldest_that_is_kept_is_told_to_the_day(house: House) -> None:
+    made, berlin = seeding(house), POLICY.by_id["berlin"]
+    oldest = made.oldest(berlin)
+    assert house.now - 365 * DAY <= oldest <= house.now - 270 * DAY
+    message = house.submission("anna", BERLIN, PLAN).message
+    assert await made.add(berlin, [SeededPost(message, oldest), SeededPost(message, oldest - DAY / 24)]) == 1
+    house.origins._forget_next = 0.0
+    await house.origins.sweep()
+    assert (await house.look("ben", BERLIN, "Yes.", Passage(Voice.QUOTED, PLAN))).public == {1}
