@@ -1,7 +1,7 @@
 """The codes that the commands end with (sysexits.h names the last three)."""
 
 DONE = 0
-# `check` found a mistake; `edit` and `new-list` have changed nothing.
+# `check` found a mistake; `edit` and `new-list` have changed nothing; `remember` could not read all.
 FOUND_SOMETHING = 1
 WRONG_COMMAND_LINE = 2
 # No store, port or output.
@@ -9,3 +9,5 @@ UNAVAILABLE = 69
 # `state_dir`, or the file to write, cannot be written.
 CANNOT_CREATE = 73
 BROKEN_SETTINGS = 78
+# Ctrl-C, as shells have it: `remember` has kept what it has read.
+INTERRUPTED = 130

@@ -24,6 +24,8 @@ Point = Literal[
     "relay.replied",
     "memory.before_write",
     "memory.written",
+    "remember.kept",
+    "remember.noted",
 ]
 POINTS: tuple[Point, ...] = get_args(Point)
 

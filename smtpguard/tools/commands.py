@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 from datetime import UTC, datetime
@@ -17,14 +18,18 @@ from smtpguard.config.loading import Loaded, load
 from smtpguard.config.problems import format_problem, printable
 from smtpguard.config.settings import Settings
 from smtpguard.config.values import read_duration
-from smtpguard.exits import BROKEN_SETTINGS, CANNOT_CREATE, FOUND_SOMETHING, UNAVAILABLE
+from smtpguard.exits import BROKEN_SETTINGS, CANNOT_CREATE, FOUND_SOMETHING, INTERRUPTED, UNAVAILABLE
+from smtpguard.keys import KeyFolderError
 from smtpguard.lists import Manager
 from smtpguard.mail.address import parse_address
 from smtpguard.policy import Policy
+from smtpguard.store import StoreError
 from smtpguard.tools.editing import Edit, EditError, editor_command
 from smtpguard.tools.figures_file import UnreadableFiguresError, read_figures
 from smtpguard.tools.new_list import NewListError, RefusedError, file_of, new_list
 from smtpguard.tools.overview import overview, table
+from smtpguard.tools.progress import Progress
+from smtpguard.tools.remember import AlreadyRunningError, NothingToRememberError, Remember, list_named
 from smtpguard.tools.rules_page import rules_pages
 from smtpguard.tools.schema import schema
 from smtpguard.tools.statistics import UnknownListError, statistics
@@ -182,7 +187,52 @@ def stats_command(
         click.echo(printable(line))
 
 
-COMMANDS = (schema_command, new_list_command, edit_command, lists_command, rules_page_command, stats_command)
+@click.command("remember")
+@click.argument("archives", metavar="ARCHIVE...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--list", "name", metavar="LIST", required=True, help="The list's id, its file or its address.")
+@click.option("--state-dir", type=click.Path(path_type=Path, file_okay=False), help="That of the guard.")
+@_CONFIG
+def remember_command(archives: tuple[Path, ...], name: str, state_dir: Path | None, config: Path) -> None:
+    """Let the guard know the posts of a list from before it came, so that who quotes them is not asked.
+
+    ARCHIVE is an mbox (.gz as well), a Maildir, a folder of .eml files, or one of these. Kept are keyed fingerprints,
+    for as long as the settings say (`memory`), and no text. It may be called while the guard runs, by root or by the
+    guard's own user, and be interrupted at any time: called again, it goes on where it was, and reads what is new.
+    """
+    maillog.set_up("warning")
+    settings, policy = _in_force(config, state_dir)
+    try:
+        of = list_named(policy, name)
+        outcome = asyncio.run(Remember(settings, policy, of, _now(), Progress()).run(archives))
+    except NothingToRememberError as error:
+        raise click.UsageError(printable(str(error))) from error
+    except KeyFolderError as error:
+        click.echo(printable(f"smtpguard: {error}"), err=True)
+        raise SystemExit(CANNOT_CREATE) from error
+    except (StoreError, AlreadyRunningError) as error:
+        click.echo(printable(f"smtpguard: the memory cannot be used: {error}"), err=True)
+        raise SystemExit(UNAVAILABLE) from error
+    except OSError as error:
+        raise _cannot_write(str(error.filename or settings.state_dir), error) from error
+    for line in outcome.lines:
+        click.echo(printable(line))
+    for line in outcome.troubles:
+        click.echo(printable(f"smtpguard: {line}"), err=True)
+    if outcome.stopped:
+        raise SystemExit(INTERRUPTED)
+    if outcome.troubles:
+        raise SystemExit(FOUND_SOMETHING)
+
+
+COMMANDS = (
+    schema_command,
+    new_list_command,
+    edit_command,
+    lists_command,
+    rules_page_command,
+    stats_command,
+    remember_command,
+)
 
 
 def _in_force(config: Path, state_dir: Path | None) -> tuple[Settings, Policy]:

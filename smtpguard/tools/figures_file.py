@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +12,7 @@ from smtpguard.figures import Counts, FiguresError
 from smtpguard.keys import KeyFolder, KeyFolderError
 from smtpguard.store.database import reading
 from smtpguard.store.worker import BUSY_SECONDS
+from smtpguard.tools.owner import Owner
 
 # In state_dir.
 MEMORY = "memory.sqlite3"
@@ -38,7 +37,7 @@ def read_figures(state_dir: Path, key_folder: Path) -> KeptFigures:
             raise UnreadableFiguresError(
                 f"{state_dir}: there is no such folder; is this the state_dir of your guard? (--state-dir FOLDER)"
             )
-        with _as_owner_of(state_dir):
+        with Owner(state_dir).acting():
             sealed = _sealed(state_dir / MEMORY)
             # A folder that is not there would be made by KeyFolder, and this only reads.
             return _opened(sealed, key_folder) if sealed and key_folder.is_dir() else KeptFigures({}, (*sealed,))
@@ -48,24 +47,6 @@ def read_figures(state_dir: Path, key_folder: Path) -> KeptFigures:
         raise UnreadableFiguresError(str(error)) from error
     except OSError as error:
         raise UnreadableFiguresError(f"{error.filename or state_dir}: {error.strerror or error}") from error
-
-
-@contextmanager
-def _as_owner_of(folder: Path) -> Iterator[None]:
-    """Root reads as the user whom `folder` belongs to: SQLite may leave files beside the database, and the guard must
-    be able to use them."""
-    owner = folder.stat()
-    if os.geteuid() != 0 or owner.st_uid == 0:
-        yield
-        return
-    group = os.getegid()
-    os.setegid(owner.st_gid)
-    os.seteuid(owner.st_uid)
-    try:
-        yield
-    finally:
-        os.seteuid(0)
-        os.setegid(group)
 
 
 def _sealed(file: Path) -> dict[str, bytes]:
