@@ -110,7 +110,7 @@ async def test_what_the_guard_has_passed_to_a_closed_list_stays_known_when_its_a
     assert known.words >= 8
 
 
-async def test_t_15_posts_of_a_desk_or_to_one_are_not_kept(house: House) -> None:
+async def test_T_15_posts_of_a_desk_or_to_one_are_not_kept(house: House) -> None:
     of = house.submission("commission", BERLIN, PLAN).message
     to = house.submission("anna", [*BERLIN, "commission"], OTHER).message
     berlin = POLICY.by_id["berlin"]

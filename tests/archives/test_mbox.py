@@ -259,3 +259,16 @@ def test_wherever_the_chunks_end_the_same_mails_are_found(bodies: list[str], siz
     octets = stream.getvalue()
     assert [each.tail for each in found] == [octets[max(0, each.end - 4096) : each.end] for each in found]
     assert [each.before for each in found] == [octets[max(0, each.start - 4096) : each.start] for each in found]
+
+
+@pytest.mark.parametrize("dated", [True, False])
+def test_a_line_may_be_cut_in_two_anywhere(dated: bool) -> None:
+    body = SENTENCES.replace(">", "") + "\nand that is all.\nFrom Friday on:\nTo: nobody"
+    expected = [post(number, body=body) for number in range(3)]
+    line = from_line() if dated else b"From \n"
+    octets = b"".join(line + each + b"\n" for each in expected)
+    for first in range(len(octets)):
+        stream = Dribbling(octets)
+        stream.sizes = iter([first + 1])
+        found = list(stretches(stream, 0, b"", dated=dated))
+        assert [each.octets for each in found] == [each + b"\n" for each in expected], first

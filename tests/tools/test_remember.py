@@ -194,7 +194,7 @@ def test_an_archive_that_ended_long_ago_makes_nothing_known_since_then(site: Pat
     assert "berlin: posts are known since 2026-05-06.\n" in remember(site, file).stdout
 
 
-def test_t_13_of_a_closed_list_the_last_month_is_kept_for_its_readers(site: Path, state: Path, file: Path) -> None:
+def test_T_13_of_a_closed_list_the_last_month_is_kept_for_its_readers(site: Path, state: Path, file: Path) -> None:
     file.write_bytes(mboxrd(posts(50, NOW - 49 * DAY, DAY)))
 
     found = remember(site, file, of="council")
@@ -208,7 +208,7 @@ def test_t_13_of_a_closed_list_the_last_month_is_kept_for_its_readers(site: Path
     assert evidence(site, state, own=text(45), sender="carla").known == ()
 
 
-def test_t_15_posts_of_a_desk_leave_no_trace(site: Path, state: Path, file: Path) -> None:
+def test_T_15_posts_of_a_desk_leave_no_trace(site: Path, state: Path, file: Path) -> None:
     file.write_bytes(mboxrd([post(1, sender="commission"), post(2, to="commission@example.org"), post(3)]))
     assert "1 posts remembered\n" in remember(site, file).stdout
     assert evidence(site, state, text(1), text(2), text(3)).public == {3}
