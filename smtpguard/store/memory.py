@@ -264,7 +264,7 @@ def _thread(connection: sqlite3.Connection, question: Question) -> tuple[Remembe
     linked = f"SELECT post FROM links WHERE mark IN ({_places(question.links)})"
     since = number_of(question.thread_since)
     oldest = connection.execute(
-        f"SELECT id, {_POST} FROM posts WHERE id IN ({linked}) AND time >= ? ORDER BY id LIMIT 1",
+        f"SELECT id, {_POST} FROM posts WHERE id IN ({linked}) AND time >= ? ORDER BY time, id LIMIT 1",
         (*question.links, since),
     ).fetchone()
     if oldest is None:
@@ -272,8 +272,9 @@ def _thread(connection: sqlite3.Connection, question: Question) -> tuple[Remembe
     recent = number_of(question.recent_since) if question.recent_since is not None else None
     rows = connection.execute(
         f"SELECT {_POST} FROM posts WHERE id IN ({linked} ORDER BY post DESC LIMIT {THREAD_POSTS_MAX}) "
-        "AND id > ? AND time >= ? AND (length(together) > 0 OR narrowed_to IS NOT NULL "
-        f"OR (time > ? AND account IN ({_places(question.accounts)}))) ORDER BY id DESC LIMIT {THREAD_TOLD_MAX}",
+        "AND id != ? AND time >= ? AND (length(together) > 0 OR narrowed_to IS NOT NULL "
+        f"OR (time > ? AND account IN ({_places(question.accounts)}))) "
+        f"ORDER BY time DESC, id DESC LIMIT {THREAD_TOLD_MAX}",
         (*question.links, oldest["id"], since, recent, *question.accounts),
     ).fetchall()
     return (_post(oldest), *map(_post, reversed(rows)))
