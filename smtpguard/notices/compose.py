@@ -98,7 +98,10 @@ def choices(held: HeldMail) -> list[Mapping[str, object]]:
     private = any(each.rule == 11 for each in held.findings)
     only = [_only(held, each, private) for each in held.lists[:LISTS_SHOWN_MAX]] if len(held.lists) > 1 else []
     send = {"word": Word.SEND.value, "meaning": _as_it_is(held, private), "suggested": ""}
-    discard = {"word": Word.DISCARD.value, "meaning": "throw it away", "suggested": "suggested" if private else ""}
+    # SEMANTICS d2: where the reason points at a part of the mail.
+    a_part = any(each.rule == 11 and each.facts.get("begins") for each in held.findings)
+    meaning = "throw it away and write it anew without that part" if a_part else "throw it away"
+    discard = {"word": Word.DISCARD.value, "meaning": meaning, "suggested": "suggested" if private else ""}
     back = {"word": Word.BACK.value, "meaning": "send my mail back to me and forget it", "suggested": ""}
     only.sort(key=lambda each: not each["suggested"])
     return [discard, *only, send, back] if private else [*only, send, discard, back]

@@ -57,7 +57,7 @@ async def test_rule_11_suggests_to_discard_and_names_the_desk(tmp_path: Path) ->
         assert "Why: 1. It would take a private mail of Clara" in text
         assert '"Between us, I think the new ..."' in text
         assert "     2. It is addressed to two lists" in text
-        assert "   DISCARD    throw it away   (suggested)\n" in text
+        assert "   DISCARD    throw it away and write it anew without that part   (suggested)\n" in text
         assert text.index("DISCARD ") < text.index("ONLY 1") < text.index("SEND ")
         assert "commission@example.test - mail to that address is never checked or held." in text
         assert "too expensive" not in text  # nothing of the held text but its first words

@@ -270,3 +270,15 @@ async def memory(house: House) -> dict[str, list[tuple[Any, ...]]]:
         connection.close()
     del found["figures"]  # sealed anew whenever they are written
     return found
+
+
+async def test_90_09_without_the_memory_plain_mail_goes_on_and_forwards_wait(tmp_path: Path) -> None:
+    async with talk(tmp_path) as said:
+        got = await said.private()
+        (said.house.folder / "state" / "memory.sqlite3").unlink()
+        before = len(said.house.up.messages)
+        reply = await said.house.submit("ben", [MEMBERS["clara"]], subject="Lunch", body="At one in the usual place?")
+        assert reply.code == 250
+        assert (await said.house.submit("ben", [MEMBERS["clara"]], octets=inline(got).octets())).code == 451
+        assert (await said.house.submit("ben", [BERLIN], subject="Roof", body="The roof is mended.")).code == 451
+        assert len(said.house.up.messages) == before + 1
