@@ -20,7 +20,7 @@ from pathlib import Path
 
 from smtpguard.fingerprints import words_of
 from smtpguard.mail.message import Voice
-from smtpguard.verdict import Verdict
+from smtpguard.verdict import RULE_BOTH, Verdict
 from tests.corpus.archives import archives
 from tests.corpus.crossposts import read, rows_of, show
 from tests.corpus.forwards import Label, labels
@@ -29,6 +29,8 @@ from tests.corpus.remembering import Archive, divided, known_answers, replayed, 
 from tests.corpus.replays import Mail
 
 FORWARDS = ("inline-forward", "attached-forward")
+# Rows of both rules that hold a forward which cannot be read.
+UNREADABLE = frozenset(("90-07", "90-11"))
 # So much of the threads is private mail in the second replay, as in copies.py.
 PRIVATE = 0.3
 # A second telling of what is known, on the words themselves. A quote is from an earlier mail if half of its windows of
@@ -56,7 +58,7 @@ class Judged:
 
     @property
     def rows(self) -> frozenset[str]:
-        return rows_of(self.verdict, 11)
+        return rows_of(self.verdict, 11) | rows_of(self.verdict, RULE_BOTH) & UNREADABLE
 
     @property
     def says_forward(self) -> bool:
