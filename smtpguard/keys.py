@@ -49,6 +49,11 @@ def season_of(day: date) -> str:
     return f"{year:04}-W{min((week - 1) // 13, 3) * 13 + 1:02}"
 
 
+def first_day(week: str) -> date:
+    """The Monday of `week`, an ISO 8601 week as `week_of` and `season_of` give it."""
+    return date.fromisocalendar(int(week[:4]), int(week[6:]), 1)
+
+
 class KeyFolder:
     """A folder of keys, made with mode 0700 if it is not there. Every method raises KeyFolderError.
 

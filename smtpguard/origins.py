@@ -12,13 +12,14 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from datetime import time as time_of_day
 
 from smtpguard import maillog
 from smtpguard.checks.audience import reads
 from smtpguard.evidence import Evidence
 from smtpguard.key_ring import KeyRing
-from smtpguard.keys import KeyFolder, KeyFolderError, season_of, week_of
+from smtpguard.keys import KeyFolder, KeyFolderError, first_day, season_of, week_of
 from smtpguard.mail.address import Address
 from smtpguard.mail.message import UNASKABLE, Account, Message, Submission
 from smtpguard.marks import Marks, name_of, name_of_address, name_of_list
@@ -87,7 +88,7 @@ class Origins:
             is_post=is_post, mails_kept=mails_kept, write_seconds=write_seconds,
         )  # fmt: skip
         self._known_since: Mapping[str, datetime] = {}
-        self._known_of: frozenset[str] = frozenset()
+        self._known_of: tuple[frozenset[str], date] | None = None
         self._forget_next = self._refresh_next = 0.0
         self._remembered = policy().remember
 
@@ -144,7 +145,7 @@ class Origins:
         """Erase keys and delete rows whose time is over. Raises StoreError, KeyFolderError."""
         remember, now = self._policy().remember, time.monotonic()
         if now >= self._refresh_next:
-            self._known_of = frozenset()
+            self._known_of = None
             self._public_ring.refresh()
             self._ring.refresh()
             self._refresh_next = now + REFRESH_SECONDS
@@ -163,7 +164,7 @@ class Origins:
         seasons = week_of((now - self._posts_kept()).date()) if remember.posts else _NEVER
         if not remember.posts:
             self.retention.drop()
-            self._known_since, self._known_of = {}, frozenset()
+            self._known_since, self._known_of = {}, None
         await self._ring.erase(weeks)
         await self._public_ring.erase(seasons)
         gone = False
@@ -234,10 +235,10 @@ class Origins:
 
     async def _since(self, policy: Policy) -> Mapping[str, datetime]:
         """From when on lists are known; those that are new are known from now on. Each season has it in its own marks,
-        so that it outlives the first one's key."""
+        so that it outlives the first one's key; what is not kept any more is not known either."""
+        now = self._clock()
         ids = frozenset(policy.by_id)
-        if ids != self._known_of:
-            now = self._clock()
+        if (ids, now.date()) != self._known_of:
             season = season_of(now.date())
             ring = await self._public_ring.marks(season)
             known: dict[str, datetime] = {}
@@ -251,7 +252,10 @@ class Origins:
             new = [KnownList(season, ring[season].list(each), since[each]) for each in sorted(ids - at_hand)]
             if new:
                 await self._store.note_known(new)
-            self._known_since, self._known_of = since, ids
+            posts, mails = datetime.combine(first_day(min(ring)), time_of_day.min, UTC), now - self._mails_kept()
+            kept = {each: mails if policy.by_id[each].is_closed else posts for each in ids}
+            self._known_since = {each: max(since[each], kept[each]) for each in ids}
+            self._known_of = ids, now.date()
         return self._known_since
 
 

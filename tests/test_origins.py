@@ -337,12 +337,23 @@ async def test_lists_are_known_since_they_are_remembered(house: House) -> None:
     since = (await house.look("ben", BERLIN, "Hello")).known_since
     assert since["berlin"] == MONDAY
     assert since["new"] == MONDAY + DAY
-    for days in (100, 200, 300, 420):  # in the end the season of the first day and its key are gone
+    for days in (100, 200, 300):
         house.now = MONDAY + days * DAY
         house.origins = house.begin()
         await house.origins.forget()
         assert (await house.look("ben", BERLIN, "Hello")).known_since["berlin"] == MONDAY
+    # In the end the season of the first day and its key are gone, and with them its posts.
+    house.now = MONDAY + 420 * DAY
+    await house.origins.forget()
     assert not (house.folder / "public-2026-W40.key").exists()
+    since = (await house.look("ben", BERLIN, "Hello")).known_since
+    assert since["berlin"] == datetime(2027, 1, 4, tzinfo=UTC)  # 2027-W01
+
+
+async def test_a_closed_list_is_known_as_long_as_its_posts_are_kept(house: House) -> None:
+    await house.look("ben", BERLIN, "Hello")
+    house.now = MONDAY + 40 * DAY
+    assert (await house.look("ben", BERLIN, "Hello")).known_since["council"] == MONDAY + 10 * DAY
 
 
 async def test_a_letter_takes_little_room_in_each_mailbox(house: House) -> None:
