@@ -224,6 +224,9 @@ class Origins:
         asked = tracing.unsettled()
         if not asked:
             return
+        if self.retention.has_public:
+            # Somebody quotes what was posted a moment ago.
+            await self.retention.write_pending()
         ring = await self._public_ring.marks(season_of(submission.arrived.date()))
         for season, marks in sorted(ring.items(), reverse=True):
             made = dict(zip(marks.copier.of_shingles(b"".join(asked)), asked, strict=True))

@@ -111,6 +111,11 @@ class Retention:
         """True if mail for this mailbox (by name) is not written yet."""
         return self._pending_for[mailbox] > 0
 
+    @property
+    def has_public(self) -> bool:
+        """True if posts that everybody may read are not written yet."""
+        return any(not each.mailboxes for each in self._pending)
+
     async def settle(self) -> None:
         """Write what waits to be written, now."""
         self._settling = True

@@ -274,11 +274,16 @@ async def memory(house: House) -> dict[str, list[tuple[Any, ...]]]:
 
 async def test_90_09_without_the_memory_plain_mail_goes_on_and_forwards_wait(tmp_path: Path) -> None:
     async with talk(tmp_path) as said:
-        got = await said.private()
         (said.house.folder / "state" / "memory.sqlite3").unlink()
         before = len(said.house.up.messages)
+        # A stranger's mail may go to persons, but who knows what the memory would say of it.
+        ticket = (
+            "---------- Forwarded message ---------\nFrom: Zoe <zoe@elsewhere.test>\nDate: Sat, 21 Nov 2026 at 10:12\n"
+        )
+        ticket += "Subject: Ticket\nTo: Ben <ben@example.test>\n\nYour seats are in the third row, on the left."
         reply = await said.house.submit("ben", [MEMBERS["clara"]], subject="Lunch", body="At one in the usual place?")
         assert reply.code == 250
-        assert (await said.house.submit("ben", [MEMBERS["clara"]], octets=inline(got).octets())).code == 451
+        reply = await said.house.submit("ben", [MEMBERS["clara"]], subject="Fwd: Ticket", body=ticket)
+        assert reply.code == 451
         assert (await said.house.submit("ben", [BERLIN], subject="Roof", body="The roof is mended.")).code == 451
         assert len(said.house.up.messages) == before + 1
