@@ -110,7 +110,7 @@ def explain(
 
     With `loaded`, the files that `policy` was made of, the explanation names the lines that mattered.
     """
-    message = parse_message(octets)
+    message = parse_message(octets, policy.bounds)
     recipients = tuple(policy.completed(each) for each in map(parse_address, to) if each is not None)
     if not recipients:
         recipients = tuple(dict.fromkeys((*message.destinations, *message.bcc)))

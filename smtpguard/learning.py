@@ -124,7 +124,7 @@ def _lesson(content: Content, policy: Policy, by_list_server: bool) -> _Lesson |
     if post_of is None and not _LIST_FIELDS.isdisjoint(header.names):
         # A list post, of whichever list: not private, and nobody vouches for the list.
         return None
-    message = read_message(open_message(octets, lambda _: False))
+    message = read_message(open_message(octets, lambda _: False, policy.bounds))
     if message.report or (message.automatic not in _OF_LISTS if post_of else message.automatic):
         return None
     if post_of is not None and any(policy.kind(each) in _ROLES for each in message.authors):

@@ -107,8 +107,9 @@ class Past:
             return None
 
     async def _keep_released(self, held: HeldMail, sent: Sequence[int], only: str | None) -> None:
+        policy = self._policy()
         async with self._reading:
-            message = await asyncio.to_thread(lambda: parse_message(unstuffed((held.wire,))))
+            message = await asyncio.to_thread(lambda: parse_message(unstuffed((held.wire,)), policy.bounds))
         addresses = [held.envelope.recipients[index].address for index in sent]
         submission = Submission(
             id=held.submission_id,
@@ -118,7 +119,6 @@ class Past:
             arrived=self._clock(),
             size=len(held.wire),
         )
-        policy = self._policy()
         await self._recollection.keep_released(submission, policy, only)
         if submission.account not in (None, UNASKABLE):
             traced = await self._origins.trace(submission, policy, NOTHING_KNOWN)

@@ -15,6 +15,7 @@ from itertools import combinations
 
 from smtpguard.lists import Burst, MailingList, Manager, OnAlarm, WrongTopic
 from smtpguard.mail.address import Address
+from smtpguard.mail.bounds import BOUNDS, Bounds
 from smtpguard.roles import Role, role_of_robot, role_of_suffix
 from smtpguard.topics import TopicIndex, topic_index
 
@@ -77,7 +78,7 @@ class Policy:
     For rule 11: `roster` are the members' addresses (`Address.folded`); where it is None, `member_domains` say whose
     address counts as a member's. Mail to more than `private_max_recipients` persons is a circular. `consent_marks` and
     `private_marks` are the words of authors who do not mind, or who do (11-13, 11-14); `stock` are phrases of the site
-    that prove nothing. Of a text, `inspect_text` octets are looked into (90-07). `alarms_per_account_and_hour` is for
+    that prove nothing. `bounds` say how much of a message is looked into (90-07). `alarms_per_account_and_hour` is for
     those that tell who is a member (11-24, T-14).
     """
 
@@ -111,7 +112,7 @@ class Policy:
     consent_marks: tuple[str, ...] = ("[may be forwarded]",)
     private_marks: tuple[str, ...] = ("[please do not forward]",)
     stock: tuple[str, ...] = field(default=(), repr=False)
-    inspect_text: int = 10 * 1024 * 1024
+    bounds: Bounds = BOUNDS
     alarms_per_account_and_hour: int = 10
     topics: TopicIndex = field(init=False, repr=False, compare=False)
     _by_address: Mapping[tuple[str, str], MailingList] = field(init=False, repr=False, compare=False)

@@ -14,6 +14,7 @@ from smtpguard.accounts import Directory
 from smtpguard.answers.token import LABEL, Token, find_tokens
 from smtpguard.mail.address import Address
 from smtpguard.mail.arrival import Arrival
+from smtpguard.mail.bounds import BOUNDS, Bounds
 from smtpguard.mail.content import Content, unstuffed
 from smtpguard.mail.message import UNASKABLE, Message, Submission
 from smtpguard.mail.parsing import Opened, open_message, read_message
@@ -55,7 +56,7 @@ class Reading:
     ) -> tuple[Submission, tuple[Token, ...]]:
         """The values that judging looks at, and what looks like a code (90-17). Never raises for a mail's sake; raises
         OSError if a temporary file of the content cannot be read."""
-        message, codes = await self._look_into(arrival.content, NoticeSigns(policy.guard_address))
+        message, codes = await self._look_into(arrival.content, NoticeSigns(policy.guard_address), policy.bounds)
         envelope = arrival.envelope
         account = None
         if arrival.authenticated:
@@ -79,22 +80,24 @@ class Reading:
         async with self._large if size > LARGE_OCTETS_MIN else self._medium:
             return await asyncio.to_thread(work)
 
-    async def _look_into(self, content: Content, signs: NoticeSigns) -> tuple[Message, tuple[Token, ...]]:
+    async def _look_into(
+        self, content: Content, signs: NoticeSigns, bounds: Bounds
+    ) -> tuple[Message, tuple[Token, ...]]:
         """The message, and what looks like a code in it, wherever there is room to read it."""
         if content.size > OPENED_INLINE_OCTETS_MAX:
             lane = self._large if content.size > LARGE_OCTETS_MIN else self._medium
             async with lane:
-                return await asyncio.to_thread(lambda: look_into(open_content(content, signs), signs))
-        opened = open_content(content, signs)
+                return await asyncio.to_thread(lambda: look_into(open_content(content, signs, bounds), signs))
+        opened = open_content(content, signs, bounds)
         if opened.left <= INLINE_OCTETS_MAX:
             return look_into(opened, signs)
         async with self._medium:
             return await asyncio.to_thread(look_into, opened, signs)
 
 
-def open_content(content: Content, signs: NoticeSigns) -> Opened:
-    """Find the parts of the mail in `content`. Raises OSError if a temporary file cannot be read."""
-    return open_message(unstuffed(content.pieces()), signs.may_be_in_file)
+def open_content(content: Content, signs: NoticeSigns, bounds: Bounds = BOUNDS) -> Opened:
+    """Find the parts of the mail in `content`, within `bounds`. Raises OSError if a temporary file cannot be read."""
+    return open_message(unstuffed(content.pieces()), signs.may_be_in_file, bounds)
 
 
 def look_into(opened: Opened, signs: NoticeSigns) -> tuple[Message, tuple[Token, ...]]:

@@ -406,3 +406,11 @@ def test_hints_are_told_though_they_alarm_nobody(tmp_path: Path, site: Path) -> 
 
     assert f"  Hint: {ROWS['12-11']}" in run(hidden, "--config", site).stdout
     assert "  Hint: A recipient lies in a list domain but is no list we know" in run(unknown, "--config", site).stdout
+
+
+def test_what_is_not_looked_into_is_said(tmp_path: Path, site: Path) -> None:
+    path = message(tmp_path, body="Between us, nobody should know.\n" * 3000)
+    assert "Could not be read" not in run("--config", site, path).stdout
+    with site.open("a", encoding="utf-8") as file:
+        file.write("limits: {inspect_text: 64KiB}\n")
+    assert "  Could not be read: text cut\n" in run("--config", site, path).stdout

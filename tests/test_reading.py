@@ -18,6 +18,7 @@ from smtpguard.accounts import Directory
 from smtpguard.answers.token import Token
 from smtpguard.mail.address import Address, parse_address
 from smtpguard.mail.arrival import Arrival
+from smtpguard.mail.bounds import Bounds
 from smtpguard.mail.content import Content, WireContent
 from smtpguard.mail.envelope import Envelope, parse_path
 from smtpguard.policy import Policy
@@ -130,3 +131,14 @@ async def test_a_mail_of_which_most_is_a_file_is_read_where_it_stands(monkeypatc
     assert submission.message.own_text == "See the file."
     with pytest.raises(AssertionError):
         await Reading().read(arrival(mail(f"\r\n{'words ' * 11_000}")), guarded, Directory(guarded))
+
+
+@pytest.mark.parametrize("size", [60_000, 200_000, 400_000, 1_200_000], ids=["inline", "thread", "medium", "large"])
+async def test_no_more_text_is_read_than_the_site_says_in_whatever_lane(size: int) -> None:
+    content = mail(f"\r\n{'words ' * (size // 6)}")
+    few = Policy(bounds=Bounds(text=50_000))
+    submission, _ = await Reading().read(arrival(content), few, Directory(few))
+    assert submission.message.cut_short
+    assert len(submission.message.own_text) <= 50_000
+    submission, _ = await Reading().read(arrival(content), Policy(), Directory(Policy()))
+    assert not submission.message.cut_short

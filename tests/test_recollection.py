@@ -10,9 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from smtpguard.held import HeldMail
 from smtpguard.keys import KeyFolder
 from smtpguard.lists import Audience, Burst, MailingList, Manager
 from smtpguard.mail.address import Address, parse_address
+from smtpguard.mail.bounds import Bounds
+from smtpguard.mail.envelope import Envelope, parse_path
 from smtpguard.mail.message import UNASKABLE, Account, Message, Passage, Submission, Voice
 from smtpguard.policy import Policy
 from smtpguard.recollection import PENDING_MAX, Recalled, Recollection
@@ -275,3 +278,18 @@ async def test_at_most_some_fingerprints_are_kept_of_a_huge_text(house: House) -
     answer = await house.recall(["berlin"], references=long)
     assert answer.mail is not None
     assert len(answer.mail.to_keep(None).marks.links) <= 5
+
+
+@pytest.mark.parametrize(("bounds", "known"), [(Bounds(), 1), (Bounds(text=100), 0)])
+async def test_what_was_released_is_kept_as_far_as_it_is_looked_into(house: House, bounds: Bounds, known: int) -> None:
+    house.policy = replace(POLICY, bounds=bounds)
+    path, recipient = parse_path("FROM:<anna@example.test>"), parse_path("TO:<berlin@lists.example.test>")
+    assert path is not None
+    assert recipient is not None
+    held = HeldMail(
+        "1", ANNA, Envelope(path, (recipient,)), "x", None, (), (), (1,), MONDAY, MONDAY + DAY,
+        wire=f"Subject: x\r\n\r\n{TEXT}\r\n".encode(),
+    )  # fmt: skip
+    house.recollection.released(held, (0,), None)
+    await house.recollection.settle()
+    assert len((await house.recall(["press"])).evidence.earlier) == known

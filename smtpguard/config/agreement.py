@@ -22,6 +22,7 @@ from smtpguard.config.settings import GUARD_DOMAIN_NAMES, Settings
 from smtpguard.config.site_references import SiteReferences
 from smtpguard.lists import Manager, OnAlarm, WrongTopic
 from smtpguard.mail.address import Address, parse_address
+from smtpguard.mail.bounds import Bounds
 from smtpguard.policy import Policy, Remember
 from smtpguard.roles import Role, role_of_robot, role_of_suffix
 
@@ -112,7 +113,12 @@ class Agreement:
             consent_marks=site.consent_marks,
             private_marks=site.private_marks,
             stock=tuple(phrase for each in self._lines.values() if each is not None for phrase in each.phrases),
-            inspect_text=site.limits.inspect_text,
+            bounds=Bounds(
+                site.limits.inspect_text,
+                site.limits.inspect_parts,
+                site.limits.inspect_depth,
+                int(site.limits.inspect_time.total_seconds()),
+            ),
             alarms_per_account_and_hour=site.limits.alarms_per_account_and_hour,
         )
 

@@ -12,8 +12,7 @@ SITE = ""
 _LATER: Mapping[str, str] = {
     SITE: "public_url rules secret_file web metrics workers",
     "store": "url_file",
-    "limits": "inspect_parts inspect_depth inspect_time holds_per_account held_bytes_per_account "
-    "notices_per_account_and_day",
+    "limits": "holds_per_account held_bytes_per_account notices_per_account_and_day",
 }
 LATER_KEYS: Mapping[str, frozenset[str]] = {place: frozenset(keys.split()) for place, keys in _LATER.items()}
 

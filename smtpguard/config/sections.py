@@ -32,6 +32,7 @@ from smtpguard.config.values import (
     read_text,
 )
 from smtpguard.lists import Burst
+from smtpguard.mail.bounds import BOUNDS
 
 # Languages with notice texts.
 LANGUAGES_KNOWN = ("en",)
@@ -64,6 +65,17 @@ def _worth_reading(octets: int) -> int:
         least, most = INSPECT_TEXT_MIN // 1024, INSPECT_TEXT_MAX // 1024**2
         raise mistake(f"write a size from {least}KiB to {most}MiB.")
     return octets
+
+
+# Below it, long threads would not be read to their end; above it, one mail keeps a reader from all others.
+INSPECT_SECONDS_MIN = 1
+INSPECT_SECONDS_MAX = 10
+
+
+def _patient(time: timedelta) -> timedelta:
+    if not INSPECT_SECONDS_MIN <= time.total_seconds() <= INSPECT_SECONDS_MAX:
+        raise mistake(f"write a time from {INSPECT_SECONDS_MIN}s to {INSPECT_SECONDS_MAX}s.")
+    return time
 
 
 # 10.0.0.0/8 and fc00::/7 are the largest networks that anybody has to himself (RFC 1918, RFC 4193).
@@ -330,7 +342,10 @@ class Limits(Section):
     messages_per_session: Annotated[Number, AfterValidator(Between(1, 1_000_000))] = 1_000
     errors_per_session: Annotated[Number, AfterValidator(Between(1, 1_000))] = 20
     received_fields: Annotated[Number, AfterValidator(Between(1, 1_000))] = 100
-    inspect_text: Annotated[Size, AfterValidator(_worth_reading)] = 10 * 1024 * 1024
+    inspect_text: Annotated[Size, AfterValidator(_worth_reading)] = BOUNDS.text
+    inspect_parts: Annotated[Number, AfterValidator(Between(10, 5_000))] = BOUNDS.parts
+    inspect_depth: Annotated[Number, AfterValidator(Between(5, 50))] = BOUNDS.depth
+    inspect_time: Annotated[Duration, AfterValidator(_patient)] = timedelta(seconds=BOUNDS.seconds)
     hold_size: Size = 25 * 1024 * 1024
     wrong_codes_per_minute: Annotated[Number, AfterValidator(Between(1, 1_000_000))] = 60
     alarms_per_account_and_hour: Annotated[Number, AfterValidator(Between(1, 1_000))] = 10

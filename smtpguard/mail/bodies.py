@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
+from smtpguard.mail.bounds import BOUNDS, Bounds
 from smtpguard.mail.calendars import is_calendar, read_calendar
 from smtpguard.mail.cms import Cms, cms_kind, signed_content
 from smtpguard.mail.decoding import lf_text, undone
@@ -17,10 +18,6 @@ from smtpguard.mail.header import ContentType, Header, content_type, read_header
 from smtpguard.mail.message import Defect, Protection, Unread
 from smtpguard.mail.opaque import ARCHIVES, unread_file, unread_type
 
-# SEMANTICS 90-07: what is looked at of one message.
-TEXT_OCTETS_MAX = 10 * 1024 * 1024
-PARTS_MAX = 500
-DEPTH_MAX = 20
 # Of an attachment that is no text: the code of a notice that was saved to a file stands near its beginning.
 ATTACHMENT_OCTETS_MAX = 128 * 1024
 ATTACHMENTS_OCTETS_MAX = 1024 * 1024
@@ -77,6 +74,9 @@ class Walk:
     octets: bytes
     kind: ContentType
     wanted: Callable[[bytes], bool]
+    parts_left: int
+    depth_max: int
+    text_left: int
     bodies: list[Body] = field(default_factory=list)
     mails: list[AttachedMail] = field(default_factory=list)
     headers: list[Header] = field(default_factory=list)
@@ -89,9 +89,7 @@ class Walk:
     unwanted: int = 0
     skipped: int = 0
     attachments_left: int = ATTACHMENTS_OCTETS_MAX
-    parts_left: int = PARTS_MAX
     headers_left: int = HEADERS_OCTETS_MAX
-    text_left: int = TEXT_OCTETS_MAX
 
     def defect(self, which: Defect) -> None:
         self.defects[which] = None
@@ -118,9 +116,9 @@ class Walk:
         return granted
 
 
-def walk(octets: bytes, header: Header, start: int, wanted: Callable[[bytes], bool]) -> Walk:
+def walk(octets: bytes, header: Header, start: int, wanted: Callable[[bytes], bool], bounds: Bounds = BOUNDS) -> Walk:
     """Find the texts and attached mails of the message whose body begins at `start`. Never raises; bounded."""
-    found = Walk(octets, content_type(header), wanted)
+    found = Walk(octets, content_type(header), wanted, bounds.parts, bounds.depth, bounds.text)
     found.bodies = _part(found, header, found.kind, start, len(octets), 0, found.mails)
     # What has been found is read next, and needs the memory.
     found.octets = b""
@@ -167,7 +165,7 @@ def _part(
 def _multipart(
     found: Walk, header: Header, kind: ContentType, start: int, end: int, depth: int, mails: list[AttachedMail]
 ) -> list[Body]:
-    if depth >= DEPTH_MAX:
+    if depth >= found.depth_max:
         found.defect(Defect.DEEP)
         return []
     spans = _spans(found, kind.boundary, start, end)
@@ -228,7 +226,7 @@ def _secured(found: Walk, header: Header, start: int, end: int, depth: int, mail
         content = signed_content(undone(found.octets[start : start + granted], coding, found.defects))
         if content is None:
             found.defect(Defect.CMS)
-        elif depth >= DEPTH_MAX:
+        elif depth >= found.depth_max:
             found.defect(Defect.DEEP)
         else:
             bodies += _entity(found, content, 0, len(content), depth, mails, found.inside)[1]
@@ -287,7 +285,7 @@ def _line_end_before(octets: bytes, at: int, floor: int) -> int:
 
 def _attached(found: Walk, outer: Header, start: int, end: int, depth: int, mails: list[AttachedMail]) -> None:
     """Read an attached mail with all that hangs on it. RFC 2046 forbids to encode it; programs do it all the same."""
-    if depth >= DEPTH_MAX:
+    if depth >= found.depth_max:
         found.defect(Defect.DEEP)
         return
     codings = transfer_codings(outer)

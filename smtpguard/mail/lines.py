@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import repeat
 from typing import NamedTuple, overload
 
-# Of one message. 10 MiB of empty lines would be ten million values; a letter of 100,000 lines does not exist. The rest
-# is one line.
-LINES_MAX = 100_000
+from smtpguard.mail.bounds import BOUNDS
+
+# 10 MiB of empty lines would be ten million values; what is beyond this is one line.
+LINES_MAX = BOUNDS.lines
 
 # A blank before the first ">" is set by programs that indent; more is somebody's layout.
 _QUOTE = re.compile(r" ?((?:>[ \t]?){1,50})")
@@ -111,12 +112,14 @@ def lines_of(text: str, most: int = LINES_MAX) -> Lines:
     return Lines("\n".join(texts), depths, most, texts)
 
 
-def unflowed(text: str, delsp: bool) -> str:
-    """Join soft-broken lines of format=flowed (RFC 3676, 4): same depth, a space at the end, no signature mark."""
+def unflowed(text: str, delsp: bool, most: int = LINES_MAX) -> str:
+    """Join soft-broken lines of format=flowed (RFC 3676, 4): same depth, a space at the end, no signature mark.
+    What stands behind `most` lines stays as it is.
+    """
     joined: list[str] = []
     pending: list[str] = []
     pending_depth = 0
-    for raw in text.split("\n", LINES_MAX):
+    for raw in text.split("\n", most):
         marks = len(raw) - len(raw.lstrip(">"))
         content = raw[marks:].removeprefix(" ")
         if pending and (marks != pending_depth or content == "-- "):

@@ -16,10 +16,11 @@ from typing import NamedTuple
 
 from smtpguard.mail.address import Address
 from smtpguard.mail.bodies import AttachedMail, Body, Walk, walk
+from smtpguard.mail.bounds import BOUNDS, Bounds
 from smtpguard.mail.header import Header, decoded, header_text, message_ids, read_header
 from smtpguard.mail.headings import Heading
 from smtpguard.mail.html import HTML_CHARACTERS_MAX, hides_text, html_text
-from smtpguard.mail.lines import LINES_MAX, unflowed
+from smtpguard.mail.lines import unflowed
 from smtpguard.mail.mailboxes import MailboxReader
 from smtpguard.mail.message import (
     Automatic,
@@ -31,7 +32,7 @@ from smtpguard.mail.message import (
     Sensitivity,
     Voice,
 )
-from smtpguard.mail.passages import SPEAKERS_MAX, passages_of
+from smtpguard.mail.passages import passages_of
 from smtpguard.mail.subjects import SubjectKind
 
 # A plain version this short beside an HTML one that long is only a hint to look at the HTML.
@@ -39,8 +40,6 @@ _STUB_WORDS_MAX = 12
 _PAGE_WORDS_MIN = 40
 # Looking for codes costs 0.1 us a character, undoing encoded words up to 1 us.
 HEADERS_CHARACTERS_MAX = 128 * 1024
-# Of all pages of one message. A digest of long newsletters has less; a megabyte of markup takes up to half a second.
-PAGES_CHARACTERS_MAX = 3 * 1024 * 1024
 # Attached files come first, and all of them are far less (ATTACHMENTS_OCTETS_MAX).
 HIDDEN_CHARACTERS_MAX = 4 * 1024 * 1024
 
@@ -75,30 +74,30 @@ class Opened(NamedTuple):
     header: Header
     found: Walk
     left: int
+    bounds: Bounds = BOUNDS
 
 
-def open_message(octets: bytes, wanted: Callable[[bytes], bool] = lambda _: True) -> Opened:
+def open_message(octets: bytes, wanted: Callable[[bytes], bool] = lambda _: True, bounds: Bounds = BOUNDS) -> Opened:
     """Find the parts of `octets`, a message (RFC 5322) with CRLF or LF lines and no dot-stuffing. Never raises.
 
     `wanted` is asked of the beginning of each attached file, as octets, whether it shall be among the hidden texts.
     """
     header, start = read_header(octets)
-    found = walk(octets, header, start, wanted)
-    return Opened(header, found, len(octets) - found.skipped)
+    found = walk(octets, header, start, wanted, bounds)
+    return Opened(header, found, len(octets) - found.skipped, bounds)
 
 
-def parse_message(octets: bytes) -> Message:
+def parse_message(octets: bytes, bounds: Bounds = BOUNDS) -> Message:
     """Open and read `octets`, with all attached files among the hidden texts. Never raises."""
-    return read_message(open_message(octets))
+    return read_message(open_message(octets, bounds=bounds))
 
 
 def read_message(opened: Opened) -> Message:
     """Read a message, once. Never raises.
 
-    Bounds: HEADER_OCTETS_MAX of header, TEXT_OCTETS_MAX of text, PARTS_MAX parts, DEPTH_MAX levels; each that was met
-    is a defect.
+    Each bound that was met is a defect: of HEADER_OCTETS_MAX, and of the `Bounds` that it was opened with.
     """
-    header, found, _ = opened
+    header, found, _, bounds = opened
     reader = MailboxReader()
     authors = reader.mailboxes(header.every("from"))
     resent = any(header.every("resent-to", "resent-cc", "resent-bcc"))
@@ -109,7 +108,7 @@ def read_message(opened: Opened) -> Message:
     subject = decoded(header.first("subject"))
     names = tuple(name for name, _ in destinations if name)
     heading = Heading(subject, bool(references), frozenset(address for _, address in destinations), names)
-    texts = _Texts(found.defects)
+    texts = _Texts(found.defects, bounds)
     readings = [texts.reading(body, heading) for body in found.bodies]
     passages = [each for reading in readings for each in reading.passages]
     for mail in found.mails:
@@ -221,10 +220,11 @@ class _Reading(NamedTuple):
 class _Texts:
     """Reads the texts of a message and of the mails attached to it, within one budget for all of them."""
 
-    def __init__(self, defects: dict[Defect, None]) -> None:
+    def __init__(self, defects: dict[Defect, None], bounds: Bounds) -> None:
         self.defects = defects
-        self.lines_left = LINES_MAX
-        self.pages_left = PAGES_CHARACTERS_MAX
+        self.bounds = bounds
+        self.lines_left = bounds.lines
+        self.pages_left = bounds.markup
 
     def reading(self, body: Body, heading: Heading) -> _Reading:
         """The passages of one text, in order.
@@ -234,7 +234,8 @@ class _Texts:
         """
         if body.html:
             return self._page_reading(body.text, heading)
-        passages = self._passages(unflowed(body.text, body.delsp) if body.flowed else body.text, heading)
+        text = unflowed(body.text, body.delsp, self.bounds.lines) if body.flowed else body.text
+        passages = self._passages(text, heading)
         if not body.shadow:
             return _Reading(passages, passages)
         if any(each.voice is Voice.FORWARDED for each in passages):
@@ -267,10 +268,11 @@ class _Texts:
         lines = text.count("\n")
         if lines > self.lines_left:
             self.defects[Defect.MANY_LINES] = None
+        speakers = self.bounds.speakers
         # No text has more lines than letters: with that bound nobody counts them again.
-        passages = passages_of(text, heading, self.lines_left if lines > self.lines_left else len(text))
+        passages = passages_of(text, heading, self.lines_left if lines > self.lines_left else len(text), speakers)
         self.lines_left = max(0, self.lines_left - lines)
-        if len(passages) >= SPEAKERS_MAX:
+        if len(passages) >= speakers:
             self.defects[Defect.MANY_SPEAKERS] = None
         return passages
 

@@ -15,6 +15,7 @@ from itertools import islice
 
 from smtpguard.mail.attributions import Attribution, find_attribution
 from smtpguard.mail.blocks import Block, could_begin, find_block, is_end
+from smtpguard.mail.bounds import BOUNDS
 from smtpguard.mail.headings import Heading
 from smtpguard.mail.landmarks import DEVICE_LINES, landmarks
 from smtpguard.mail.lines import LINES_MAX, Line, Lines, lines_of
@@ -23,8 +24,7 @@ from smtpguard.mail.subjects import SubjectKind, base_subject
 
 # Below "--" without the blank of RFC 3676, 4.3, longer text is no signature but goes on after a rule.
 SIGNATURE_LINES_MAX = 20
-# Blocks and attributions of one text; a thread of hundreds of mails that carries all its history has a few hundred.
-SPEAKERS_MAX = 2000
+SPEAKERS_MAX = BOUNDS.speakers
 # What mailing lists and mail programs add is short.
 FOOTER_CHARACTERS_MAX = 100
 # Where one line in so many is a landmark, lines are made once and not each time they are asked for.
@@ -40,11 +40,13 @@ _WORDS = re.compile(r"[^\W\d_]+")
 _LIST_FOOTER = ("mailing list", "mailingliste", "mailing-liste")
 
 
-def passages_of(text: str, heading: Heading, most: int = LINES_MAX) -> tuple[Passage, ...]:
+def passages_of(
+    text: str, heading: Heading, most: int = LINES_MAX, speakers: int = SPEAKERS_MAX
+) -> tuple[Passage, ...]:
     """Split `text` (LF between lines) into passages, in order; what stands behind `most` lines goes with the last of
-    them. Linear in its length; never raises.
+    them, and nobody begins to speak after `speakers`. Linear in its length; never raises.
     """
-    reader = _Reader(lines_of(text, most), heading, most)
+    reader = _Reader(lines_of(text, most), heading, most, speakers)
     reader.read()
     return _with_marked_quote(reader.done, reader.kind)
 
@@ -70,7 +72,7 @@ class _Reader:
     `frame` is the speaker at depth `floor`; what is quoted deeper has a speaker by depth.
     """
 
-    def __init__(self, lines: Lines, heading: Heading, most: int = LINES_MAX) -> None:
+    def __init__(self, lines: Lines, heading: Heading, most: int = LINES_MAX, speakers: int = SPEAKERS_MAX) -> None:
         self._source = lines
         found, attributions = landmarks(lines.whole, most)
         # The lines to be read with care, the next one last; None if that is every line.
@@ -89,7 +91,7 @@ class _Reader:
         self.texts: list[str] = []
         self.own_words = False
         self.checked = 0
-        self.speakers_left = SPEAKERS_MAX
+        self.speakers_left = speakers
         self.supercited = False
         # Whoever was taken for forwarded though neither a banner nor the subject says so.
         self.unmarked: Passage | None = None

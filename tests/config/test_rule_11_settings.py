@@ -10,6 +10,7 @@ import pytest
 from smtpguard.config.private_mail import letter
 from smtpguard.config.settings import Settings
 from smtpguard.mail.address import Address
+from smtpguard.mail.bounds import Bounds
 from smtpguard.policy import Kind, Policy, Remember
 from tests.config.test_rule_12_settings import SITE, loaded_from, policy_of
 
@@ -30,7 +31,7 @@ stock: [one.txt, two.txt, one.txt]
 consent_marks: "[public]"
 private_marks: []
 defaults: {{adding_people: ask, private_max_recipients: 5, strict: true}}
-limits: {{inspect_text: 1MiB, alarms_per_account_and_hour: 3}}
+limits: {{inspect_text: 1MiB, inspect_parts: 50, inspect_depth: 5, inspect_time: 1s, alarms_per_account_and_hour: 3}}
 """
     loaded = loaded_from(tmp_path, site)
     policy = policy_of(loaded)
@@ -44,7 +45,7 @@ limits: {{inspect_text: 1MiB, alarms_per_account_and_hour: 3}}
         "Our meetings are on Tuesdays",
         "Mit freundlichen Grüßen vom Vorstand",
     ) == policy.stock
-    assert (1024 * 1024, 3) == (policy.inspect_text, policy.alarms_per_account_and_hour)
+    assert (Bounds(1024 * 1024, 50, 5, 1), 3) == (policy.bounds, policy.alarms_per_account_and_hour)
     assert loaded.settings is not None
     assert (TODAY, timedelta(days=14)) == (loaded.settings.members_informed, loaded.settings.memory.private)
     assert () == loaded.problems
@@ -54,7 +55,7 @@ def test_without_a_word_the_judge_has_its_own_defaults(tmp_path: Path) -> None:
     said, own = policy_of(loaded_from(tmp_path)), Policy()
     names = (
         "member_domains", "roster", "remember", "strict", "adding_people_asks", "private_max_recipients",
-        "consent_marks", "private_marks", "stock", "inspect_text", "alarms_per_account_and_hour",
+        "consent_marks", "private_marks", "stock", "bounds", "alarms_per_account_and_hour",
     )  # fmt: skip
 
     assert {each: getattr(own, each) for each in names} == {each: getattr(said, each) for each in names}
