@@ -77,6 +77,7 @@ class Walk:
     parts_left: int
     depth_max: int
     text_left: int
+    markup_left: int
     bodies: list[Body] = field(default_factory=list)
     mails: list[AttachedMail] = field(default_factory=list)
     headers: list[Header] = field(default_factory=list)
@@ -118,7 +119,7 @@ class Walk:
 
 def walk(octets: bytes, header: Header, start: int, wanted: Callable[[bytes], bool], bounds: Bounds = BOUNDS) -> Walk:
     """Find the texts and attached mails of the message whose body begins at `start`. Never raises; bounded."""
-    found = Walk(octets, content_type(header), wanted, bounds.parts, bounds.depth, bounds.text)
+    found = Walk(octets, content_type(header), wanted, bounds.parts, bounds.depth, bounds.text, bounds.markup)
     found.bodies = _part(found, header, found.kind, start, len(octets), 0, found.mails)
     # What has been found is read next, and needs the memory.
     found.octets = b""
@@ -199,7 +200,10 @@ def _alternative(bodies: list[Body]) -> list[Body]:
 def _calendars(found: Walk, bodies: list[Body]) -> list[Body]:
     """What the invitations in `bodies` say, each once: programs attach to a mail the file that is in its text, too."""
     for each in bodies:
-        methods, each.text = read_calendar(each.text)
+        methods, each.text, markup, complete = read_calendar(each.text, found.markup_left)
+        found.markup_left -= markup
+        if not complete:
+            found.defect(Defect.TEXT_CUT)
         each.html, each.calendar = False, True
         if not found.inside:
             found.methods |= methods
@@ -224,12 +228,15 @@ def _secured(found: Walk, header: Header, start: int, end: int, depth: int, mail
         found.protected(Protection.SIGNED)
         granted = found.taken(end - start)
         content = signed_content(undone(found.octets[start : start + granted], coding, found.defects))
-        if content is None:
+        if content is None or not content.complete:
             found.defect(Defect.CMS)
-        elif depth >= found.depth_max:
+        if content is None:
+            continue
+        if depth >= found.depth_max:
             found.defect(Defect.DEEP)
         else:
-            bodies += _entity(found, content, 0, len(content), depth, mails, found.inside)[1]
+            octets = content.octets
+            bodies += _entity(found, octets, 0, len(octets), depth, mails, found.inside)[1]
     return bodies
 
 
@@ -321,7 +328,7 @@ def _entity(
     inner = replace(found, octets=octets, inside=inside)
     bodies = _part(inner, header, content_type(header), min(body, stop), stop, depth + 1, mails)
     found.parts_left, found.text_left, found.headers_left = inner.parts_left, inner.text_left, inner.headers_left
-    found.attachments_left = inner.attachments_left
+    found.attachments_left, found.markup_left = inner.attachments_left, inner.markup_left
     found.unwanted, found.skipped = inner.unwanted, inner.skipped
     return header, bodies
 

@@ -7,6 +7,7 @@ raises; reads nothing twice.
 from __future__ import annotations
 
 from enum import Enum
+from typing import NamedTuple
 
 # Elements in elements, where the length is left open; CMS needs about eight.
 DEPTH_MAX = 32
@@ -35,7 +36,14 @@ def cms_kind(octets: bytes) -> Cms | None:
     return opened[0] if opened is not None else None
 
 
-def signed_content(octets: bytes) -> bytes | None:
+class Signed(NamedTuple):
+    """What a signature is wrapped around, as far as it can be read; `complete` is false where that is not all."""
+
+    octets: bytes
+    complete: bool
+
+
+def signed_content(octets: bytes) -> Signed | None:
     """The content that signed-data carries (RFC 5652, 5.2), a MIME entity; None if it carries none or is unreadable."""
     opened = _opened(octets)
     if opened is None or opened[0] is not Cms.SIGNED:
@@ -103,19 +111,22 @@ def _behind(octets: bytes, at: int) -> int:
     return -1
 
 
-def _octet_string(octets: bytes, at: int) -> bytes | None:
+def _octet_string(octets: bytes, at: int) -> Signed | None:
     """The value of an OCTET STRING, which may come in pieces (X.690, 8.7.3)."""
     tag, start, end = _element(octets, at)
     if tag == _OCTETS and end >= 0:
-        return octets[start:end]
+        return Signed(octets[start:end], end <= len(octets))
     if tag != _PIECES:
         return None
     pieces: list[bytes] = []
     at, stop = start, end if end >= 0 else len(octets)
+    last = False
     while at < stop and len(pieces) < PIECES_MAX:
         tag, start, end = _element(octets, at)
         if tag != _OCTETS or end < 0:
+            # Two zero octets end what has no length.
+            last = tag == 0 and start == end
             break
         pieces.append(octets[start:end])
         at = end
-    return b"".join(pieces)
+    return Signed(b"".join(pieces), last or at == stop <= len(octets))

@@ -2,6 +2,7 @@
 
 Sources: what the programs themselves print (Gmail, Outlook, Thunderbird, Apple Mail, Yahoo, mutt, KMail, Notes,
 webmail), in the language of the person who forwards. Several spellings of one word are parted by "|"; case is ignored.
+Invisible characters (the joiners of Persian) are left out, as they are of what is read.
 
 Keys of a language:
   from, date, to, cc, bcc, subject, reply_to   labels of a header block, without the colon

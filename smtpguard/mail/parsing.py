@@ -32,7 +32,7 @@ from smtpguard.mail.message import (
     Sensitivity,
     Voice,
 )
-from smtpguard.mail.passages import passages_of
+from smtpguard.mail.passages import heard
 from smtpguard.mail.subjects import SubjectKind
 
 # A plain version this short beside an HTML one that long is only a hint to look at the HTML.
@@ -108,7 +108,7 @@ def read_message(opened: Opened) -> Message:
     subject = decoded(header.first("subject"))
     names = tuple(name for name, _ in destinations if name)
     heading = Heading(subject, bool(references), frozenset(address for _, address in destinations), names)
-    texts = _Texts(found.defects, bounds)
+    texts = _Texts(found.defects, bounds, found.markup_left)
     readings = [texts.reading(body, heading) for body in found.bodies]
     passages = [each for reading in readings for each in reading.passages]
     for mail in found.mails:
@@ -220,11 +220,11 @@ class _Reading(NamedTuple):
 class _Texts:
     """Reads the texts of a message and of the mails attached to it, within one budget for all of them."""
 
-    def __init__(self, defects: dict[Defect, None], bounds: Bounds) -> None:
+    def __init__(self, defects: dict[Defect, None], bounds: Bounds, pages_left: int) -> None:
         self.defects = defects
         self.bounds = bounds
         self.lines_left = bounds.lines
-        self.pages_left = bounds.markup
+        self.pages_left = pages_left
 
     def reading(self, body: Body, heading: Heading) -> _Reading:
         """The passages of one text, in order.
@@ -270,9 +270,9 @@ class _Texts:
             self.defects[Defect.MANY_LINES] = None
         speakers = self.bounds.speakers
         # No text has more lines than letters: with that bound nobody counts them again.
-        passages = passages_of(text, heading, self.lines_left if lines > self.lines_left else len(text), speakers)
+        passages, complete = heard(text, heading, self.lines_left if lines > self.lines_left else len(text), speakers)
         self.lines_left = max(0, self.lines_left - lines)
-        if len(passages) >= speakers:
+        if not complete:
             self.defects[Defect.MANY_SPEAKERS] = None
         return passages
 

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
+from typing import NamedTuple
 
 from smtpguard.mail.attributions import Attribution, find_attribution
 from smtpguard.mail.blocks import Block, could_begin, find_block, is_end
@@ -40,15 +41,25 @@ _WORDS = re.compile(r"[^\W\d_]+")
 _LIST_FOOTER = ("mailing list", "mailingliste", "mailing-liste")
 
 
-def passages_of(
-    text: str, heading: Heading, most: int = LINES_MAX, speakers: int = SPEAKERS_MAX
-) -> tuple[Passage, ...]:
+class Heard(NamedTuple):
+    """The passages of a text. `complete` is false where too many speakers stood in it: others may speak in the last."""
+
+    passages: tuple[Passage, ...]
+    complete: bool
+
+
+def passages_of(text: str, heading: Heading, most: int = LINES_MAX) -> tuple[Passage, ...]:
     """Split `text` (LF between lines) into passages, in order; what stands behind `most` lines goes with the last of
-    them, and nobody begins to speak after `speakers`. Linear in its length; never raises.
+    them. Linear in its length; never raises.
     """
+    return heard(text, heading, most, SPEAKERS_MAX).passages
+
+
+def heard(text: str, heading: Heading, most: int, speakers: int) -> Heard:
+    """The same; nobody is heard who begins to speak after `speakers`."""
     reader = _Reader(lines_of(text, most), heading, most, speakers)
     reader.read()
-    return _with_marked_quote(reader.done, reader.kind)
+    return Heard(_with_marked_quote(reader.done, reader.kind), reader.speakers_left > 0)
 
 
 def _with_marked_quote(passages: list[Passage], kind: SubjectKind) -> tuple[Passage, ...]:

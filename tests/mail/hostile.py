@@ -219,6 +219,11 @@ def _shapes(size: int) -> Iterator[Hostile]:
         "no-body": b"",
         "header-only": b"X: y",
         "calendar": b"Content-Type: text/calendar; method=REQUEST\r\n\r\n" + b"BEGIN:VCALENDAR\r\n" * (size // 17),
+        "calendar-quotes": b"Content-Type: text/calendar\r\n\r\nBEGIN:VCALENDAR\r\nSUMMARY;X="
+        + b'"a"' * (size // 3)
+        + b":x",
+        "calendar-pages": b"Content-Type: text/calendar\r\n\r\nBEGIN:VCALENDAR\r\nSUMMARY:x\r\n"
+        + b"".join(b"X-ALT-DESC:%d%s\r\n" % (n, b"<hr>" * (size // 40)) for n in range(10)),
         "partial": b"Content-Type: message/partial; id=x; number=1; total=2\r\n\r\n" + _SAID,
         "external": b"Content-Type: message/external-body; access-type=URL; URL=x\r\n\r\n" + _SAID,
         "encrypted": b"Content-Type: multipart/encrypted; boundary=b\r\n\r\n--b\r\n\r\nVersion: 1\r\n--b--\r\n",

@@ -117,6 +117,12 @@ BEYOND: list[tuple[Bounds, Callable[[int], bytes], int, Defect]] = [
     ),
     (
         Bounds(seconds=1),
+        lambda count: typed(b"text/plain", b"Anna wrote:\nno\n> x\n\n" * count),
+        999,
+        Defect.MANY_SPEAKERS,
+    ),
+    (
+        Bounds(seconds=1),
         lambda count: parts(*[typed(b"text/html", b"<p>" + b"x" * (count - 3))] * 2),
         768 * 1024,
         Defect.TEXT_CUT,
@@ -124,7 +130,9 @@ BEYOND: list[tuple[Bounds, Callable[[int], bytes], int, Defect]] = [
 ]
 
 
-@pytest.mark.parametrize(("bounds", "mail", "most", "defect"), BEYOND, ids=[f"{each[3]} {each[2]}" for each in BEYOND])
+@pytest.mark.parametrize(
+    ("bounds", "mail", "most", "defect"), BEYOND, ids=[f"{n} {each[3]}" for n, each in enumerate(BEYOND)]
+)
 def test_each_bound_is_met_where_it_is_set(
     bounds: Bounds, mail: Callable[[int], bytes], most: int, defect: Defect
 ) -> None:

@@ -28,6 +28,7 @@ ANNA = Account("anna@example.test", Address("anna", "example.test"))
 COSTLY = (
     "html/rule", "html/block", "html/open", "plain/label", "plain/commas", "plain/words", "plain/block",
     "plain/wide-label", "flowed/soft-quote", "charset/big5hkscs/escapes", "coding/binary/soft", "shape/label-parts",
+    "shape/calendar-quotes", "shape/calendar-pages",
 )  # fmt: skip
 
 

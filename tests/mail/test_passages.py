@@ -4,6 +4,8 @@ import pytest
 
 from smtpguard.mail.address import Address, parse_address
 from smtpguard.mail.headings import Heading
+from smtpguard.mail.labels import LANGUAGES
+from smtpguard.mail.lines import visible
 from smtpguard.mail.message import Passage, Voice
 from smtpguard.mail.passages import SPEAKERS_MAX, passages_of
 from smtpguard.mail.subjects import SubjectKind, subject_kind
@@ -212,3 +214,13 @@ def test_what_stands_behind_the_last_line_that_is_read_goes_with_it() -> None:
     assert own.text == "One."
     assert forwarded.text.count("From: ") == 1
     assert [each.voice for each in passages_of(f"One.\n{BLOCK}", Heading("FW: x"), 1)] == [Voice.OWN]
+
+
+def test_words_of_the_tables_are_written_as_texts_are_compared() -> None:
+    words = [word for each in LANGUAGES.values() for text in each.values() for word in text.split("|")]
+    assert [word for word in words if visible(word) != word] == []
+
+
+def test_joiners_of_persian_hide_no_banner() -> None:
+    text = f"One.\n\nپیام هدایت\u200cشده:\n{BLOCK}"
+    assert [each.voice for each in passages_of(text, Heading("x"))] == [Voice.OWN, Voice.FORWARDED]
