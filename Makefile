@@ -45,6 +45,7 @@ corpus: $(READY)
 	$(BIN)/python tests/corpus/crossposts.py
 	$(BIN)/python tests/corpus/copies.py
 	$(BIN)/python tests/corpus/disclosures.py
+	$(BIN)/python tests/corpus/torture.py
 
 # A set-up that was cut off leaves no .ready and is done again, from the beginning: it may have been another Python's.
 $(READY): pyproject.toml
