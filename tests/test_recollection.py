@@ -17,6 +17,8 @@ from smtpguard.mail.address import Address, parse_address
 from smtpguard.mail.bounds import Bounds
 from smtpguard.mail.envelope import Envelope, parse_path
 from smtpguard.mail.message import UNASKABLE, Account, Message, Passage, Submission, Voice
+from smtpguard.origins import Origins
+from smtpguard.past import Past
 from smtpguard.policy import Policy
 from smtpguard.recollection import PENDING_MAX, Recalled, Recollection
 from smtpguard.store import StoreError
@@ -290,6 +292,11 @@ async def test_what_was_released_is_kept_as_far_as_it_is_looked_into(house: Hous
         "1", ANNA, Envelope(path, (recipient,)), "x", None, (), (), (1,), MONDAY, MONDAY + DAY,
         wire=f"Subject: x\r\n\r\n{TEXT}\r\n".encode(),
     )  # fmt: skip
-    house.recollection.released(held, (0,), None)
-    await house.recollection.settle()
+    origins = Origins(
+        house.store, KeyFolder(house.folder, "private"), KeyFolder(house.folder, "public"), lambda: house.policy,
+        is_post=house.recollection.is_post, clock=lambda: house.now, write_seconds=0.01,
+    )  # fmt: skip
+    past = Past(house.recollection, origins, lambda: house.policy, lambda: house.now)
+    past.released(held, (0,), None)
+    await past.settle()
     assert len((await house.recall(["press"])).evidence.earlier) == known
