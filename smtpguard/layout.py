@@ -18,6 +18,9 @@ SIGNATURE_LINES_MAX = 12
 SIGNATURE_WORDS_MAX = 10
 # A header line or attribution is short; a paragraph in one line may begin with "to:".
 HEADER_CHARACTERS_MAX = 200
+# Comments of one text, and how long one may be; behind an opening one a letter may go on for pages.
+COMMENTS_MAX = 200
+COMMENT_CHARACTERS_MAX = 8 * 1024
 # Of the words of a line so many are written as in a letter; logs, programs and tables have fewer.
 LETTER_WORDS_MIN = 0.7
 # "Room: 12", "RX channel: A": a label with so few words behind it is an entry of a table, no sentence.
@@ -55,6 +58,8 @@ _NEUTRAL = re.compile(r"[(]?[-+]?[\d.,:/%€$§°-]{1,20}[.,;:!?)€%]{0,3}|\W{1
 _LOG = re.compile(
     r"\s{0,8}(?:\[[A-Z][A-Z\d _./:-]{1,40}\]|(?:INFO|WARN|WARNING|ERROR|DEBUG|NOTE)\b[:\]]|\S{1,120}:\d+:(?!\d))"
 )
+# Lines of a script's comment, also in a patch.
+_HASHED = re.compile(r"(?:^[ \t>|+-]{0,20}#[^\n]{0,500}\n){3,200}", re.MULTILINE)
 # Where a patch begins (diff -u), and what its lines begin with.
 _PATCH = re.compile(r"^(?:diff -|Index: \S|@@ -\d|--- \S+[\t ]|\+\+\+ \S)", re.MULTILINE)
 _PATCH_LINES = ("+", "-", " ", "@", "\t", "diff ", "index ", "Index: ", "===", "new file", "deleted file")
@@ -74,7 +79,7 @@ def running_text(text: str) -> str:
 
 def prose_text(text: str) -> str:
     """The prose of `text`, a passage of mail that is kept: barriers stand for the rest, the signature is cut."""
-    text = running_text(_without_signature(text))
+    text = running_text(_without_comments(_without_signature(text)))
     lines = (_without_patch(text) if _PATCH.search(text) else text).split("\n", LINES_MAX)
     return "\n".join([_prose_line(each) for each in lines])
 
@@ -114,6 +119,22 @@ def _prose_line(line: str) -> str:
 def _is_entry(line: str, words: list[str]) -> bool:
     label = next((number for number, each in enumerate(words) if each.endswith(":")), len(words))
     return label <= ENTRY_WORDS_MAX and 0 < len(words) - label - 1 <= ENTRY_WORDS_MAX
+
+
+def _without_comments(text: str) -> str:
+    """`text` without the comments of programs, which begin with the same licence everywhere: what stands between /* and
+    */, and lines that begin with #, several in a row. Quote marks in front do not matter."""
+    kept = []
+    at = 0
+    for _ in range(COMMENTS_MAX):
+        start = text.find("/*", at)
+        end = text.find("*/", start + 2, start + COMMENT_CHARACTERS_MAX) if start >= 0 else -1
+        if end < 0:
+            break
+        kept.append(text[at:start])
+        at = end + 2
+    text = f" {BARRIER} ".join((*kept, text[at:]))
+    return _HASHED.sub(f"\n{BARRIER}\n", text) if "#" in text else text
 
 
 def _without_patch(text: str) -> str:

@@ -236,3 +236,31 @@ def test_no_text_takes_more_than_its_length(text: str) -> None:
     """Some milliseconds each; quadratic, one of them would take minutes."""
     assert len(READER.read(text, stored=True).words) <= WORDS_KEPT_MAX
     assert len(READER.read(text).words) <= WORDS_MAX
+
+
+LICENCE = "Whoever gets this file may use it and change it as he likes, as long as these lines stay where they are"
+
+
+@pytest.mark.parametrize(
+    "comment",
+    [
+        f"/*\n * {LICENCE[:50]}\n * {LICENCE[50:]}\n */",
+        f"> /* {LICENCE} */ int main(void);",
+        f"+# {LICENCE[:40]}\n+# {LICENCE[40:80]}\n+# {LICENCE[80:]}\n+echo hello\n",
+    ],
+)
+def test_comments_of_programs_are_not_kept(comment: str) -> None:
+    text = (
+        f"I have changed it for you and hope that it works now.\n{comment}\nTell me whether it is of any use to you.\n"
+    )
+    kept = " ".join(READER.read(text, stored=True).words)
+    assert "may use it" not in kept
+    assert "hope that it works" in kept
+    assert "of any use to you" in kept
+    assert "may use it" in " ".join(READER.read(text).words)  # a paste is looked for as it is
+
+
+def test_a_letter_with_a_star_and_a_number_sign_is_kept() -> None:
+    text = f"# The plan\n* {LICENCE}\n* and we meet in the garden /* or not, whoever comes"
+    assert "may use it" in " ".join(READER.read(text, stored=True).words)
+    assert "or not whoever comes" in " ".join(READER.read(text, stored=True).words)
