@@ -25,7 +25,7 @@ from smtpguard.mail.message import UNASKABLE, Account, Message, Submission
 from smtpguard.marks import Marks, name_of, name_of_address, name_of_list
 from smtpguard.policy import Policy
 from smtpguard.private_mail import is_personal, parties
-from smtpguard.prose import ProseReader
+from smtpguard.prose import Prose, ProseReader
 from smtpguard.remembered_mail import KnownList, Reader
 from smtpguard.retention import WRITE_SECONDS, MailToRemember, Retention
 from smtpguard.stock_phrases import StockPhrases
@@ -47,11 +47,12 @@ _NEVER = "9999-W01"
 @dataclass(frozen=True, slots=True)
 class Traced:
     """What is known of a mail's texts, as further `evidence`; `foreign` are shingles that its sender has from others.
-    `complete` is false if the memory did not answer."""
+    `complete` is false if the memory did not answer; `prose` are its texts, if they were read for this."""
 
     evidence: Evidence
     foreign: frozenset[bytes] = field(default=frozenset(), repr=False)
     complete: bool = True
+    prose: Prose | None = field(default=None, repr=False)
 
 
 class Origins:
@@ -105,7 +106,7 @@ class Origins:
 
     def keep(self, submission: Submission, policy: Policy, traced: Traced) -> None:
         """The mail server has taken the mail: remember it. Never raises, never waits."""
-        kept = _to_keep(submission, policy, traced.foreign)
+        kept = _to_keep(submission, policy, traced)
         if kept is not None:
             self.retention.add(kept)
 
@@ -207,7 +208,7 @@ class Origins:
             unmarked=tracing.unmarked(),
             known_since=await self._since(policy),
         )
-        return Traced(found, tracing.foreign())
+        return Traced(found, tracing.foreign(), prose=tracing.prose)
 
     async def _read_by(self, account: Account, policy: Policy, ring: Mapping[str, Marks]) -> frozenset[str]:
         """The ids of the closed lists whose posts the account was seen to get."""
@@ -275,7 +276,7 @@ def _is_compared(submission: Submission, policy: Policy) -> bool:
     return any(policy.kind(each).human and each != account.mailbox for each in submission.recipients)
 
 
-def _to_keep(submission: Submission, policy: Policy, foreign: frozenset[bytes]) -> MailToRemember | None:
+def _to_keep(submission: Submission, policy: Policy, traced: Traced) -> MailToRemember | None:
     """What there is to keep of a mail that was taken, or None."""
     account, message = submission.account, submission.message
     if account is None or account is UNASKABLE or account.mailbox in policy.desks or not policy.remember.posts:
@@ -285,11 +286,15 @@ def _to_keep(submission: Submission, policy: Policy, foreign: frozenset[bytes]) 
     if not policy.desks.isdisjoint(map(policy.completed, named)):
         return None
     name = name_of(account)
-    kept = MailToRemember(message, submission.id, submission.arrived, _writers(name, message), policy, foreign=foreign)
+    kept = MailToRemember(
+        message, submission.id, submission.arrived, _writers(name, message), policy, foreign=traced.foreign
+    )
     lists = policy.lists_of(submission.recipients)
+    if lists and all(each.is_closed for each in lists):
+        return replace(kept, closed=tuple(each.id for each in lists))
     if lists:
         # What goes to an open list as well is no secret any more.
-        return replace(kept, closed=tuple(each.id for each in lists)) if all(each.is_closed for each in lists) else kept
+        return replace(kept, prose=traced.prose)
     if not policy.remember.threads or not _is_personal(submission, account):
         return None
     involved = parties(message, name, submission.recipients, policy)

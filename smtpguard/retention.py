@@ -23,7 +23,7 @@ from smtpguard.mail.message import Message
 from smtpguard.marks import MailboxMarks, Marks, name_of_list
 from smtpguard.policy import Policy
 from smtpguard.private_mail import MailToKeep, Parties
-from smtpguard.prose import ProseReader
+from smtpguard.prose import Prose, ProseReader
 from smtpguard.remembered_mail import MailQuestion, RememberedMail
 from smtpguard.stock_phrases import StockPhrases
 from smtpguard.store import StoreError, TextStore
@@ -44,7 +44,8 @@ Value = TypeVar("Value")
 
 @dataclass(frozen=True, slots=True)
 class MailToRemember:
-    """A mail that waits to be written: for the mailboxes of `parties`, for closed lists, or as a public text."""
+    """A mail that waits to be written: for the mailboxes of `parties`, for closed lists, or as a public text, which is
+    `prose` if it has been read already."""
 
     message: Message
     mail_id: str
@@ -54,6 +55,7 @@ class MailToRemember:
     parties: Parties | None = None
     closed: tuple[str, ...] = ()
     foreign: frozenset[bytes] = frozenset()
+    prose: Prose | None = None
 
     @property
     def mailboxes(self) -> frozenset[str]:
@@ -197,7 +199,7 @@ class Retention:
             else:
                 season = season_of(kept.when.date())
                 marks = (await self._public_ring.marks(season))[season]
-                made = await _done(kept, partial(_public_text, kept.message, marks, self._reader))
+                made = await _done(kept, partial(_public_text, kept, marks, self._reader))
                 public.setdefault(season, array("q")).extend(made)
         await self._store.remember_texts(rows, public)
 
@@ -243,7 +245,7 @@ async def _done(kept: MailToRemember, work: Callable[[], Value]) -> Value:
     return work()
 
 
-def _public_text(message: Message, marks: Marks, reader: ProseReader) -> array[int]:
+def _public_text(kept: MailToRemember, marks: Marks, reader: ProseReader) -> array[int]:
     """The fingerprints of all that a list post has: what it quotes is public from now on as well."""
-    prose = reader.read_together([each.text for each in message.passages])
-    return marks.copier.of_shingles(b"".join(shingle for _, shingle in prose.shingles()))
+    prose = kept.prose or reader.read_together([each.text for each in kept.message.passages])
+    return marks.copier.of_prose(prose)

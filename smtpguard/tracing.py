@@ -37,6 +37,8 @@ SAMPLE_MIN = 4
 PUBLIC_PASSAGES_MAX = 12
 
 
+# Words of a mail that need not be read again once it is taken: 60 KB, as long as it waits.
+PROSE_KEPT_MAX = 4000
 # Mails that are looked at more closely, the newest: a text that more have is known well enough by these.
 MATCHES_MAX = 100
 
@@ -181,6 +183,12 @@ class Tracing:
                 inside = (each for each in self._found[number] if run.start <= each < run.end)
                 found.update(map(self._prose.shingle, inside))
         return frozenset(found)
+
+    @property
+    def prose(self) -> Prose | None:
+        """All passages as they were read, if that was needed and they are not long."""
+        read: Prose | None = self.__dict__.get("_prose")
+        return read if read is not None and len(read.words) <= PROSE_KEPT_MAX else None
 
     @cached_property
     def _prose(self) -> Prose:
