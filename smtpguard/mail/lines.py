@@ -11,6 +11,8 @@ from smtpguard.mail.bounds import BOUNDS
 
 # 10 MiB of empty lines would be ten million values; what is beyond this is one line.
 LINES_MAX = BOUNDS.lines
+# Long texts are searched in stretches, so that other threads get their turn in between.
+STRETCH = 256 * 1024
 
 # A blank before the first ">" is set by programs that indent; more is somebody's layout.
 _QUOTE = re.compile(r" ?((?:>[ \t]?){1,50})")
@@ -38,22 +40,22 @@ class Line(NamedTuple):
 class Lines(Sequence[Line]):
     """The lines of a text, each made when it is asked for: most of them nobody asks for.
 
-    `whole` is the text without quote marks, LF between the lines; `depths` has the lines that are quoted.
+    `whole` is the text without quote marks, LF between the lines; `depths` has the lines that are quoted. Of its line
+    breaks `most` count. `marked` is true if a quote mark stands in front of any line, also behind these.
     """
 
-    __slots__ = ("_most", "_size", "_texts", "depths", "whole")
+    __slots__ = ("_counted", "_most", "_texts", "depths", "marked", "whole")
 
     def __init__(self, whole: str, depths: Mapping[int, int], most: int, texts: list[str] | None = None) -> None:
         self.whole = whole
         self._most = most
         self.depths = depths
         self._texts = texts
-        self._size = 0
+        self.marked = texts is not None
+        self._counted: tuple[int, int] | None = None
 
     def __len__(self) -> int:
-        if not self._size:
-            self._size = min(self.whole.count("\n"), self._most) + 1
-        return self._size
+        return self.counted[0] + 1
 
     @overload
     def __getitem__(self, at: int) -> Line: ...
@@ -68,6 +70,20 @@ class Lines(Sequence[Line]):
         return map(Line, map(self.depths.get, range(len(self)), repeat(0)), self.texts)
 
     @property
+    def counted(self) -> tuple[int, int]:
+        """How many line breaks count, and where in `whole` what stands behind these lines begins: at its end if nothing
+        does.
+        """
+        if self._counted is None:
+            self._counted = _counted(self.whole, self._most)
+        return self._counted
+
+    @property
+    def end(self) -> int:
+        """Where in `whole` the lines that count end; a text with fewer letters than lines may be is not counted."""
+        return self.counted[1] if len(self.whole) > self._most else len(self.whole)
+
+    @property
     def texts(self) -> list[str]:
         """The texts of all lines."""
         if self._texts is None:
@@ -77,6 +93,19 @@ class Lines(Sequence[Line]):
     def between(self, start: int, end: int) -> str:
         """The text of the lines start..end (end not included)."""
         return "\n".join(self.texts[start:end])
+
+
+def _counted(text: str, most: int) -> tuple[int, int]:
+    breaks = start = 0
+    while start < len(text):
+        number = text.count("\n", start, start + STRETCH)
+        if breaks + number >= most:
+            last = text[start : start + STRETCH].split("\n", most - breaks)[-1]
+            end = min(start + STRETCH, len(text)) - len(last)
+            return most, end if text.find("\n", end) >= 0 else len(text)
+        breaks += number
+        start += STRETCH
+    return breaks, len(text)
 
 
 def visible(text: str) -> str:

@@ -68,17 +68,17 @@ class MailboxReader:
 
     def mailboxes(self, values: Iterable[str]) -> tuple[tuple[str, Address], ...]:
         """(display name, address) of each mailbox in the fields `values`, at most ADDRESSES_MAX. Never raises."""
-        found: dict[Address, str] = {}
+        found: dict[tuple[str, str], tuple[str, Address]] = {}
         for value in values:
             for name, text in self._readings(value):
                 address = parse_address(text) if "@" in text else None
-                if address is None or address in found:
+                if address is None or (key := address.key) in found:
                     continue
                 if len(found) >= ADDRESSES_MAX:
                     self.complete = False
                     break
-                found[address] = decoded(name)
-        return tuple((name, address) for address, name in found.items())
+                found[key] = decoded(name) if name else "", address
+        return tuple(found.values())
 
     def _readings(self, value: str) -> Iterator[tuple[str, str]]:
         """What stands in one field, as (display name, text of an address), in each way of reading it."""

@@ -57,7 +57,8 @@ _AUTO_REPLY_FIELDS = frozenset(
         "x-vacation", "x-ms-exchange-generated-message-source",
     )
 )  # fmt: skip
-
+# Nearly all mail that people write has none of them.
+_MARKS = _AUTO_REPLY_FIELDS | {"auto-submitted", "precedence", "list-id"}
 
 _WISHES = {each.value: each for each in Sensitivity}
 _ARMOUR = ("-----BEGIN PGP MESSAGE-----", "-----BEGIN PGP SIGNED MESSAGE-----")
@@ -188,7 +189,7 @@ def _automatic(header: Header) -> Automatic | None:
     """The first mark of 90-01 that the header has. What somebody redirects by hand keeps its marks and is not
     automatic.
     """
-    if any(name.startswith("resent-") for name, _ in header.fields):
+    if header.names.isdisjoint(_MARKS) or any(name.startswith("resent-") for name in header.names):
         return None
     for value in header.every("auto-submitted"):
         # RFC 3834, 5: keyword, comments and parameters may follow.
@@ -265,16 +266,13 @@ class _Texts:
         return _Reading(passages, shown, page)
 
     def _passages(self, text: str, heading: Heading) -> tuple[Passage, ...]:
-        lines = text.count("\n")
-        if lines > self.lines_left:
+        found = heard(text, heading, self.lines_left, self.bounds.speakers)
+        self.lines_left -= found.lines
+        if not found.all_lines:
             self.defects[Defect.MANY_LINES] = None
-        speakers = self.bounds.speakers
-        # No text has more lines than letters: with that bound nobody counts them again.
-        passages, complete = heard(text, heading, self.lines_left if lines > self.lines_left else len(text), speakers)
-        self.lines_left = max(0, self.lines_left - lines)
-        if not complete:
+        if not found.all_speakers:
             self.defects[Defect.MANY_SPEAKERS] = None
-        return passages
+        return found.passages
 
 
 def _opening(passages: Iterable[Passage]) -> str:
@@ -289,11 +287,14 @@ def _hidden_texts(header: Header, found: Walk, readings: list[_Reading]) -> Iter
     Links are found in the HTML as it is written; of an HTML version beside a plain one the text is searched, too.
     """
     left = HEADERS_CHARACTERS_MAX
-    for each in (header, *found.headers):
-        yield header_text(each, left)
-        left -= sum(len(value) + 1 for _, value in each.fields)
+    yield header_text(header, left)
+    before = header
+    for each in found.headers:
+        left -= sum(len(value) + 1 for _, value in before.fields)
         if left <= 0:
             break
+        yield header_text(each, left)
+        before = each
     left = HIDDEN_CHARACTERS_MAX - found.unwanted
     for octets in found.attachments:
         yield unescape(octets.decode("latin-1"))

@@ -18,7 +18,7 @@ from smtpguard.mail.attributions import Attribution, find_attribution
 from smtpguard.mail.blocks import Block, could_begin, find_block, is_end
 from smtpguard.mail.bounds import BOUNDS
 from smtpguard.mail.headings import Heading
-from smtpguard.mail.landmarks import DEVICE_LINES, landmarks
+from smtpguard.mail.landmarks import DEVICE_LINES, has_landmarks, landmarks
 from smtpguard.mail.lines import LINES_MAX, Line, Lines, lines_of
 from smtpguard.mail.message import ForwardKind, Passage, Voice
 from smtpguard.mail.subjects import SubjectKind, base_subject
@@ -42,10 +42,15 @@ _LIST_FOOTER = ("mailing list", "mailingliste", "mailing-liste")
 
 
 class Heard(NamedTuple):
-    """The passages of a text. `complete` is false where too many speakers stood in it: others may speak in the last."""
+    """The passages of a text in which somebody may begin to speak in `lines` lines; 0 where nobody may.
+
+    `all_lines` and `all_speakers` are false where it has too many: others may speak in the last passage.
+    """
 
     passages: tuple[Passage, ...]
-    complete: bool
+    lines: int
+    all_lines: bool
+    all_speakers: bool
 
 
 def passages_of(text: str, heading: Heading, most: int = LINES_MAX) -> tuple[Passage, ...]:
@@ -57,9 +62,15 @@ def passages_of(text: str, heading: Heading, most: int = LINES_MAX) -> tuple[Pas
 
 def heard(text: str, heading: Heading, most: int, speakers: int) -> Heard:
     """The same; nobody is heard who begins to speak after `speakers`."""
-    reader = _Reader(lines_of(text, most), heading, most, speakers)
+    lines = lines_of(text, most)
+    reader = _Reader(lines, heading, most, speakers)
     reader.read()
-    return Heard(_with_marked_quote(reader.done, reader.kind), reader.speakers_left > 0)
+    passages = _with_marked_quote(reader.done, reader.kind)
+    if reader.ordinary:
+        return Heard(passages, 0, True, True)
+    number, end = lines.counted
+    all_speakers = reader.speakers_left > 0 and len(passages) < speakers
+    return Heard(passages, number, end == len(lines.whole), all_speakers)
 
 
 def _with_marked_quote(passages: list[Passage], kind: SubjectKind) -> tuple[Passage, ...]:
@@ -85,10 +96,14 @@ class _Reader:
 
     def __init__(self, lines: Lines, heading: Heading, most: int = LINES_MAX, speakers: int = SPEAKERS_MAX) -> None:
         self._source = lines
-        found, attributions = landmarks(lines.whole, most)
+        long = len(lines.whole) > most
+        # One speaker all the way. A long text is looked through before its lines are counted, which takes as long.
+        self.ordinary = long and not lines.marked and not has_landmarks(lines.whole)
+        found, attributions = (set[int](), set[int]()) if self.ordinary else landmarks(lines.whole, lines.end)
         # The lines to be read with care, the next one last; None if that is every line.
         self.landmarks: list[int] | None = sorted(found.union(_steps(lines.depths)), reverse=True)
         self.attributions = attributions
+        self.ordinary = self.ordinary or not (long or self.landmarks)
         # A line near a landmark is looked at many times.
         dense = len(self.landmarks) * DENSE > len(lines) if self.landmarks else False
         self.lines: Sequence[Line] = list(lines) if dense else lines
@@ -345,7 +360,11 @@ class _Reader:
             # A header with nothing below it, as bounces show it, passes nothing on.
             before = replace(before, voice=Voice.QUOTED, kind=None)
         if words or before.voice is Voice.FORWARDED or before.author is not None:
-            self.done.append(replace(before, text=text))
+            said = Passage(
+                before.voice, text, before.kind, before.author, before.author_name, before.recipients, before.sent,
+                before.subject,
+            )  # fmt: skip
+            self.done.append(said)
             self.own_words = self.own_words or (words and before.voice is Voice.OWN)
 
 

@@ -46,8 +46,10 @@ _ANSWERS = _prefixes("re")
 def subject_kind(subject: str) -> SubjectKind:
     """Read the first prefix of `subject`, behind list tags; the rest of the subject does not count."""
     head = subject[:400].lstrip(" \t'\"«„“")
-    tags = _TAGS.match(head)
-    match = _PREFIX.match(head, tags.end() if tags else 0)
+    match = None
+    if ":" in head or "\uff1a" in head:
+        tags = _TAGS.match(head)
+        match = _PREFIX.match(head, tags.end() if tags else 0)
     word = folded(match[1]) if match is not None else ""
     forward, answer = word in _FORWARDS, word in _ANSWERS
     if forward or answer:

@@ -108,7 +108,7 @@ BEYOND: list[tuple[Bounds, Callable[[int], bytes], int, Defect]] = [
         Defect.DEEP,
     ),
     (Bounds(depth=5), lambda count: b"Content-Type: message/rfc822\r\n\r\n" * count + b"\r\nx", 5, Defect.DEEP),
-    (Bounds(seconds=1), lambda count: typed(b"text/plain", b"\n" * count), 50_000, Defect.MANY_LINES),
+    (Bounds(seconds=1), lambda count: typed(b"text/plain", b"a:\n" * count), 50_000, Defect.MANY_LINES),
     (
         Bounds(seconds=1),
         lambda count: typed(b"text/plain", b"On 3 May a@example.test wrote:\n> x\n" * count),
@@ -117,7 +117,8 @@ BEYOND: list[tuple[Bounds, Callable[[int], bytes], int, Defect]] = [
     ),
     (
         Bounds(seconds=1),
-        lambda count: typed(b"text/plain", b"Anna wrote:\nno\n> x\n\n" * count),
+        # Blocks of which nothing is left to be a passage.
+        lambda count: b"Subject: Re: x\r\n" + typed(b"text/plain", b"From: x\nTo: y\nSubject: z\n\n" * count),
         999,
         Defect.MANY_SPEAKERS,
     ),
@@ -155,3 +156,12 @@ def test_in_flowed_text_lines_are_put_together_up_to_the_bound() -> None:
 def test_what_is_not_said_is_what_the_settings_have_without_a_word() -> None:
     assert Bounds() == BOUNDS == Bounds(10 * 1024 * 1024, 500, 20, 2)
     assert (BOUNDS.lines, BOUNDS.speakers, BOUNDS.markup) == (100_000, 2000, 3 * 1024 * 1024)
+
+
+def test_lines_count_only_where_somebody_may_begin_to_speak() -> None:
+    lines = b"words in a row\r\n" * 150_000
+    assert not parse_message(typed(b"text/plain", lines)).cut_short
+    for behind in (b"-- \r\nAnna\r\n", b"> x\r\n", b"On 3 May a@example.test wrote:\r\n> x\r\n"):
+        assert parse_message(typed(b"text/plain", lines + behind)).defects == (Defect.MANY_LINES,)
+    both = parse_message(parts(typed(b"text/plain", lines), typed(b"text/plain", b"a:\n" * 90_000)))
+    assert not both.cut_short

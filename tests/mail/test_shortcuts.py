@@ -10,14 +10,14 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from smtpguard.mail import decoding, header, mailboxes, passages
+from smtpguard.mail import decoding, header, lines, mailboxes, passages
 from smtpguard.mail.address import Address
 from smtpguard.mail.attributions import find_attribution
 from smtpguard.mail.blocks import could_begin
 from smtpguard.mail.header import Header, content_type, read_header
 from smtpguard.mail.headings import Heading
 from smtpguard.mail.labels import LANGUAGES
-from smtpguard.mail.landmarks import DEVICE_LINES, landmarks
+from smtpguard.mail.landmarks import DEVICE_LINES, has_landmarks, landmarks
 from smtpguard.mail.lines import Line, lines_of
 from smtpguard.mail.message import Passage, Voice
 from smtpguard.mail.passages import passages_of
@@ -109,6 +109,27 @@ def test_a_line_that_is_no_landmark_begins_nothing(text: str) -> None:
     for at in range(len(source)):
         assert at in found or not could_begin(source[at])
         assert at in attributions or find_attribution(source, at) is None
+
+
+@given(TEXTS)
+def test_there_are_landmarks_where_some_are_found(text: str) -> None:
+    assert has_landmarks(text) is bool(landmarks(text)[0])
+
+
+@given(TEXTS.filter(str.isascii))
+def test_landmarks_of_ascii_are_those_of_any_text(text: str) -> None:
+    found = landmarks(text)
+    assert {each for each in landmarks(f"{text}\n\u00fc")[0] if each <= text.count("\n")} == found[0]
+
+
+@given(TEXTS, st.integers(1, 40))
+def test_lines_are_counted_up_to_a_bound(text: str, most: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lines, "STRETCH", 7)
+        number, end = lines_of(text, most).counted
+    whole = lines_of(text, most).whole
+    assert number == min(whole.count("\n"), most)
+    assert whole[end:] == ("" if whole.count("\n") <= most else whole.split("\n", most)[most])
 
 
 def test_long_texts_have_the_same_landmarks_in_each_stretch() -> None:
