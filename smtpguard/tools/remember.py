@@ -101,7 +101,14 @@ class Remember:
             keys = _living(KeyFolder(self._settings.key_folder, "public"), season)
             await archives.forget((await archives.weeks()) - keys.keys())
             remembering = Remembering(
-                self._seeding(memory), archives, keys, self._list, week=season, now=self._now, stops=stops
+                self._seeding(memory),
+                archives,
+                keys,
+                self._list,
+                week=season,
+                now=self._now,
+                bounds=self._policy.bounds,
+                stops=stops,
             )
             return await self._read(remembering, paths, owner, stops)
 

@@ -17,6 +17,7 @@ from smtpguard.archives.coverage import dense_since, number_of_day
 from smtpguard.archives.dates import date_of, sensible
 from smtpguard.failpoints import reach
 from smtpguard.lists import MailingList
+from smtpguard.mail.bounds import BOUNDS, Bounds
 from smtpguard.mail.header import read_header
 from smtpguard.mail.parsing import parse_message
 from smtpguard.seeding import SeededPost, Seeding
@@ -85,6 +86,7 @@ class Remembering:
     """Reads archives of `mailing_list` into `seeding`.
 
     `keys` are those by week under which marks live; `week` is the present one. `stops` is asked between two mails.
+    `bounds` say how much of a mail is looked into.
     """
 
     def __init__(
@@ -96,6 +98,7 @@ class Remembering:
         *,
         week: str,
         now: datetime,
+        bounds: Bounds = BOUNDS,
         stops: Callable[[], bool] = lambda: False,
     ) -> None:
         self._seeding = seeding
@@ -105,6 +108,7 @@ class Remembering:
         self._week = week
         self.oldest = seeding.oldest(mailing_list)
         self._now = now
+        self._bounds = bounds
         self._stops = stops
 
     async def read(self, archive: Archive, counts: Counts, tell: Callable[[int], None]) -> None:
@@ -211,7 +215,7 @@ class Remembering:
             if when < self.oldest:
                 counts.old += not each.mail.known
                 continue
-            post = SeededPost(parse_message(each.mail.octets), when)
+            post = SeededPost(parse_message(each.mail.octets, self._bounds), when)
             if not self._seeding.is_wanted(self._list, post):
                 continue  # of a desk, or to one: not even counted
             posts.append(post)

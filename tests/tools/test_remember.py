@@ -475,3 +475,14 @@ def test_ten_thousand_posts(site: Path, state: Path, file: Path) -> None:
     code, out = finished(site, file)
     assert (code, "10,000 posts remembered" in out) == (0, True)
     assert rows(state)["read"] == 10_000
+
+
+def test_of_a_post_no_more_text_is_remembered_than_the_site_looks_into(site: Path, state: Path, file: Path) -> None:
+    with site.open("a", encoding="utf-8") as settings:
+        settings.write("limits: {inspect_text: 64KiB}\n")
+    rules = "-----\n" * 12_000
+    long = post(1, NOW - DAY, f"{text(3)}\n\n{rules}\n{text(4)}")
+    file.write_bytes(mboxrd([long]))
+
+    assert 0 == remember(site, file).exit_code
+    assert evidence(site, state, text(3), text(4)).public == {1}
