@@ -14,6 +14,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from datetime import time as time_of_day
+from functools import partial
+from typing import TypeVar
 
 from smtpguard import maillog
 from smtpguard.checks.audience import reads
@@ -36,12 +38,13 @@ from smtpguard.tracing import Tracing
 ASK_SECONDS = 5.0
 # More than this is compared in a thread: it would take some 2 ms.
 COMPARED_INLINE_OCTETS_MAX = 400 * 1024
-COMPARED_INLINE_CHARACTERS_MAX = 32 * 1024
 # How often what is too old is looked for, and what another process has noted of lists (`smtpguard remember`).
 FORGET_SECONDS = 600.0
 REFRESH_SECONDS = 60.0
 # Every week is before this one.
 _NEVER = "9999-W01"
+
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,24 +194,14 @@ class Origins:
             if any(map(self.retention.waits_for, (name_of(account), *map(name_of_list, closed)))):
                 await self.retention.write_pending()
             glances = await self._store.glances(question)
-            size = sum(len(each.fingerprints) for each in glances)
-            if size > COMPARED_INLINE_OCTETS_MAX or tracing.size > COMPARED_INLINE_CHARACTERS_MAX:
-                await asyncio.to_thread(tracing.compare, glances)
-            else:
-                tracing.compare(glances)
+            large = sum(len(each.fingerprints) for each in glances) > COMPARED_INLINE_OCTETS_MAX
+            await _done(partial(tracing.compare, glances), in_thread=large or tracing.is_large)
             matches = tracing.matches()
             if matches:
                 tracing.tell(await self._store.mails(matches))
         await self._settle_public(tracing, submission)
-        found = replace(
-            evidence,
-            known=tracing.known(),
-            answered=tracing.answered(),
-            public=tracing.public(),
-            unmarked=tracing.unmarked(),
-            known_since=await self._since(policy),
-        )
-        return Traced(found, tracing.foreign(), prose=tracing.prose)
+        since = await self._since(policy)
+        return await _done(partial(_told, tracing, evidence, since), in_thread=tracing.is_large)
 
     async def _read_by(self, account: Account, policy: Policy, ring: Mapping[str, Marks]) -> frozenset[str]:
         """The ids of the closed lists whose posts the account was seen to get."""
@@ -222,7 +215,7 @@ class Origins:
 
     async def _settle_public(self, tracing: Tracing, submission: Submission) -> None:
         """Ask the seasons, the newest first, for what may be public."""
-        asked = tracing.unsettled()
+        asked = await _done(tracing.unsettled, in_thread=tracing.is_large)
         if not asked:
             return
         if self.retention.has_public:
@@ -261,6 +254,22 @@ class Origins:
             self._known_since = {each: max(since[each], kept[each]) for each in ids}
             self._known_of = ids, now.date()
         return self._known_since
+
+
+async def _done(work: Callable[[], Value], *, in_thread: bool) -> Value:
+    return await asyncio.to_thread(work) if in_thread else work()
+
+
+def _told(tracing: Tracing, evidence: Evidence, since: Mapping[str, datetime]) -> Traced:
+    found = replace(
+        evidence,
+        known=tracing.known(),
+        answered=tracing.answered(),
+        public=tracing.public(),
+        unmarked=tracing.unmarked(),
+        known_since=since,
+    )
+    return Traced(found, tracing.foreign(), prose=tracing.prose)
 
 
 def _is_compared(submission: Submission, policy: Policy) -> bool:

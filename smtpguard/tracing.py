@@ -37,6 +37,9 @@ SAMPLE_MIN = 4
 PUBLIC_PASSAGES_MAX = 12
 
 
+# Up to this, texts are read where the mail stands.
+INLINE_PASSAGES_MAX = 100
+INLINE_CHARACTERS_MAX = 32 * 1024
 # Words of a mail that need not be read again once it is taken: 60 KB, as long as it waits.
 PROSE_KEPT_MAX = 4000
 # Mails that are looked at more closely, the newest: a text that more have is known well enough by these.
@@ -84,9 +87,10 @@ class Tracing:
         return MailQuestion(tuple(self._boxes), since, texts=any(each.text for each in self._message.passages))
 
     @property
-    def size(self) -> int:
-        """Characters that are compared."""
-        return sum(len(each.text) for each in self._message.passages)
+    def is_large(self) -> bool:
+        """True if to read the texts takes more than 2 ms: then no session shall wait for it."""
+        passages = self._message.passages
+        return len(passages) > INLINE_PASSAGES_MAX or sum(len(each.text) for each in passages) > INLINE_CHARACTERS_MAX
 
     def compare(self, mails: Sequence[Glance]) -> None:
         """Take what the memory has. 1 ms for 50,000 fingerprints."""
