@@ -62,9 +62,9 @@ class Copier:
         """The fingerprint of every four words in a row, prose or not, in their order."""
         return self.of_shingles(prose.blocks)
 
-    def of_prose(self, prose: Prose) -> array[int]:
-        """The fingerprints of all prose shingles, in their order."""
-        return array(self._type, compress(self.fingerprints(prose), prose.marks))
+    def of_prose(self, prose: Prose) -> set[int]:
+        """The fingerprints of all prose shingles."""
+        return set(compress(self.fingerprints(prose), prose.marks))
 
     def of_shingles(self, shingles: bytes) -> array[int]:
         """The fingerprints of shingles that lie behind each other."""

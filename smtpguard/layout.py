@@ -31,7 +31,7 @@ BARRIER = "0"
 # Quote marks in front of a line, also with initials (Supercite's "AM> ").
 _QUOTE_MARKS = re.compile(r"\A[ \t]{0,8}(?:[^\W\d_]{0,4}[>|][ \t]?){1,50}")
 # Only lines that have one of these are looked at one by one.
-_MARKS = frozenset(":>@|")
+_MARKS = (":", ">", "@", "|")
 # A word goes on in the next line.
 _BROKEN = re.compile(r"-[ \t]{0,3}\n[ \t]{0,40}")
 _RULE = re.compile(r"^--[ ]?$", re.MULTILINE)
@@ -67,7 +67,7 @@ _PATCH_LINES = ("+", "-", " ", "@", "\t", "diff ", "index ", "Index: ", "===", "
 
 def running_text(text: str) -> str:
     """`text` without quote marks, header lines, attributions and addresses; words that a line end parts are whole."""
-    if not _MARKS.isdisjoint(text):
+    if any(each in text for each in _MARKS):
         text = "\n".join(
             [
                 _running_line(each) if ":" in each or ">" in each or "@" in each or "|" in each else each

@@ -142,7 +142,7 @@ class ProseReader:
         count = len(words) - WORDS_A_SHINGLE + 1
         if count < 1:
             return Prose(words, b"", b"", starts)
-        octets = array("Q", map(self._values.__getitem__, words)).tobytes()
+        octets = array("Q", self._values.of(words)).tobytes()
         hashes = array("I", octets)[_HASH_AT::2]
         classes = int.from_bytes(octets[_CLASS_AT::8], "little")
         # Or-ed with the next three, all words at once: what kinds of words a window has.
@@ -214,21 +214,32 @@ def normal(word: str) -> str:
     return _composed(_composed(word).casefold()).replace("i\u0307", "i").translate(_LOOK_ALIKE)
 
 
-class _Values(dict[str, int]):
+class _Values:
     """For each word as typed 32 bits of hash and, above them, its class: one look-up a word, in C."""
 
     def __init__(self) -> None:
-        super().__init__()
+        self._known: dict[str, int] = {}
         self._function_words = frozenset(normal(part) for word in stock.function_words() for part in words_of(word))
 
-    def __missing__(self, typed: str) -> int:
-        if len(self) >= _WORDS_KNOWN_MAX:
-            self.clear()
+    def of(self, words: Sequence[str]) -> list[int]:
+        """The values of `words`, in their order."""
+        known = self._known
+        try:
+            return list(map(known.__getitem__, words))
+        except KeyError:
+            pass
+        if len(known) >= _WORDS_KNOWN_MAX:
+            # Made beside the old one: another thread may be reading.
+            known = self._known = {}
+        for typed in set(words).difference(known):
+            known[typed] = self._value(typed)
+        return [known[each] for each in words]
+
+    def _value(self, typed: str) -> int:
         word = normal(typed)
         octets = word.encode("utf-8", "surrogatepass")
         number = int.from_bytes(blake2b(octets, digest_size=4, person=b"smtpguard prose").digest(), "little")
-        value = self[typed] = self._class_of(word) << 32 | number
-        return value
+        return self._class_of(word) << 32 | number
 
     def _class_of(self, word: str) -> int:
         if word in self._function_words:

@@ -8,7 +8,6 @@ mail is lost or sent twice.
 from __future__ import annotations
 
 import asyncio
-from array import array
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -192,7 +191,7 @@ class Retention:
     async def write(self, batch: Sequence[MailToRemember]) -> None:
         """Write these, all or none. Raises StoreError, KeyFolderError."""
         rows: list[RememberedMail] = []
-        public: dict[str, array[int]] = {}
+        public: dict[str, set[int]] = {}
         for kept in batch:
             if kept.mailboxes:
                 rows += await self._rows(kept, rows)
@@ -200,7 +199,7 @@ class Retention:
                 season = season_of(kept.when.date())
                 marks = (await self._public_ring.marks(season))[season]
                 made = await _done(kept, partial(_public_text, kept, marks, self._reader))
-                public.setdefault(season, array("q")).extend(made)
+                public.setdefault(season, set()).update(made)
         await self._store.remember_texts(rows, public)
 
     async def _rows(self, kept: MailToRemember, beside: Sequence[RememberedMail]) -> list[RememberedMail]:
@@ -245,7 +244,7 @@ async def _done(kept: MailToRemember, work: Callable[[], Value]) -> Value:
     return work()
 
 
-def _public_text(kept: MailToRemember, marks: Marks, reader: ProseReader) -> array[int]:
+def _public_text(kept: MailToRemember, marks: Marks, reader: ProseReader) -> set[int]:
     """The fingerprints of all that a list post has: what it quotes is public from now on as well."""
     prose = kept.prose or reader.read_together([each.text for each in kept.message.passages])
     return marks.copier.of_prose(prose)

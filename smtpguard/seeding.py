@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from array import array
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
@@ -112,14 +111,12 @@ class Seeding:
         ]
         return min(since, default=None)
 
-    def _public(self, posts: Sequence[SeededPost]) -> dict[str, array[int]]:
-        public: dict[str, array[int]] = {}
+    def _public(self, posts: Sequence[SeededPost]) -> dict[str, set[int]]:
+        public: dict[str, set[int]] = {}
         for post in posts:
             season = season_of(post.when.date())
             prose = self._reader.read_together([each.text for each in post.message.passages])
-            shingles = b"".join(shingle for _, shingle in prose.shingles())
-            made = self._public_keys.marks(season).copier.of_shingles(shingles)
-            public.setdefault(season, array("q")).extend(made)
+            public.setdefault(season, set()).update(self._public_keys.marks(season).copier.of_prose(prose))
         return public
 
     async def _closed(self, of: MailingList, posts: Sequence[SeededPost]) -> list[RememberedMail]:

@@ -6,7 +6,6 @@ states are atomic, by the store's own clock. A backend raises `StoreError` and n
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -152,7 +151,7 @@ class TextStore(Protocol):
     async def known_lists(self) -> Sequence[KnownList]:
         """From when on all posts of each list are known, in every season's marks."""
 
-    async def remember_texts(self, mails: Sequence[RememberedMail], public: Mapping[str, array[int]]) -> None:
+    async def remember_texts(self, mails: Sequence[RememberedMail], public: Mapping[str, Collection[int]]) -> None:
         """Write private mail, and fingerprints of list posts by season: all of them, or none."""
 
     async def note_known(self, lists: Sequence[KnownList]) -> None:

@@ -13,7 +13,6 @@ be read without the week keys, and they lie elsewhere.
 from __future__ import annotations
 
 import sqlite3
-from array import array
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -160,7 +159,7 @@ class SQLiteMemory:
     async def known_lists(self) -> Sequence[KnownList]:
         return await self._read(texts.known_lists)
 
-    async def remember_texts(self, mails: Sequence[RememberedMail], public: Mapping[str, array[int]]) -> None:
+    async def remember_texts(self, mails: Sequence[RememberedMail], public: Mapping[str, Collection[int]]) -> None:
         def write() -> None:
             with self._connection as connection:
                 connection.execute("BEGIN IMMEDIATE")

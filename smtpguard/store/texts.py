@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import sqlite3
-from array import array
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
@@ -93,7 +92,7 @@ def public_among(connection: sqlite3.Connection, season: str, fingerprints: Coll
     return frozenset(found)
 
 
-def add_public(connection: sqlite3.Connection, texts: Mapping[str, array[int]]) -> None:
+def add_public(connection: sqlite3.Connection, texts: Mapping[str, Collection[int]]) -> None:
     """Write fingerprints of list posts, by season. In their own order: neighbours lie in one page."""
     for season, fingerprints in texts.items():
         ordered = sorted(set(fingerprints))
