@@ -16,8 +16,7 @@ from smtpguard.answering import Answering
 from smtpguard.answers.token import Token
 from smtpguard.corrections import Corrections
 from smtpguard.counting import Counting
-from smtpguard.evidence import Evidence
-from smtpguard.examination import examine
+from smtpguard.examination import examine, unexamined
 from smtpguard.failpoints import reach
 from smtpguard.holding import Holding
 from smtpguard.judgement import exemption
@@ -112,7 +111,7 @@ class Guard:
             if await self._carries_code(submission, codes, statutes.policy):
                 return await self._refuse(arrival, upstream, outcomes.CARRIES_CODE)
             known = await self._recall(submission, statutes.policy)
-            verdict = await _examined(submission, statutes.policy, known.evidence)
+            verdict = await _examined(submission, statutes.policy, known)
             match verdict.action:
                 case Action.PASS if not known.complete:
                     # 90-09: the envelope says nothing against it, but what was posted before might.
@@ -231,8 +230,11 @@ class Guard:
         return any([await self._holding.waits_for(token) for token in codes])
 
 
-async def _examined(submission: Submission, policy: Policy, evidence: Evidence) -> Verdict:
+async def _examined(submission: Submission, policy: Policy, known: Known) -> Verdict:
     """The verdict; of a mail with very many passages in a thread, so that no session waits for it."""
+    if known.failed:
+        return unexamined(submission, policy)
+    evidence = known.evidence
     if len(submission.message.passages) <= PASSAGES_INLINE_MAX:
         return examine(submission, policy, evidence)
     return await asyncio.to_thread(examine, submission, policy, evidence)

@@ -50,11 +50,13 @@ Value = TypeVar("Value")
 @dataclass(frozen=True, slots=True)
 class Traced:
     """What is known of a mail's texts, as further `evidence`; `foreign` are shingles that its sender has from others.
-    `complete` is false if the memory did not answer; `prose` are its texts, if they were read for this."""
+    `complete` is false if the memory did not answer, `failed` true if it could not be told for a mistake of the
+    program; `prose` are its texts, if they were read for this."""
 
     evidence: Evidence
     foreign: frozenset[bytes] = field(default=frozenset(), repr=False)
     complete: bool = True
+    failed: bool = False
     prose: Prose | None = field(default=None, repr=False)
 
 
@@ -106,6 +108,9 @@ class Origins:
         except (StoreError, KeyFolderError, OSError) as error:  # TimeoutError is an OSError
             maillog.warning("the memory of texts did not answer", error=type(error).__name__)
             return Traced(evidence, complete=False)
+        except Exception as error:  # a bug of ours: nothing slips to a list by it (`examination`)
+            maillog.fault("texts could not be traced", error, submission.id)
+            return Traced(evidence, failed=True)
 
     def keep(self, submission: Submission, policy: Policy, traced: Traced) -> None:
         """The mail server has taken the mail: remember it. Never raises, never waits."""

@@ -30,12 +30,16 @@ RELEASES_MAX = 20
 @dataclass(frozen=True, slots=True)
 class Known:
     """What is known about a mail: `evidence`, and what both memories want back once it is taken. `complete` is false
-    if one of them did not answer and the mail must not go without it."""
+    if one of them did not answer and the mail must not go without it, `failed` true if it cannot be examined."""
 
     evidence: Evidence = NOTHING_KNOWN
     recalled: Recalled = field(default=NOTHING_RECALLED, repr=False)
     traced: Traced = field(default_factory=lambda: Traced(NOTHING_KNOWN), repr=False)
     complete: bool = True
+
+    @property
+    def failed(self) -> bool:
+        return self.traced.failed
 
 
 class Past:

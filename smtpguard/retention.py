@@ -19,7 +19,7 @@ from smtpguard import maillog
 from smtpguard.key_ring import KeyRing
 from smtpguard.keys import KeyFolderError, season_of, week_of
 from smtpguard.mail.message import Message
-from smtpguard.marks import MailboxMarks, Marks, name_of_list
+from smtpguard.marks import MailboxMarks, name_of_list
 from smtpguard.policy import Policy
 from smtpguard.private_mail import MailToKeep, Parties
 from smtpguard.prose import Prose, ProseReader
@@ -41,7 +41,7 @@ INLINE_CHARACTERS_MAX = 8 * 1024
 Value = TypeVar("Value")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class MailToRemember:
     """A mail that waits to be written: for the mailboxes of `parties`, for closed lists, or as a public text, which is
     `prose` if it has been read already."""
@@ -181,11 +181,12 @@ class Retention:
             batch = self._pending[:BATCH_MAILS]
             while batch:
                 await self.write(batch)
-                del self._pending[: len(batch)]
-                for each in batch:
-                    self._pending_characters -= each.characters
-                    self._pending_for.subtract(each.mailboxes)
-                self._pending_for += Counter()  # forgets what is zero
+                if self._pending[: len(batch)] == batch:  # else all was dropped meanwhile
+                    del self._pending[: len(batch)]
+                    for each in batch:
+                        self._pending_characters -= each.characters
+                        self._pending_for.subtract(each.mailboxes)
+                    self._pending_for += Counter()  # forgets what is zero
                 batch = self._pending[:BATCH_MAILS]
 
     async def write(self, batch: Sequence[MailToRemember]) -> None:
@@ -193,14 +194,27 @@ class Retention:
         rows: list[RememberedMail] = []
         public: dict[str, set[int]] = {}
         for kept in batch:
-            if kept.mailboxes:
-                rows += await self._rows(kept, rows)
-            else:
-                season = season_of(kept.when.date())
-                marks = (await self._public_ring.marks(season))[season]
-                made = await _done(kept, partial(_public_text, kept, marks, self._reader))
-                public.setdefault(season, set()).update(made)
+            try:
+                if kept.mailboxes:
+                    rows += await self._rows(kept, rows)
+                else:
+                    season = season_of(kept.when.date())
+                    public.setdefault(season, set()).update(await self._public(kept, season))
+            except (StoreError, KeyFolderError):
+                raise
+            except Exception as error:  # a bug of ours; the others shall not wait behind this one for ever
+                maillog.fault("a mail could not be remembered", error, kept.mail_id)
         await self._store.remember_texts(rows, public)
+
+    async def _public(self, kept: MailToRemember, season: str) -> set[int]:
+        """The fingerprints of all that a list post has: what it quotes is public from now on as well."""
+        marks = (await self._public_ring.marks(season))[season]
+
+        def read() -> set[int]:
+            prose = kept.prose or self._reader.read_together([each.text for each in kept.message.passages])
+            return marks.copier.of_prose(prose)
+
+        return await _done(kept, read)
 
     async def _rows(self, kept: MailToRemember, beside: Sequence[RememberedMail]) -> list[RememberedMail]:
         """One row for each mailbox; `beside` are those of the same batch, which are not written yet."""
@@ -242,9 +256,3 @@ async def _done(kept: MailToRemember, work: Callable[[], Value]) -> Value:
         return await asyncio.to_thread(work)
     await asyncio.sleep(0)
     return work()
-
-
-def _public_text(kept: MailToRemember, marks: Marks, reader: ProseReader) -> set[int]:
-    """The fingerprints of all that a list post has: what it quotes is public from now on as well."""
-    prose = kept.prose or reader.read_together([each.text for each in kept.message.passages])
-    return marks.copier.of_prose(prose)

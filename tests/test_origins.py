@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -16,6 +17,7 @@ from smtpguard.mail.address import Address, parse_address
 from smtpguard.mail.message import Account, Automatic, ForwardKind, Message, Passage, Sensitivity, Submission, Voice
 from smtpguard.origins import Origins, Traced
 from smtpguard.policy import Policy, Remember
+from smtpguard.prose import Prose, ProseReader
 from smtpguard.store.memory import SQLiteMemory
 from smtpguard.tracing import MATCHES_MAX
 from tests.letters import LETTERS
@@ -407,3 +409,33 @@ async def test_trouble_of_the_store_is_told_and_nothing_is_raised(house: House) 
     traced = await house.trace("ben", BERLIN, PLAN)
     assert not traced.complete
     assert traced.evidence == Evidence()
+
+
+async def test_a_bug_holds_up_neither_other_mails_nor_is_it_taken_for_nothing(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = ProseReader.read
+
+    def failing(self: ProseReader, text: str, *, stored: bool = False) -> Prose:
+        if OTHER in text:
+            raise ZeroDivisionError
+        return read(self, text, stored=stored)
+
+    monkeypatch.setattr(ProseReader, "read", failing)
+    await house.send("anna", ["ben"], OTHER)
+    await house.send("anna", ["ben"], PLAN)
+    await house.origins.settle()
+    assert (await house.look("ben", BERLIN, PLAN)).known
+    monkeypatch.setattr(ProseReader, "read_together", failing)
+    traced = await house.trace("ben", BERLIN, PLAN)
+    assert traced.failed
+
+
+async def test_what_waits_may_be_dropped_while_it_is_written(house: House) -> None:
+    await house.send("anna", ["ben"], PLAN)
+    writing = asyncio.create_task(house.origins.retention.write_pending())
+    await asyncio.sleep(0)
+    house.origins.retention.drop()
+    await house.send("anna", ["carla"], OTHER)
+    await writing
+    assert (await house.look("carla", BERLIN, OTHER)).known

@@ -11,7 +11,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from smtpguard.mail.content import unstuffed
+from smtpguard.tracing import Tracing
 from tests.loopback.guarded import ALL, BERLIN, MEMBERS, PRESS, House, body, guarded
 from tests.passing_on import (
     ANSWER,
@@ -287,3 +290,15 @@ async def test_90_09_without_the_memory_plain_mail_goes_on_and_forwards_wait(tmp
         assert reply.code == 451
         assert (await said.house.submit("ben", [BERLIN], subject="Roof", body="The roof is mended.")).code == 451
         assert len(said.house.up.messages) == before + 1
+
+
+async def test_a_bug_in_the_memory_asks_the_sender_and_lets_mail_to_persons_pass(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*_: object) -> None:
+        raise ZeroDivisionError
+
+    async with talk(tmp_path) as said:
+        monkeypatch.setattr(Tracing, "compare", failing)
+        assert not await said.send("ben", Draft("Roof", "The roof of the boat house is mended."), BERLIN)
+        assert await said.send("ben", Draft("Roof", "The roof of the boat house is mended."), CLARA)
