@@ -48,7 +48,7 @@ def parties(message: Message, author: str, envelope: Iterable[Address], policy: 
     """Who takes part in this mail; None if it is not private. `author` is the name of who wrote it, `envelope` all whom
     it goes to; whether it comes from a program, the caller has looked at (`is_personal`)."""
     recipients, visible = tuple(envelope), message.destinations
-    everybody = (*recipients, *visible)
+    everybody = [one for each in (*recipients, *visible) for one in (each, *policy.members_of(each))]
     kinds = {policy.kind(each) for each in everybody}
     # The private copy of a list post is no private mail, and of a desk's mail nothing is kept (T-15).
     if Kind.DESK in kinds or Kind.LIST in kinds or policy.lists_of(everybody):

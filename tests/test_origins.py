@@ -142,6 +142,39 @@ async def test_who_quotes_the_authors_words_back_does_not_make_them_his(house: H
     assert not known.mail.own
 
 
+async def test_ones_words_that_were_never_seen_stay_ones_own_where_they_are_quoted_back(house: House) -> None:
+    quote = Passage(Voice.QUOTED, PLAN, author=address("ben"))
+    await house.send("anna", ["ben", "carla"], "I see.", quote, references=("<unseen@x>",))
+    assert (await house.look("ben", BERLIN, PLAN)).known == ()
+    assert (await house.look("carla", BERLIN, PLAN)).known
+
+
+async def test_who_sends_ones_own_words_unmarked_does_not_take_them_away(house: House) -> None:
+    await house.send("anna", ["ben"], PLAN)
+    await house.send("carla", ["anna"], PLAN)
+    assert [each.mail.own for each in (await house.look("anna", BERLIN, PLAN)).known] == [True]
+
+
+async def test_two_mails_of_one_thread_that_wait_together_are_one_thread(house: House) -> None:
+    first = house.submission("anna", ["ben"], PLAN)
+    second = house.submission("anna", ["ben"], PLAN, references=(first.message.message_id,))
+    for each in (first, second):
+        house.origins.keep(each, POLICY, Traced(Evidence()))
+    assert len((await house.look("ben", BERLIN, PLAN)).known) == 2
+
+
+async def test_what_goes_to_an_open_list_as_well_is_no_secret(house: House) -> None:
+    await house.send("anna", [*BERLIN, "council@lists.example.test"], PLAN)
+    assert (await house.look("ben", ["press@lists.example.test"], PLAN)).known == ()
+    assert (await house.look("carla", BERLIN, "So:", Passage(Voice.QUOTED, PLAN))).public == {1}
+
+
+async def test_T_15_a_desk_within_a_group_leaves_nothing(house: House) -> None:
+    house.policy = replace(POLICY, groups={address("office"): (address("commission"), address("ben"))})
+    await house.send("anna", ["office", "ben"], PLAN)
+    assert (await house.look("ben", BERLIN, PLAN)).known == ()
+
+
 async def test_what_was_pasted_unmarked_does_not_become_ones_own(house: House) -> None:
     await house.send("anna", ["ben"], PLAN)
     await house.send("ben", ["carla"], f"Listen. {PLAN}")
@@ -240,6 +273,8 @@ async def test_to_a_person_a_quoted_post_is_public_where_a_private_mail_is_answe
 
 
 async def test_T_12_a_message_id_keeps_its_first_meaning(house: House) -> None:
+    await house.send("carla", ["ben"], OTHER, message_id="<redirected@x>", resent=True)
+    assert (await house.look("ben", BERLIN, "Yes.", references=("<redirected@x>",))).answered == ()
     house.posts.add("<post@x>")
     await house.send("carla", ["ben"], OTHER, message_id="<post@x>")
     assert (await house.look("ben", BERLIN, "Yes.", references=("<post@x>",))).answered == ()
