@@ -44,6 +44,8 @@ INLINE_CHARACTERS_MAX = 32 * 1024
 PROSE_KEPT_MAX = 4000
 # Mails that are looked at more closely, the newest: a text that more have is known well enough by these.
 MATCHES_MAX = 100
+# One of them may be the account's own.
+THREADS_TELLING_MAX = 2
 
 
 class Tracing:
@@ -124,9 +126,25 @@ class Tracing:
 
     def matches(self) -> tuple[Glance, ...]:
         """Mails that have words in common with this one, or that it answers; `tell` what is known of them."""
-        chosen = sorted({*self._found, *self._answered})[:MATCHES_MAX]
+        chosen = {*self._found, *self._answered}
+        if len(chosen) > MATCHES_MAX:
+            best = (*self._answered[: MATCHES_MAX // 2], *self._telling(), *self._answered)
+            chosen = {*list(dict.fromkeys(best))[:MATCHES_MAX]}
         self._found = {number: places for number, places in self._found.items() if number in chosen}
-        return tuple(self._mails[number] for number in chosen)
+        return tuple(self._mails[number] for number in sorted(chosen))
+
+    def _telling(self) -> Iterator[int]:
+        """The numbers of mails with a run of words that few others have, then the rest. What stands in three threads is
+        nobody's, or the account's own; a phrase that everybody writes must not hide the one mail that was copied."""
+        threads: dict[int, set[bytes]] = defaultdict(set)
+        for number, places in self._found.items():
+            for place in places:
+                threads[place].add(self._mails[number].thread)
+        for number, places in sorted(self._found.items()):
+            run = longest_run([each for each in places if len(threads[each]) <= THREADS_TELLING_MAX], self._excused)
+            if run is not None and run.words >= RUN_MIN:
+                yield number
+        yield from sorted(self._found)
 
     def tell(self, mails: Iterable[RememberedMail]) -> None:
         """All that is known of `matches`."""
@@ -170,7 +188,7 @@ class Tracing:
         return frozenset(
             number
             for number, sample in self._samples.items()
-            if len(sample & self._public) >= PUBLIC_SHARE * len(sample)
+            if len(sample) >= SAMPLE_MIN and len(sample & self._public) >= PUBLIC_SHARE * len(sample)
         )
 
     def unmarked(self) -> frozenset[int]:
@@ -210,8 +228,8 @@ class Tracing:
 
     @cached_property
     def _samples(self) -> Mapping[int, frozenset[bytes]]:
-        """Of each passage that may be a list post some shingles, evenly spread; passages with too little prose have
-        none."""
+        """Of each passage that may be a list post some shingles, evenly spread, stock phrases left out; passages with
+        too little prose have none."""
         numbers = [n for n, each in enumerate(self._message.passages) if each.voice in self._may_be_public]
         found: dict[int, frozenset[bytes]] = {}
         if not numbers:
@@ -219,7 +237,9 @@ class Tracing:
         starts = (*self._prose.starts, len(self._prose.words))
         for number in numbers[:PUBLIC_PASSAGES_MAX]:
             marks = self._prose.marks[starts[number] : starts[number + 1]]
-            places = list(compress(range(starts[number], starts[number + 1]), marks))
+            places = [
+                each for each in compress(range(starts[number], starts[number + 1]), marks) if each not in self._excused
+            ]
             if places:
                 chosen = places[:: -(-len(places) // PUBLIC_SAMPLE)]
                 found[number] = frozenset(map(self._prose.shingle, chosen))

@@ -258,6 +258,23 @@ async def test_answers_are_known_by_their_header_to_participants_alone(house: Ho
     assert not mail.subject_same
 
 
+async def test_a_phrase_that_everybody_writes_does_not_hide_the_mail_that_was_copied(house: House) -> None:
+    await house.send("anna", ["ben"], PLAN)
+    for _ in range(MATCHES_MAX + 5):
+        house.now += timedelta(minutes=1)
+        await house.send("carla", ["ben"], "whoever sees the caretaker shall ask him for the other set of keys")
+    text = f"{PLAN} And whoever sees the caretaker shall ask him for the other set of keys."
+    (known,) = (await house.look("ben", BERLIN, text)).known
+    assert known.begins.startswith("Between us")
+
+
+async def test_a_little_of_a_letter_that_lists_have_had_does_not_make_it_public(house: House) -> None:
+    await house.send("anna", BERLIN, "Thank you very much for your mail. How is it going with the boat?")
+    letter = "Thank you very much for your mail. I am ill. 0151 5550100, Ben"
+    found = await house.look("ben", BERLIN, Passage(Voice.FORWARDED, letter, ForwardKind.INLINE))
+    assert found.public == frozenset()
+
+
 async def test_more_mails_can_be_answered_than_are_looked_at(house: House) -> None:
     sent = [await house.send("anna", ["ben"], "ok") for _ in range(MATCHES_MAX + 2)]
     references = tuple(each.message.message_id for each in sent)
