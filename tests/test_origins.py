@@ -269,8 +269,8 @@ async def test_a_phrase_that_everybody_writes_does_not_hide_the_mail_that_was_co
 
 
 async def test_a_little_of_a_letter_that_lists_have_had_does_not_make_it_public(house: House) -> None:
-    await house.send("anna", BERLIN, "Thank you very much for your mail. How is it going with the boat?")
-    letter = "Thank you very much for your mail. I am ill. 0151 5550100, Ben"
+    await house.send("anna", BERLIN, "How is it going with the boat and the roof of the house?")
+    letter = "How is it going? 0151 5550100, Ben"
     found = await house.look("ben", BERLIN, Passage(Voice.FORWARDED, letter, ForwardKind.INLINE))
     assert found.public == frozenset()
 
