@@ -36,7 +36,7 @@ _SHORT = 3
 _CYRILLIC_LAST = "\u052f"
 _VIETNAMESE_FIRST, _VIETNAMESE_LAST = "\u1e00", "\u1eff"  # Latin letters with two marks
 # Words as they are typed whose hash is kept at hand. When full it begins anew.
-_WORDS_KNOWN_MAX = 50_000
+_WORDS_KNOWN_MAX = 20_000
 
 # Words that are looked for as they are typed have so many letters together, and so much that is no letter between two
 # of them and within one; what is longer is shown as it was read.

@@ -33,7 +33,7 @@ BATCH_MAILS = 50
 # Mails that wait to be written, and the characters they have together: some 32 MB. A database that refuses longer than
 # they last costs memory of mails, not mails.
 PENDING_MAX = 1000
-PENDING_CHARACTERS_MAX = 16 * 1024 * 1024
+PENDING_CHARACTERS_MAX = 4 * 1024 * 1024
 
 # Up to this a mail is read where the others are served: it takes 0.3 ms.
 INLINE_CHARACTERS_MAX = 8 * 1024

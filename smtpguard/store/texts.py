@@ -14,15 +14,20 @@ from smtpguard.store.worker import number_of, time_of
 
 # Mails of one mailbox that are looked at, the newest: thirty a day for a month. Each costs some 0.01 ms.
 EXAMINED_MAX = 1000
-# Values of one statement: SQLite takes 32,766.
-ASKED_AT_ONCE = 10_000
-# Fingerprints of one statement that writes: so long others wait for the file, some 10 ms.
-WRITTEN_AT_ONCE = 8_000
+# Fingerprints of one statement. SQLite takes 32,766, and keeps the statement at hand: a few hundred octets for each.
+ASKED_AT_ONCE = 100
+WRITTEN_AT_ONCE = 200
 # As `marks` makes them.
 _PERSON_OCTETS = 8
 _OWN, _CONSENT, _NO_FORWARD, _OF_LIST = 1, 2, 4, 8
 
 _MAIL = "mailbox, time, thread, message, conversation, fingerprints, week, authors, audience, topic, flags"
+_AMONG = (
+    "SELECT fingerprint FROM public_texts WHERE season = ? AND fingerprint IN "
+    f"({', '.join('?' for _ in range(ASKED_AT_ONCE))})"
+)
+_ADD = f"INSERT OR IGNORE INTO public_texts VALUES {', '.join(['(?1, ?)'] * WRITTEN_AT_ONCE)}"
+_ADD_ONE = "INSERT OR IGNORE INTO public_texts VALUES (?, ?)"
 _PRIMARY = "mailbox, time, thread, message"
 _KEY = "mailbox = ? AND time = ? AND thread = ? AND message = ?"
 
@@ -84,10 +89,9 @@ def public_among(connection: sqlite3.Connection, season: str, fingerprints: Coll
     found: set[int] = set()
     for start in range(0, len(asked), ASKED_AT_ONCE):
         some = asked[start : start + ASKED_AT_ONCE]
-        places = ", ".join("?" for _ in some)
-        rows = connection.execute(
-            f"SELECT fingerprint FROM public_texts WHERE season = ? AND fingerprint IN ({places})", (season, *some)
-        )
+        # Of one size each, so that SQLite has but one such statement ready; to ask for a thing twice costs nothing.
+        some += some[-1:] * (ASKED_AT_ONCE - len(some))
+        rows = connection.execute(_AMONG, (season, *some))
         found.update(each["fingerprint"] for each in rows)
     return frozenset(found)
 
@@ -96,11 +100,11 @@ def add_public(connection: sqlite3.Connection, texts: Mapping[str, Collection[in
     """Write fingerprints of list posts, by season. In their own order: neighbours lie in one page."""
     for season, fingerprints in texts.items():
         ordered = sorted(set(fingerprints))
-        for start in range(0, len(ordered), WRITTEN_AT_ONCE):
-            some = ordered[start : start + WRITTEN_AT_ONCE]
+        whole = len(ordered) - len(ordered) % WRITTEN_AT_ONCE
+        for start in range(0, whole, WRITTEN_AT_ONCE):
             # One statement, so that SQLite does not wait for the interpreter at every row.
-            places = ", ".join(["(?1, ?)"] * len(some))
-            connection.execute(f"INSERT OR IGNORE INTO public_texts VALUES {places}", (season, *some))
+            connection.execute(_ADD, (season, *ordered[start : start + WRITTEN_AT_ONCE]))
+        connection.executemany(_ADD_ONE, ((season, each) for each in ordered[whole:]))
 
 
 def known_lists(connection: sqlite3.Connection) -> tuple[KnownList, ...]:

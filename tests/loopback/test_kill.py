@@ -34,7 +34,8 @@ MEMORY = ("memory.before_write", "memory.written")
 
 
 def test_every_point_is_tried_here() -> None:
-    assert set(POINTS) == {*HOLD, *RELEASE, *RELAY, *EXPIRE, *MEMORY}
+    others = {each for each in POINTS if each.startswith("remember.")}  # tests/tools/test_remember.py
+    assert set(POINTS) - others == {*HOLD, *RELEASE, *RELAY, *EXPIRE, *MEMORY}
 
 
 async def submit(port: int, to: list[str], octets: bytes) -> int:

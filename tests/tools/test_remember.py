@@ -441,7 +441,10 @@ def test_progress_is_a_bar_on_a_terminal(site: Path, state: Path, file: Path) ->
     import pty
 
     file.write_bytes(mboxrd(recent(50)))
-    master, slave = pty.openpty()
+    try:
+        master, slave = pty.openpty()
+    except OSError:
+        pytest.skip("this machine has no terminals")
     command = [
         sys.executable,
         "-m",
