@@ -35,9 +35,8 @@ from smtpguard.keys import KeyFolder, KeyFolderError, week_of
 from smtpguard.seal import NONCE_OCTETS, SealError, open_figures, seal_figures
 from smtpguard.store import FiguresStore, StoreError
 from smtpguard.verdict import Finding, Verdict
+from smtpguard.writer import WRITE_SECONDS, Writer
 
-# What is counted is written so often; so much is lost when the process dies.
-WRITE_SECONDS = 0.5
 # After its last moment a week may still change for so long: a release under way, a batch not yet written.
 CLOSING = timedelta(hours=1)
 # A year and the week in which it began; the rest of a span goes with it.
@@ -62,14 +61,10 @@ class Counting:
         self._keys = keys
         self._random = random_octets
         self._clock = clock
-        self._write_seconds = write_seconds
         self._new: dict[str, Counter[Cell]] = {}
         self._written: dict[str, dict[Cell, int]] = {}
-        self._wake = asyncio.Event()
         self._writing = asyncio.Lock()
-        self._writer: asyncio.Task[None] | None = None
-        self._settling = False
-        self._refused = False
+        self._writer = Writer(self._write_all, lambda: bool(self._new), "figures", seconds=write_seconds)
         self._swept: str | None = None
 
     def passed(self, verdict: Verdict) -> None:
@@ -113,12 +108,7 @@ class Counting:
 
     async def settle(self) -> None:
         """Write what waits to be written, once."""
-        self._settling = True
-        self._wake.set()
-        self._begin_to_write()
-        if self._writer is not None:
-            await self._writer
-        self._settling = False
+        await self._writer.settle()
 
     def _decided(self, alarms: frozenset[Alarm], outcome: Outcome, row: HeldRow) -> None:
         self._count(alarms, outcome)
@@ -140,25 +130,7 @@ class Counting:
             cell = Cell(each.list, each.row, outcome)
             if cell in counts or len(counts) < CELLS_MAX:
                 counts[cell] += number
-        self._begin_to_write()
-
-    def _begin_to_write(self) -> None:
-        if self._new and (self._writer is None or self._writer.done()):
-            self._writer = asyncio.create_task(self._write())
-
-    async def _write(self) -> None:
-        while self._new:
-            await self._pause()
-            try:
-                await self._write_all()
-            except (StoreError, KeyFolderError, OSError) as error:
-                if not self._refused:
-                    maillog.warning("figures cannot be written; it is tried on", error=type(error).__name__)
-                self._refused = True
-                if self._settling:
-                    return
-            else:
-                self._refused = False
+        self._writer.begin()
 
     async def _write_all(self) -> None:
         """Raises StoreError, KeyFolderError; what was counted waits on then."""
@@ -202,17 +174,6 @@ class Counting:
             )
             for week, counts in weeks.items()
         }
-
-    async def _pause(self) -> None:
-        """Until it is time to write."""
-        if self._settling:
-            return
-        self._wake.clear()
-        try:
-            async with asyncio.timeout(self._write_seconds):
-                await self._wake.wait()
-        except TimeoutError:
-            pass
 
 
 def oldest_kept(now: datetime) -> date:

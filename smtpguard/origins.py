@@ -29,10 +29,11 @@ from smtpguard.policy import Policy
 from smtpguard.private_mail import is_personal, parties
 from smtpguard.prose import Prose, ProseReader
 from smtpguard.remembered_mail import KnownList, Reader
-from smtpguard.retention import WRITE_SECONDS, MailToRemember, Retention
+from smtpguard.retention import MailToRemember, Retention
 from smtpguard.stock_phrases import StockPhrases
 from smtpguard.store import StoreError, TextStore
 from smtpguard.tracing import Tracing
+from smtpguard.writer import WRITE_SECONDS
 
 # Longer nobody waits for the memory.
 ASK_SECONDS = 5.0

@@ -26,11 +26,10 @@ from smtpguard.remembered import Question
 from smtpguard.remembrance import Remembrance, oldest
 from smtpguard.store import MemoryStore, StoreError
 from smtpguard.waiting import Waiting
+from smtpguard.writer import WRITE_SECONDS, Writer
 
 # Longer nobody waits for the memory; a look takes milliseconds, a sweep in front of it less than this.
 ASK_SECONDS = 5.0
-# A batch is written so often. Meanwhile its posts are looked at in memory.
-WRITE_SECONDS = 0.5
 # So many are written at once: what a transaction costs beside its rows no longer counts, and it takes some 10 ms.
 BATCH_POSTS = 200
 # Posts that wait to be written, at 8 KB each at most. A database that refuses longer than they last costs memory of
@@ -81,13 +80,8 @@ class Recollection:
         self._remembers = remembers
         self._posters_kept = posters_kept
         self._clock = clock
-        self._write_seconds = write_seconds
         self._waiting = Waiting()
-        self._wake = asyncio.Event()
-        self._settling = False
-        self._refused = False
-        self._writer: asyncio.Task[None] | None = None
-        self._lost = 0
+        self._writer = Writer(self._write, lambda: bool(self._waiting), "list posts", seconds=write_seconds)
         self._forget_next = 0.0
         self._remembered = True
 
@@ -107,13 +101,10 @@ class Recollection:
         if recalled.mail is None:
             return
         if len(self._waiting) >= PENDING_MAX:
-            self._lost += 1
+            self._writer.lose()
             return
         self._waiting.add(recalled.mail.to_keep(recalled.evidence.thread, recalled.only))
-        if len(self._waiting) >= BATCH_POSTS:
-            self._wake.set()
-        if self._writer is None or self._writer.done():
-            self._writer = asyncio.create_task(self._write())
+        self._writer.begin(at_once=len(self._waiting) >= BATCH_POSTS)
 
     async def keep_released(self, submission: Submission, policy: Policy, only: str | None) -> None:
         """An answer has released this mail to these recipients; `only` is the id of the list that an ONLY chose. Never
@@ -124,7 +115,7 @@ class Recollection:
             async with asyncio.timeout(ASK_SECONDS):
                 self.keep(await self._recall(submission, policy, only if only in policy.by_id else None))
         except (StoreError, KeyFolderError, OSError):
-            self._lost += 1
+            self._writer.lose()
 
     async def posted_to(self, submission: Submission, policy: Policy) -> frozenset[str]:
         """The ids of lists that the account of `submission` has posted to. Raises StoreError, KeyFolderError."""
@@ -182,11 +173,7 @@ class Recollection:
 
     async def settle(self) -> None:
         """Write what waits to be written, now."""
-        self._settling = True
-        self._wake.set()
-        if self._writer is not None:
-            await self._writer
-        self._settling = False
+        await self._writer.settle()
 
     async def close(self) -> None:
         """Write what waits, once, and close."""
@@ -218,40 +205,12 @@ class Recollection:
         return Recalled(Evidence(alike, thread, posted_to), mail, only)
 
     async def _write(self) -> None:
-        """Write what waits, a batch at a time; what the database refuses waits on, until the guard ends."""
-        while self._waiting:
-            await self._pause()
-            waiting = self._waiting
-            batch = waiting.first(BATCH_POSTS)
-            reach("memory.before_write")
-            try:
-                await self._store.remember([post for post, _ in batch], [poster for _, poster in batch])
-            except StoreError as error:
-                if not self._refused:
-                    maillog.warning("list posts cannot be remembered; it is tried on", why=str(error))
-                self._refused = True
-                if self._settling:
-                    return
-                continue
-            reach("memory.written")
-            self._refused = False
-            waiting.drop(len(batch))
-            if self._lost:
-                maillog.warning("list posts were not remembered", count=self._lost)
-                self._lost = 0
-
-    async def _pause(self) -> None:
-        """Until it is time to write, or a batch is full; a database that refuses is not pressed."""
-        if self._settling:
-            return
-        if self._refused:
-            self._wake.clear()
-        try:
-            async with asyncio.timeout(self._write_seconds):
-                await self._wake.wait()
-        except TimeoutError:
-            pass
-        self._wake.clear()
+        waiting = self._waiting
+        batch = waiting.first(BATCH_POSTS)
+        reach("memory.before_write")
+        await self._store.remember([post for post, _ in batch], [poster for _, poster in batch])
+        reach("memory.written")
+        waiting.drop(len(batch))
 
 
 def _concerns_memory(submission: Submission, policy: Policy) -> bool:

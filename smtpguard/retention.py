@@ -26,9 +26,9 @@ from smtpguard.prose import Prose, ProseReader
 from smtpguard.remembered_mail import MailQuestion, RememberedMail
 from smtpguard.stock_phrases import StockPhrases
 from smtpguard.store import StoreError, TextStore
+from smtpguard.writer import WRITE_SECONDS, Writer
 
-# A batch is written so often, and so many mails at once.
-WRITE_SECONDS = 0.5
+# So many mails are written at once.
 BATCH_MAILS = 50
 # Mails that wait to be written, and the characters they have together: some 32 MB. A database that refuses longer than
 # they last costs memory of mails, not mails.
@@ -97,16 +97,11 @@ class Retention:
         self._stock = stock
         self._is_post = is_post
         self._mails_kept = mails_kept
-        self._write_seconds = write_seconds
         self._pending: list[MailToRemember] = []
         self._pending_characters = 0
         self._pending_for: Counter[str] = Counter()
         self._writing = asyncio.Lock()
-        self._wake = asyncio.Event()
-        self._writer: asyncio.Task[None] | None = None
-        self._settling = False
-        self._refused = False
-        self._lost = 0
+        self._writer = Writer(self.write_pending, lambda: bool(self._pending), "mails", seconds=write_seconds)
 
     def waits_for(self, mailbox: str) -> bool:
         """True if mail for this mailbox (by name) is not written yet."""
@@ -119,61 +114,24 @@ class Retention:
 
     async def settle(self) -> None:
         """Write what waits to be written, now."""
-        self._settling = True
-        self._wake.set()
-        if self._writer is not None:
-            await self._writer
-        self._settling = False
+        await self._writer.settle()
 
     def add(self, kept: MailToRemember) -> None:
         """Remember this one. Never raises, never waits."""
         characters = kept.characters
         if len(self._pending) >= PENDING_MAX or self._pending_characters + characters > PENDING_CHARACTERS_MAX:
-            self._lost += 1
+            self._writer.lose()
             return
         self._pending.append(kept)
         self._pending_characters += characters
         self._pending_for.update(kept.mailboxes)
-        if len(self._pending) >= BATCH_MAILS:
-            self._wake.set()
-        if self._writer is None or self._writer.done():
-            self._writer = asyncio.create_task(self._write_on())
+        self._writer.begin(at_once=len(self._pending) >= BATCH_MAILS)
 
     def drop(self) -> None:
         """What waits is not to be remembered any more."""
         self._pending.clear()
         self._pending_for.clear()
         self._pending_characters = 0
-
-    async def _write_on(self) -> None:
-        """Write what waits, a batch at a time; what the database refuses waits on, until the guard ends."""
-        while self._pending:
-            await self._pause()
-            try:
-                await self.write_pending()
-            except (StoreError, KeyFolderError) as error:
-                if not self._refused:
-                    maillog.warning("texts cannot be remembered; it is tried on", why=str(error))
-                self._refused = True
-                if self._settling:
-                    return
-                continue
-            self._refused = False
-            if self._lost:
-                maillog.warning("mails were not remembered", count=self._lost)
-                self._lost = 0
-
-    async def _pause(self) -> None:
-        if self._settling:
-            return
-        if self._refused:
-            self._wake.clear()
-        try:
-            async with asyncio.timeout(self._write_seconds):
-                await self._wake.wait()
-        except TimeoutError:
-            pass
-        self._wake.clear()
 
     async def write_pending(self) -> None:
         """Write all that waits now. Raises StoreError, KeyFolderError; then it waits on."""

@@ -36,7 +36,7 @@ STOREYS: tuple[tuple[int, tuple[str, ...]], ...] = (
     (3, ("tls_context", "whole_file")),
     (3, ("store", "upstream", "config", "maillog", "keys", "spool", "failpoints", "process")),
     (3, ("status", "watch", "archives")),
-    (4, ("examination", "reading", "safe", "correspondence", "claims", "key_ring")),
+    (4, ("examination", "reading", "safe", "correspondence", "claims", "key_ring", "writer")),
     (4, ("retention", "seeding")),
     (4, ("recollection", "origins", "corrections", "counting", "learning")),
     (4, ("past", "alarms")),

@@ -69,7 +69,7 @@ async def test_12_12_counts_before_it_is_written(tmp_path: Path) -> None:
     async with guarded(tmp_path) as house:
         keeper = house.application._keeper
         assert keeper is not None
-        keeper.past._recollection._write_seconds = 3600
+        keeper.past._recollection._writer.seconds = 3600
         assert (await house.submit("anna", [BERLIN], body=TEXT)).code == 250
         assert rows(house) == []
         assert "NOT SENT YET" in (await house.submit("anna", [PRESS], subject="Again", body=edited())).text
