@@ -11,6 +11,7 @@ import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -21,6 +22,8 @@ from smtpguard.mail.message import ForwardKind, Passage, Submission, Voice
 from smtpguard.marks import Marks
 from smtpguard.store.memory import SQLiteMemory
 from tests.test_origins import MONDAY, OTHER, PLAN, POLICY, House, address
+
+pytestmark = pytest.mark.slow
 
 X = "xenia"
 PEOPLE = (X, "ben", "carla", "dora")

@@ -31,6 +31,8 @@ from tests.loopback.fault_cells import (
 from tests.loopback.guarded import ALL, BERLIN, PASSWORDS, XCLIENT, House, Submitted, body, mail, parsed
 from tests.loopback.misbehaving import FAULTS, REFUSING, SAYING_MORE, MisbehavingServer
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["authority", "quick_collections"]
 
 SMALL = mail("anna", [BERLIN, ALL], subject=SUBJECT, body=WORDS)

@@ -43,6 +43,8 @@ from tests.loopback.misbehaving import (
     MisbehavingServer,
 )
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["authority", "quick_collections"]
 
 SMALL = mail("anna", [MEMBERS["ben"], BERLIN], subject=SUBJECT, body=WORDS)

@@ -28,7 +28,7 @@ async def settled(house: House) -> None:
     """Wait until what was taken is remembered, and what it corrects is gone."""
     keeper = house.application._keeper
     assert keeper is not None
-    await keeper.past._recollection.settle()
+    await keeper.past.settle()
     await keeper.corrections.settle()
 
 

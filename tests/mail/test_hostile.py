@@ -17,6 +17,8 @@ from smtpguard.policy import Policy
 from smtpguard.verdict import Action
 from tests.mail.hostile import LARGE, Hostile, hostile_mails
 
+pytestmark = pytest.mark.slow
+
 # Of the issue of reading: seconds of CPU and octets of memory for any one message.
 CPU_SECONDS_MAX = 2.0
 MEMORY_OCTETS_MAX = 100_000_000

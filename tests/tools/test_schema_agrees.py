@@ -15,6 +15,8 @@ from smtpguard.config.settings import MODELS
 from smtpguard.config.sources import source_of
 from tests.tools.test_schema import Core, complaints
 
+pytestmark = pytest.mark.slow
+
 Kind = Literal["site", "list"]
 
 AROUND = surroundings_of(Path("/"))
