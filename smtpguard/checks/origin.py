@@ -77,10 +77,19 @@ def has_size(passage: Passage) -> bool:
 
 def facts_of(passage: Passage) -> dict[str, Fact]:
     """What a notice says of a passage: who wrote it and when, as the mail itself says, and how it begins."""
-    words = passage.text.split(None, FIRST_WORDS)
-    begins = " ".join(words[:FIRST_WORDS]) + (" ..." if len(words) > FIRST_WORDS else "")
     author = passage.author_name or (str(passage.author) if passage.author else "")
-    return {"author": author, "begins": begins, "sent": passage.sent or "", "subject": passage.subject or ""}
+    return {
+        "author": author,
+        "begins": first_words(passage),
+        "sent": passage.sent or "",
+        "subject": passage.subject or "",
+    }
+
+
+def first_words(passage: Passage) -> str:
+    """How a passage begins, as a notice shows it."""
+    words = passage.text.split(None, FIRST_WORDS)
+    return " ".join(words[:FIRST_WORDS]) + (" ..." if len(words) > FIRST_WORDS else "")
 
 
 def is_oneself(author: Address | None, submission: Submission) -> bool:

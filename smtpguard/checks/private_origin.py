@@ -11,16 +11,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import NamedTuple
 
+from smtpguard.checks.origin import first_words, is_oneself
 from smtpguard.evidence import EarlierMail, Evidence
-from smtpguard.mail.address import Address
-from smtpguard.mail.message import Passage, Submission, Voice
+from smtpguard.mail.message import Submission, Voice
 from smtpguard.policy import Policy
 
 # A block is what the memory knows of it if one in so many of its words is known: the others may be greetings, names and
 # signatures, which prove nothing and are not counted.
 KNOWN_IN = 2
-# Words of a passage that a notice may show, so that the sender finds the place (P3).
-FIRST_WORDS = 6
 # Of quotes that are known by their thread alone, the longest is shown; of more words than these nobody asks which.
 WORDS_COUNTED_MAX = 1000
 
@@ -86,14 +84,6 @@ def mostly_known(submission: Submission, evidence: Evidence) -> Iterator[int]:
             yield each.passage
 
 
-def is_oneself(author: Address | None, submission: Submission) -> bool:
-    """True if `author` is the account that sends this mail."""
-    account = submission.account
-    if author is None or account is None:
-        return False
-    return author == account.mailbox or author.normal == account.login
-
-
 def _known_by_words(evidence: Evidence) -> Iterator[PrivateText]:
     """Stretches of private mail of others. The same stretch, known as the sender's own or with its author's consent, is
     no longer theirs alone; another stretch in the same passage is.
@@ -128,9 +118,4 @@ def _known_by_thread(submission: Submission, evidence: Evidence, policy: Policy)
             continue
         words = passage.words_up_to(WORDS_COUNTED_MAX)
         if words:
-            yield PrivateText(number, words, _first_words(passage), mail, by_thread=True)
-
-
-def _first_words(passage: Passage) -> str:
-    words = passage.text.split(None, FIRST_WORDS)
-    return " ".join(words[:FIRST_WORDS]) + (" ..." if len(words) > FIRST_WORDS else "")
+            yield PrivateText(number, words, first_words(passage), mail, by_thread=True)
