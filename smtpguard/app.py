@@ -17,7 +17,7 @@ from smtpguard.answers.token import TOKEN_OCTETS, Token
 from smtpguard.certificates import Certificates
 from smtpguard.claims import Claims
 from smtpguard.config.in_force import InForce, Standing
-from smtpguard.config.sections import SubmissionListener
+from smtpguard.config.listeners import SubmissionListener
 from smtpguard.config.settings import Settings
 from smtpguard.corrections import Corrections
 from smtpguard.correspondence import Correspondence

@@ -8,16 +8,10 @@ from pathlib import Path
 
 from smtpguard import maillog
 from smtpguard.certificates import Certificates
+from smtpguard.config.listeners import AnswersListener, FilterListener, Listener, TapListener
 from smtpguard.config.named_files import read_password
-from smtpguard.config.sections import (
-    AnswersListener,
-    FilterListener,
-    Listener,
-    TapListener,
-    Timeouts,
-    UpstreamSettings,
-)
 from smtpguard.config.sections import Server as ServerSettings
+from smtpguard.config.sections import Timeouts, UpstreamSettings
 from smtpguard.config.settings import Settings, SettingsError
 from smtpguard.config.sources import FileError
 from smtpguard.listener.options import AuthWithoutTls, Kind, ListenerOptions, Protocol, Tls

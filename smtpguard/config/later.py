@@ -10,12 +10,8 @@ from collections.abc import Mapping
 SITE = ""
 
 _LATER: Mapping[str, str] = {
-    SITE: "public_url rules secret_file web metrics workers",
-    "store": "url_file",
-    "limits": "holds_per_account held_bytes_per_account notices_per_account_and_day",
+    SITE: "metrics workers",
 }
 LATER_KEYS: Mapping[str, frozenset[str]] = {place: frozenset(keys.split()) for place, keys in _LATER.items()}
 
-LATER_VALUES: Mapping[str, frozenset[str]] = {
-    "store.kind": frozenset({"postgresql"}),
-}
+LATER_VALUES: Mapping[str, frozenset[str]] = {}

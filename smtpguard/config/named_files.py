@@ -7,7 +7,7 @@ file that it cannot use; `check` tells of all of them and counts none as an erro
 from __future__ import annotations
 
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -53,20 +53,34 @@ def file_troubles(settings: Settings, now: datetime) -> Iterator[FileTrouble]:
     if settings.outbox is not None:
         yield from _authority_troubles("outbox.ca", settings.outbox, now)
         if settings.outbox.password_file is not None:
-            yield from _password_troubles("outbox.password_file", settings.outbox.password_file)
+            yield from _line_troubles("outbox.password_file", settings.outbox.password_file, read_password)
+    if settings.store.url_file is not None:
+        yield from _line_troubles("store.url_file", settings.store.url_file, read_database_url)
 
 
 def read_password(path: Path) -> str:
     """The password in a file of one line. Raises FileError."""
+    return _one_line(path, "the password")
+
+
+def read_database_url(path: Path) -> str:
+    """The address of a PostgreSQL database (libpq, 34.1.1.2) in a file of one line. Raises FileError."""
+    url = _one_line(path, "the address").strip()
+    if not url.startswith(("postgresql://", "postgres://")):
+        raise FileError('holds no address that begins with "postgresql://"')
+    return url
+
+
+def _one_line(path: Path, what: str) -> str:
     try:
-        password = regular_octets(path, SECRET_OCTETS_MAX).decode("utf-8").rstrip("\r\n")
+        line = regular_octets(path, SECRET_OCTETS_MAX).decode("utf-8").rstrip("\r\n")
     except UnicodeDecodeError:
         raise FileError("is not written in UTF-8") from None
-    if not password:
+    if not line:
         raise FileError("is empty")
-    if any(each in password for each in "\r\n\0"):
-        raise FileError("has more than the one line with the password")
-    return password
+    if any(each in line for each in "\r\n\0"):
+        raise FileError(f"has more than the one line with {what}")
+    return line
 
 
 def _pair_troubles(tls: TlsSettings, now: datetime) -> Iterator[FileTrouble]:
@@ -99,9 +113,9 @@ def _authority_troubles(key: str, server: Server, now: datetime) -> Iterator[Fil
             yield from _dates(key, server.ca, certificates[0], now)
 
 
-def _password_troubles(key: str, path: Path) -> Iterator[FileTrouble]:
+def _line_troubles(key: str, path: Path, read: Callable[[Path], str]) -> Iterator[FileTrouble]:
     try:
-        read_password(path)
+        read(path)
     except FileError as error:
         yield _unusable(key, path, error)
     else:

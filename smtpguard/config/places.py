@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import SplitResult, urlsplit
 
 from email_validator import EmailNotValidError, validate_email
 from pydantic import BeforeValidator, PlainValidator, ValidationInfo
@@ -26,6 +27,9 @@ from smtpguard.mail.address import Address, domain_normal, parse_address
 ADDRESSES_KNOWN_MAX = 20_000
 # A file's name is passed to the system as it is; PATH_MAX of Linux.
 PATH_CHARACTERS_MAX = 4096
+
+# sockaddr_un of Linux takes 108 with the final zero (unix(7)).
+SOCKET_OCTETS_MAX = 107
 
 _HOST_PORT = re.compile(r"(?:\[(?P<six>[^\]\s]+)\]|(?P<host>[^:\[\]\s/]+)):(?P<port>[0-9]{1,5})")
 _BRACKETED = re.compile(r"<([^<>\s]+@[^<>\s]+)>")
@@ -68,6 +72,16 @@ class Endpoint:
 
 
 @dataclass(frozen=True, slots=True)
+class SocketFile:
+    """A socket of the file system, for a web server on the same machine."""
+
+    path: Path
+
+    def __str__(self) -> str:
+        return f"unix:{self.path}"
+
+
+@dataclass(frozen=True, slots=True)
 class Surroundings:
     """Where relative names of files start, and where secrets may lie ($CREDENTIALS_DIRECTORY, systemd.exec(5))."""
 
@@ -84,6 +98,49 @@ def read_endpoint(value: object, info: ValidationInfo) -> Endpoint:
     if isinstance(found, str):
         raise mistake(found)
     return found
+
+
+def read_page_address(value: object, info: ValidationInfo) -> Endpoint | SocketFile:
+    """`"HOST:PORT"`, or `"unix:/PATH"` for a socket of the file system."""
+    if isinstance(value, SocketFile):
+        return value
+    text = str(value)
+    if not text.startswith("unix:"):
+        return read_endpoint(value, info)
+    path = text.removeprefix("unix:")
+    if (
+        not path.startswith("/")
+        or path.endswith("/")
+        or len(path.encode()) > SOCKET_OCTETS_MAX
+        or not path.isprintable()
+    ):
+        raise mistake('write a path that begins with "/", for example "unix:/run/smtpguard/web.sock".')
+    return SocketFile(Path(path))
+
+
+def read_page_url(value: object, info: ValidationInfo) -> str:
+    """Where members reach the page: a web address without path, query and fragment; no slash at the end."""
+    text = read_text(value, info)
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        parts, port = None, None
+    if parts is None or parts.scheme not in ("https", "http") or parts.hostname is None or not _is_page_host(parts):
+        raise mistake(f'{quoted_value(text)} is no web address. Write it like "https://mailcheck.example.org".')
+    if parts.path.rstrip("/") or parts.query or parts.fragment or parts.username is not None:
+        raise mistake("write the web address alone: nothing behind the host.")
+    if parts.scheme == "http" and not Endpoint(parts.hostname, 80).is_loopback:
+        raise mistake('codes and held mail would cross the network in the open. Write "https://".')
+    # RFC 6454, 4: what browsers send as Origin, in lower case and without the scheme's own port.
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else domain_normal(parts.hostname)
+    usual = {"https": 443, "http": 80}[parts.scheme]
+    return f"{parts.scheme}://{host}" + ("" if port in (None, usual) else f":{port}")
+
+
+def _is_page_host(parts: SplitResult) -> bool:
+    host = parts.hostname or ""
+    return Endpoint(host, 0).is_address if ":" in host else _is_host(host)
 
 
 def _endpoint(text: str) -> Endpoint | str:
@@ -255,6 +312,8 @@ def surroundings_of(folder: Path) -> Surroundings:
 
 
 HostPort = Annotated[Endpoint, PlainValidator(read_endpoint)]
+PageAddress = Annotated[Endpoint | SocketFile, PlainValidator(read_page_address)]
+PageUrl = Annotated[str, PlainValidator(read_page_url)]
 Domain = Annotated[str, BeforeValidator(read_domain)]
 Mailbox = Annotated[Address, PlainValidator(read_address)]
 GroupName = Annotated[str, BeforeValidator(read_group_name)]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from ipaddress import IPv4Network, IPv6Network
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
@@ -90,87 +89,6 @@ def _not_everybody(networks: tuple[Network, ...]) -> tuple[Network, ...]:
 
 
 OwnNetworks = Annotated[tuple[Network, ...], BeforeValidator(one_or_many), AfterValidator(_not_everybody)]
-
-
-class SubmissionListener(Section):
-    """A door for members' mail programs (RFC 6409)."""
-
-    kind: Literal["submission"]
-    listen: HostPort
-    tls: TlsMode = "starttls"
-    auth: Literal["required", "optional"] = "required"
-    auth_without_tls: Literal["never", "loopback", "always"] = "loopback"
-    proxy_protocol: OwnNetworks = ()
-
-    @model_validator(mode="after")
-    def _can_log_in(self) -> SubmissionListener:
-        if self.tls == "none" and self.auth == "required" and self.auth_without_tls == "never":
-            raise mistake("nobody can log in here: without TLS, AUTH is never offered.", "auth_without_tls")
-        return self
-
-
-class FilterListener(Section):
-    """A door for a mail server in front: behind Postfix's smtpd_proxy_filter."""
-
-    kind: Literal["filter"]
-    listen: HostPort
-    tls: TlsMode = "none"
-    trust: Annotated[OwnNetworks, Field(min_length=1)] = (IPv4Network("127.0.0.1/32"),)
-    account_from: Literal["received", "xclient"] = "received"
-    received_by: Domain | None = None
-    upstream: HostPort | None = None
-    upstream_tls: TlsMode = "none"
-
-    @model_validator(mode="after")
-    def _knows_its_front(self) -> FilterListener:
-        if self.account_from == "received" and self.received_by is None:
-            text = "the host that writes the Received field in which the account stands (Postfix: myhostname)"
-            raise mistake(f'"received_by" is missing: it names {text}.')
-        if self.account_from == "xclient" and self.received_by is not None:
-            raise mistake('no Received field is read with "account_from: xclient". Delete this line.', "received_by")
-        if self.upstream is None and "upstream_tls" in self.model_fields_set:
-            text = '"upstream_tls" belongs to the "upstream" of this listener, which is missing.'
-            raise mistake(text, "upstream_tls")
-        if self.upstream == self.listen:
-            raise mistake("this is the listener itself: mail would go round. Name the re-entry port.", "upstream")
-        return self
-
-
-class AnswersListener(Section):
-    """The door by which the mail server hands on mail for the guard domain."""
-
-    kind: Literal["answers"]
-    listen: HostPort
-    protocol: Literal["smtp", "lmtp"] = "smtp"
-    tls: TlsMode = "none"
-    trust: Annotated[tuple[Network, ...], BeforeValidator(one_or_many)] = (IPv4Network("127.0.0.1/32"),)
-
-
-class TapListener(Section):
-    """A door for copies of mail that comes in and of list posts: remembered, never relayed."""
-
-    kind: Literal["tap"]
-    listen: HostPort
-    protocol: Literal["smtp", "lmtp"] = "smtp"
-    tls: TlsMode = "none"
-    trust: Annotated[OwnNetworks, Field(min_length=1)] = (IPv4Network("127.0.0.1/32"),)
-    list_server: OwnNetworks = ()
-
-    @model_validator(mode="after")
-    def _lets_the_list_server_in(self) -> TapListener:
-        for number, each in enumerate(self.list_server):
-            if not any(_lies_in(each, other) for other in self.trust):
-                raise mistake('the list server cannot connect here: "trust" does not name it.', "list_server", number)
-        return self
-
-
-def _lies_in(inner: Network, outer: Network) -> bool:
-    if isinstance(inner, IPv4Network):
-        return isinstance(outer, IPv4Network) and inner.subnet_of(outer)
-    return isinstance(outer, IPv6Network) and inner.subnet_of(outer)
-
-
-Listener = Annotated[SubmissionListener | FilterListener | AnswersListener | TapListener, Field(discriminator="kind")]
 
 
 class TlsSettings(Section):
@@ -313,9 +231,24 @@ class Defaults(Section):
 
 
 class StoreSettings(Section):
-    """Where held mail lies."""
+    """Where held mail and the memory lie: in files of one node, or in a database that several share.
 
-    kind: Literal["sqlite"] = "sqlite"
+    `url_file` holds the database's address with its password (libpq's URI), in one line.
+    """
+
+    kind: Literal["sqlite", "postgresql"] = "sqlite"
+    url_file: SecretPath | None = None
+
+    @model_validator(mode="after")
+    def _is_somewhere(self) -> StoreSettings:
+        if self.kind == "postgresql" and self.url_file is None:
+            text = (
+                'it names the file with the address of the database, like "postgresql://smtpguard@db.example.org/mail".'
+            )
+            raise mistake(f'"url_file" is missing: {text}')
+        if self.kind == "sqlite" and self.url_file is not None:
+            raise mistake('SQLite lies in "state_dir" and has no address. Delete this line.', "url_file")
+        return self
 
 
 class MemorySettings(Section):
@@ -347,6 +280,9 @@ class Limits(Section):
     inspect_depth: Annotated[Number, AfterValidator(Between(5, 50))] = BOUNDS.depth
     inspect_time: Annotated[Duration, AfterValidator(_patient)] = timedelta(seconds=BOUNDS.seconds)
     hold_size: Size = 25 * 1024 * 1024
+    holds_per_account: Annotated[Number, AfterValidator(Between(1, 10_000))] = 20
+    held_bytes_per_account: Size = 100 * 1024 * 1024
+    notices_per_account_and_day: Annotated[Number, AfterValidator(Between(1, 10_000))] = 30
     wrong_codes_per_minute: Annotated[Number, AfterValidator(Between(1, 1_000_000))] = 60
     alarms_per_account_and_hour: Annotated[Number, AfterValidator(Between(1, 1_000))] = 10
     help_answers_per_hold: Annotated[Number, AfterValidator(Between(0, 1_000))] = 2

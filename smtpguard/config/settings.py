@@ -10,32 +10,48 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, mo
 
 from smtpguard.accounts import is_guard_address
 from smtpguard.config.line_files import LineKind
-from smtpguard.config.places import Domain, Endpoint, FilePath, GroupName, Mailbox, PathBelow
+from smtpguard.config.listeners import (
+    AnswersListener,
+    FilterListener,
+    Listener,
+    SubmissionListener,
+    TapListener,
+    WebSettings,
+)
+from smtpguard.config.places import Domain, Endpoint, FilePath, GroupName, Mailbox, PageUrl, PathBelow, SecretPath
 from smtpguard.config.reader import Scalar, Table
 from smtpguard.config.sections import (
     AccountSettings,
-    AnswersListener,
     BurstSettings,
     Defaults,
-    FilterListener,
     GroupSettings,
     KnownLanguage,
     Limits,
-    Listener,
     LogSettings,
     MemorySettings,
     OutboxSettings,
     OwnNetworks,
     Section,
     StoreSettings,
-    SubmissionListener,
-    TapListener,
     Timeouts,
     TlsMode,
     TlsSettings,
     UpstreamSettings,
 )
-from smtpguard.config.values import Between, Day, Flag, Line, ListName, Login, Mark, Number, Zone, mistake, one_or_many
+from smtpguard.config.values import (
+    Between,
+    Day,
+    Flag,
+    Line,
+    ListName,
+    Login,
+    Mark,
+    Number,
+    Rule,
+    Zone,
+    mistake,
+    one_or_many,
+)
 from smtpguard.mail.address import Address
 
 # RFC 5321, 4.5.3.1.1: a local part has at most 64 octets; "+" and a code of 52 letters stand behind the guard's name.
@@ -99,8 +115,10 @@ class Settings(Section):
     address: Mailbox | None = None
     contact: Mailbox | None = None
     call: Line | None = None
+    public_url: PageUrl | None = None
     languages: Annotated[tuple[KnownLanguage, ...], BeforeValidator(one_or_many), Field(min_length=1)] = ("en",)
     timezone: Zone | None = None
+    rules: dict[Rule, Line] = Field(default_factory=dict)
     listeners: tuple[Listener, ...] = ()
     tls: TlsSettings | None = None
     upstream: UpstreamSettings | None = None
@@ -125,11 +143,13 @@ class Settings(Section):
     private_marks: Marks = ("[please do not forward]",)
     state_dir: FilePath = Field(default_factory=default_state_dir)
     keys: PathBelow = Path("keys")
+    secret_file: SecretPath | None = None
     store: StoreSettings = StoreSettings()
     remember: Literal["none", "lists", "threads", "all"] = "lists"
     members_informed: Day | None = None
     memory: MemorySettings = MemorySettings()
     stock: Annotated[tuple[FilePath, ...], AfterValidator(_few_files), BeforeValidator(one_or_many)] = ()
+    web: WebSettings | None = None
     log: LogSettings = LogSettings()
     limits: Limits = Limits()
     timeouts: Timeouts = Timeouts()
@@ -186,6 +206,23 @@ class Settings(Section):
         if (outbox.server, outbox.domain) == (upstream.server, upstream.domain):
             text = 'the outbox sends no PROXY header, but with "client_address: proxy" this port of the mail server'
             raise mistake(f"{text} needs one. Give the outbox another port.", "outbox", "server")
+        return self
+
+    @model_validator(mode="after")
+    def _page_can_be_reached(self) -> Settings:
+        if self.public_url is not None and self.web is None:
+            text = 'there is no page, since "web" is missing. Add it, or delete this line.'
+            raise mistake(text, "public_url")
+        if self.web is not None and self.public_url is None:
+            text = '"public_url" is missing: where members reach the page, like "https://mailcheck.example.org".'
+            raise mistake(f"{text} Without it no answer by the page can be told from a forged one.", "web")
+        return self
+
+    @model_validator(mode="after")
+    def _nodes_share(self) -> Settings:
+        if self.secret_file is not None and self.store.kind == "sqlite":
+            text = "it wraps keys that nodes share by the database, and SQLite serves one node alone. Delete this line."
+            raise mistake(text, "secret_file")
         return self
 
     def _comes_back(self, address: Address) -> bool:
@@ -317,6 +354,7 @@ MODELS: dict[str, type[Section]] = {
     "defaults": Defaults,
     "defaults.burst": BurstSettings,
     "store": StoreSettings,
+    "web": WebSettings,
     "memory": MemorySettings,
     "log": LogSettings,
     "limits": Limits,

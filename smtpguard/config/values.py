@@ -46,6 +46,8 @@ _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _PATTERN = re.compile(r"[*^$\\|]|\.[+?]|\[[^\]]*\]|\(\?")
 # A shorter mark stands in everybody's mail, and would open it or keep it back.
 MARK_LETTERS_MIN = 4
+# Rules whose numbers stand in reasons.
+RULES = ("2", "4", "5", "7", "11", "12")
 # Enough of a phrase to show how it is to be written.
 _WORDS_SHOWN = 3
 _LANGUAGE = re.compile(r"[a-z]{2,3}(?:-[A-Za-z0-9]{2,8})*")
@@ -158,6 +160,14 @@ def read_login(value: object, info: ValidationInfo) -> str:
     if isinstance(value, Scalar) and value.plain and _DIGITS.fullmatch(value):
         raise mistake(f'a login of digits needs quotes: "{value}".')
     return without_unseen(read_line(value, info))
+
+
+def read_rule(value: object, info: ValidationInfo) -> str:
+    """The number of a rule that notices name, where it stands in front of a colon."""
+    text = str(value).strip()
+    if text not in RULES:
+        raise mistake(f"notices name the rules {', '.join(RULES[:-1])} and {RULES[-1]}. Write one of these numbers.")
+    return text
 
 
 def read_account_name(value: object, info: ValidationInfo) -> str:
@@ -341,6 +351,7 @@ Word = Annotated[str, BeforeValidator(read_word)]
 Phrase = Annotated[str, BeforeValidator(read_phrase)]
 Tag = Annotated[str, BeforeValidator(read_tag)]
 Mark = Annotated[str, BeforeValidator(read_mark)]
+Rule = Annotated[str, BeforeValidator(read_rule)]
 Text = Annotated[str, BeforeValidator(read_text)]
 Line = Annotated[str, BeforeValidator(read_line)]
 ListName = Annotated[str, BeforeValidator(read_list_name)]

@@ -22,7 +22,7 @@ from smtpguard.mail.address import Address
 
 CONFIG = Path(__file__).parents[2] / "config"
 ROW = re.compile(r"^\| `([a-z_.]+)` \| (?:`([^`]*)`|([a-z ]+)) \|", re.MULTILINE)
-SIZES = {"limits.message_size", "limits.hold_size", "limits.inspect_text"}
+SIZES = {"limits.message_size", "limits.hold_size", "limits.inspect_text", "limits.held_bytes_per_account"}
 DEFAULTS_OF_THE_PLACE = {"upstream.ca": "system", "outbox.ca": "system", "state_dir": "./state"}
 
 

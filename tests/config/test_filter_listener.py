@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from smtpguard.certificates import Certificates
+from smtpguard.config.listeners import FilterListener
 from smtpguard.config.loading import load
 from smtpguard.config.places import endpoint_of
-from smtpguard.config.sections import FilterListener
 from smtpguard.config.settings import Settings
 from smtpguard.doors import doors
 from smtpguard.listener.options import Kind, ListenerOptions

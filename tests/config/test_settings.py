@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from smtpguard.config.listeners import AnswersListener, SubmissionListener
 from smtpguard.config.loading import load
 from smtpguard.config.places import Endpoint, endpoint_of
-from smtpguard.config.sections import AnswersListener, Limits, SubmissionListener
+from smtpguard.config.sections import Limits
 from smtpguard.config.settings import Settings, SettingsError
 from smtpguard.listener.options import Kind, ListenerOptions
 
