@@ -15,13 +15,11 @@ from dataclasses import dataclass
 
 from smtpguard import maillog, outcomes
 from smtpguard.accounts import Directory
-from smtpguard.answers.choice import Choice, Word, choice_in
+from smtpguard.answers.choice import choice_in
 from smtpguard.answers.token import Token, find_tokens, parse_token
-from smtpguard.claims import Claims
 from smtpguard.correspondence import Correspondence
-from smtpguard.counting import Counting
-from smtpguard.figures import Outcome
-from smtpguard.held import HeldMail, HeldRow, State
+from smtpguard.deciding import Closed, Deciding, Done, Gone, Waiting
+from smtpguard.held import HeldMail
 from smtpguard.keys import KeyFolderError
 from smtpguard.mail.address import Address
 from smtpguard.mail.arrival import Arrival
@@ -31,10 +29,7 @@ from smtpguard.mail.parsing import parse_message
 from smtpguard.mail.reply import Reply
 from smtpguard.notices import compose
 from smtpguard.notices.compose import Site
-from smtpguard.notices.letter import Letterhead
-from smtpguard.past import Past
-from smtpguard.release import Ending, Opener, Release, ReleaseResult, chosen_recipients
-from smtpguard.safe import Safe
+from smtpguard.release import Opener
 from smtpguard.store import HoldStore, StoreError
 from smtpguard.upstream import Carrier, Outbox, Transmission, Upstream, UpstreamError
 
@@ -74,39 +69,27 @@ class AnswerLimits:
 
 
 class Answering:
-    """Reads answers and gives them their effect. `releases_by_session` is settings outbox.release: session; `limits`
-    are those in force; `expiry_pauses` tells whether the clock is not to be believed at present."""
+    """Reads answers by mail and has them decided. `limits` are those in force."""
 
     def __init__(
         self,
+        deciding: Deciding,
         store: HoldStore,
-        safe: Safe,
-        claims: Claims,
         outbox: Outbox,
         correspondence: Correspondence,
         site: Callable[[], Site],
         contact: Callable[[], Address],
         *,
-        releases_by_session: bool = False,
         limits: Callable[[], AnswerLimits] = AnswerLimits,
-        expiry_pauses: Callable[[], bool] = lambda: False,
-        past: Past | None = None,
-        counting: Counting | None = None,
     ) -> None:
+        self._deciding = deciding
         self._store = store
-        self._safe = safe
-        self._claims = claims
-        self._release = Release(claims)
         self._outbox = outbox
         self._correspondence = correspondence
         self._site = site
         self._contact = contact
-        self._by_session = releases_by_session
         self._limits = limits
         self._wrong_codes = WrongCodes()
-        self._expiry_pauses = expiry_pauses
-        self._past = past
-        self._counting = counting
         self._told: dict[bytes, int] = {}
 
     async def by_member(self, arrival: Arrival, upstream: Upstream, directory: Directory) -> Reply:
@@ -166,130 +149,46 @@ class Answering:
             maillog.answered(arrival.id, "ignored")
             return outcomes.IGNORED
         for token in _tokens(arrival, message):
-            row = await self._store.find(self._safe.hold_id(token))
-            if row is None:
-                continue
-            if row.state is State.EXPIRED and self._expiry_pauses():
-                return outcomes.ANSWER_LATER
-            if not row.state.waiting:
-                return self._gone(arrival, row, answerer)
-            held = await self._safe.open(row, token)
-            if held is None:
-                return self._lost(arrival, answerer)
-            if answerer.may_decide(held):
-                return await self._decide(arrival, row, held, message, answerer)
+            match await self._deciding.find(token):
+                case None:
+                    continue
+                case Closed.NOT_NOW:
+                    return outcomes.ANSWER_LATER
+                case Closed.KEY_LOST:
+                    return self._lost(arrival, answerer)
+                case Gone() as gone:
+                    return self._gone(arrival, gone, answerer)
+                case Waiting() as waiting:
+                    if answerer.may_decide(waiting.held):
+                        return await self._decide(arrival, waiting, message, answerer)
         return None
 
-    async def _decide(
-        self, arrival: Arrival, row: HeldRow, held: HeldMail, message: Message, answerer: Answerer
-    ) -> Reply:
-        lists = {each.number: each.id for each in held.lists} if len(held.lists) > 1 else {}
-        choice = choice_in(message, lists)
+    async def _decide(self, arrival: Arrival, waiting: Waiting, message: Message, answerer: Answerer) -> Reply:
+        lists = waiting.held.lists
+        choice = choice_in(message, {each.number: each.id for each in lists} if len(lists) > 1 else {})
         if choice is None:
-            return await self._help(arrival, row, held)
-        match choice.word:
-            case Word.DISCARD:
-                reply = await self._discard(row, held)
-            case Word.BACK:
-                reply = await self._give_back(row, held)
+            return await self._help(arrival, waiting)
+        effect = await self._deciding.decide(waiting, choice, answerer.open_session)
+        match effect.done:
+            case Done.LATER:
+                reply = outcomes.ANSWER_LATER
+            case Done.UNSURE:
+                reply = outcomes.ANSWER_UNSURE
             case _:
-                reply = await self._send(row, held, choice, answerer)
+                reply = outcomes.ANSWERED
         maillog.answered(arrival.id, "done" if reply.ok else "later")
         return reply
 
-    async def _send(self, row: HeldRow, held: HeldMail, choice: Choice, answerer: Answerer) -> Reply:
-        if self._by_session:
-            if answerer.open_session is None:
-                self._tell(held, compose.compose_no_session(self._head(held), held, language=self._speaks(held)))
-                return outcomes.ANSWERED
-            result = await self._release.send(row.id, held, choice, answerer.open_session)
-        else:
-            result = await self._release.send(row.id, held, choice, lambda: self._outbox.open(held.account.login))
-        if result.ending is Ending.LATER:
-            return outcomes.ANSWER_LATER
-        if result.ending is Ending.UNSURE:
-            return outcomes.ANSWER_UNSURE
-        if result.ending is Ending.SENT:
-            self._count(row, held, Outcome.ONE_LIST if choice.word is Word.ONLY else Outcome.CONFIRMED)
-        if self._past is not None and result.ending is Ending.SENT:
-            chosen = {each.number: each.id for each in held.lists}.get(choice.number or 0)
-            self._past.released(held, result.sent, chosen if choice.word is Word.ONLY else None)
-        self._tell(held, self._result_letter(held, choice, result))
-        return outcomes.ANSWERED
-
-    def _result_letter(self, held: HeldMail, choice: Choice, result: ReleaseResult) -> bytes:
-        head, site, language = self._head(held), self._site(), self._speaks(held)
-        if result.ending is Ending.REFUSED:
-            return compose.compose_refused(
-                head, site, held, result.refused, language=language, interrupted=result.interrupted
-            )
-        kept = set(chosen_recipients(held, choice))
-        left = [each for index, each in enumerate(held.envelope.recipients) if index not in kept]
-        return compose.compose_sent(
-            head,
-            site,
-            held,
-            [
-                str(held.envelope.recipients[index].address or held.envelope.recipients[index].typed)
-                for index in result.sent
-            ],
-            [str(each.address or each.typed) for each in left],
-            result.refused,
-            language=language,
-            interrupted=result.interrupted,
-        )
-
-    async def _discard(self, row: HeldRow, held: HeldMail) -> Reply:
-        async with self._claims.taken(row.id) as claimed:
-            if claimed is None or not await claimed.decide(State.DISCARDED):
-                return outcomes.ANSWER_LATER
-        maillog.discarded(held.submission_id)
-        self._count(row, held, Outcome.DISCARDED)
-        letter = compose.compose_discarded(
-            self._head(held), held, language=self._speaks(held), interrupted=claimed.interrupted
-        )
-        self._tell(held, letter)
-        return outcomes.ANSWERED
-
-    async def _give_back(self, row: HeldRow, held: HeldMail) -> Reply:
-        """BACK: the sealed original goes to its sender, and is forgotten after the outbox's 250."""
-        mailbox = held.account.mailbox
-        async with self._claims.taken(row.id) as claimed:
-            if claimed is None or mailbox is None:
-                return outcomes.ANSWER_LATER
-            letter = compose.compose_back(
-                self._head(held),
-                held,
-                unstuffed((held.wire,)),
-                language=self._speaks(held),
-                interrupted=claimed.interrupted,
-            )
-            reply = await self._correspondence.send(mailbox, letter, requires_tls=held.requires_tls)
-            if reply.ok:
-                await claimed.decide(State.DISCARDED)
-        if reply.ok:
-            maillog.discarded(held.submission_id)
-            self._count(row, held, Outcome.BACK)
-            return outcomes.ANSWERED
-        if not reply.permanent:
-            return outcomes.ANSWER_LATER
-        refused = (compose.Refusal(str(mailbox), reply.text),)
-        self._tell(
-            held, compose.compose_refused(self._head(held), self._site(), held, refused, language=self._speaks(held))
-        )
-        return outcomes.ANSWERED
-
-    def _count(self, row: HeldRow, held: HeldMail, outcome: Outcome) -> None:
-        if self._counting is not None:
-            self._counting.answered(row, held, outcome)
-
-    async def _help(self, arrival: Arrival, row: HeldRow, held: HeldMail) -> Reply:
-        if await self._store.count_help(row.id) < self._limits().helps:
-            self._tell(held, compose.compose_help(self._head(held), held, language=self._speaks(held)))
+    async def _help(self, arrival: Arrival, waiting: Waiting) -> Reply:
+        held, mailbox = waiting.held, waiting.held.account.mailbox
+        if await self._store.count_help(waiting.row.id) < self._limits().helps and mailbox is not None:
+            head = self._correspondence.letterhead(mailbox)
+            letter = compose.compose_help(head, held, language=held.account.language or self._site().language)
+            self._correspondence.send_later(mailbox, letter, requires_tls=held.requires_tls)
         maillog.answered(arrival.id, "help")
         return outcomes.ANSWERED
 
-    def _gone(self, arrival: Arrival, row: HeldRow, answerer: Answerer) -> Reply:
+    def _gone(self, arrival: Arrival, gone: Gone, answerer: Answerer) -> Reply:
         """Whoever has the right code is told what became of the mail, and when.
 
         By mail that is the account that has logged in: a reverse-path is anybody's word, and used codes lie in mail
@@ -297,15 +196,15 @@ class Answering:
         """
         maillog.answered(arrival.id, "gone")
         account = answerer.account
-        if account is None or account.mailbox is None or row.decided is None:
+        if account is None or account.mailbox is None or gone.when is None:
             return outcomes.ANSWERED
-        told = self._told.pop(row.id, 0)
-        self._told[row.id] = told + 1
+        told = self._told.pop(gone.hold_id, 0)
+        self._told[gone.hold_id] = told + 1
         if len(self._told) > COUNTED_MAX:
             del self._told[next(iter(self._told))]
         if told < self._limits().helps:
             head, site = self._correspondence.letterhead(account.mailbox), self._site()
-            letter = compose.compose_gone(head, site, row.state, row.decided, language=site.language)
+            letter = compose.compose_gone(head, site, gone.state, gone.when, language=account.language or site.language)
             self._correspondence.send_later(account.mailbox, letter)
         return outcomes.ANSWERED
 
@@ -318,17 +217,6 @@ class Answering:
         maillog.answered(arrival.id, "unknown")
         too_many = self._wrong_codes.too_many(who, self._limits().wrong_codes_per_minute)
         return outcomes.TOO_MANY_CODES if too_many else outcomes.UNKNOWN_CODE
-
-    def _head(self, held: HeldMail) -> Letterhead:
-        assert held.account.mailbox is not None  # noqa: S101 - only accounts with a mailbox are asked
-        return self._correspondence.letterhead(held.account.mailbox)
-
-    def _tell(self, held: HeldMail, letter: bytes) -> None:
-        if held.account.mailbox is not None:
-            self._correspondence.send_later(held.account.mailbox, letter, requires_tls=held.requires_tls)
-
-    def _speaks(self, held: HeldMail) -> str:
-        return held.account.language or self._site().language
 
 
 class WrongCodes:

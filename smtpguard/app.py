@@ -22,6 +22,7 @@ from smtpguard.config.settings import Settings
 from smtpguard.corrections import Corrections
 from smtpguard.correspondence import Correspondence
 from smtpguard.counting import Counting
+from smtpguard.deciding import Deciding
 from smtpguard.doors import bounded, doors, longest_release, outbox, own_name, patience, target
 from smtpguard.file_letters import FileLetters
 from smtpguard.guard import Guard, Statutes
@@ -109,19 +110,26 @@ class Keeper:
             corrections=self.corrections,
             counting=self.counting,
         )
-        self.answering = Answering(
+        self.deciding = Deciding(
             store,
             safe,
             self._claims,
             own_way,
             self.correspondence,
             site,
-            lambda: self.settings.contact or first_contact,
             releases_by_session=settings.outbox.release == "session",
-            limits=self._answer_limits,
             expiry_pauses=lambda: self.housekeeping.pauses,
             past=self.past,
             counting=self.counting,
+        )
+        self.answering = Answering(
+            self.deciding,
+            store,
+            own_way,
+            self.correspondence,
+            site,
+            lambda: self.settings.contact or first_contact,
+            limits=self._answer_limits,
         )
         self.housekeeping = Housekeeping(
             store,

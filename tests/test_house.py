@@ -41,6 +41,7 @@ STOREYS: tuple[tuple[int, tuple[str, ...]], ...] = (
     (4, ("recollection", "origins", "corrections", "counting", "learning")),
     (4, ("past", "alarms")),
     (4, ("holding", "release", "housekeeping", "file_letters")),
+    (4, ("deciding",)),
     (4, ("answering",)),
     (4, ("guard",)),
     (5, ("listener",)),
