@@ -4,43 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import os
-import secrets
 import signal
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from smtpguard import __version__, maillog
-from smtpguard.accounts import Directory
-from smtpguard.answering import Answering, AnswerLimits
-from smtpguard.answers.token import TOKEN_OCTETS, Token
 from smtpguard.certificates import Certificates
-from smtpguard.claims import Claims
-from smtpguard.config.in_force import InForce, Standing
+from smtpguard.config.in_force import Standing
 from smtpguard.config.listeners import SubmissionListener
 from smtpguard.config.settings import Settings
-from smtpguard.corrections import Corrections
-from smtpguard.correspondence import Correspondence
-from smtpguard.counting import Counting
-from smtpguard.deciding import Deciding
-from smtpguard.doors import bounded, doors, longest_release, outbox, own_name, patience, target
-from smtpguard.file_letters import FileLetters
+from smtpguard.doors import bounded, doors, own_name, target
 from smtpguard.guard import Guard, Statutes
-from smtpguard.holding import Holding, HoldTimes
-from smtpguard.housekeeping import SWEEP_SECONDS, Housekeeping
-from smtpguard.keys import KeyFolder
+from smtpguard.housekeeping import SWEEP_SECONDS
+from smtpguard.keeper import Charge, Keeper
 from smtpguard.learning import Learning
 from smtpguard.listener.server import Server, keep_tracebacks_out
-from smtpguard.notices.compose import Site
-from smtpguard.origins import Origins
-from smtpguard.past import Past
-from smtpguard.policy import Policy
 from smtpguard.process import allow_descriptors, descriptors_for
-from smtpguard.recollection import Recollection
 from smtpguard.reload import Record, Reload
-from smtpguard.safe import Safe
 from smtpguard.state import LOCK, lock_state
-from smtpguard.store import StoreError
 from smtpguard.store.memory import SQLiteMemory
 from smtpguard.store.sqlite import SQLiteStore
 from smtpguard.upstream import UpstreamError
@@ -49,154 +30,6 @@ from smtpguard.upstream.relay_probe import relays_without_login
 # What an answer causes at the very end (the result mail) still gets so long, when sessions have used up
 # `timeouts.shutdown`.
 LETTERS_SECONDS = 2.0
-
-
-@dataclass(frozen=True, slots=True)
-class Charge:
-    """What one guard is given to run: its settings, and what they say about lists and accounts.
-
-    `in_force` reads them again when they change; None: they stay as they are.
-    """
-
-    settings: Settings
-    policy: Policy
-    directory: Directory
-    in_force: InForce | None = None
-    standing: Standing | None = None
-
-    @property
-    def can_hold(self) -> bool:
-        """True if the settings name all that a hold needs; without it the guard is a pure relay."""
-        return not self.settings.missing_to_hold()
-
-
-class Keeper:
-    """Everything that exists only where mail can be held: store, keys, outbox, and the flows over them."""
-
-    def __init__(
-        self,
-        charge: Charge,
-        store: SQLiteStore,
-        memory: SQLiteMemory,
-        certificates: Certificates,
-        policy: Callable[[], Policy],
-        sweep_seconds: float = SWEEP_SECONDS,
-    ) -> None:
-        self.settings = settings = charge.settings
-        assert settings.address and settings.contact and settings.outbox  # noqa: S101, PT018 - Charge.can_hold
-        self._store = store
-        keys = KeyFolder(settings.key_folder)
-        safe = Safe(keys, secrets.token_bytes)
-        self._outbox = own_way = outbox(settings, certificates)
-        self.correspondence = Correspondence(own_way, settings.address, lambda: secrets.token_hex(16))
-
-        def site() -> Site:
-            return _site(self.settings)
-
-        first_contact = settings.contact
-        self._claims = Claims(store, lambda: longest_release(self.settings.timeouts))
-        self.corrections = Corrections(store, safe, self._claims, self.correspondence, site, self._remembers)
-        self.past, self.learning = self._past(memory, policy)
-        self.counting = Counting(memory, KeyFolder(settings.key_folder, "counted"), secrets.token_bytes)
-        self.letters = FileLetters(self.correspondence, settings.state_dir, site)
-        self.holding = Holding(
-            store,
-            safe,
-            self.correspondence,
-            site,
-            lambda: Token(secrets.token_bytes(TOKEN_OCTETS)),
-            checks_outbox=settings.outbox.release == "outbox",
-            times=lambda: HoldTimes(self.settings.timeouts.hold.total_seconds()),
-            corrections=self.corrections,
-            counting=self.counting,
-        )
-        self.deciding = Deciding(
-            store,
-            safe,
-            self._claims,
-            own_way,
-            self.correspondence,
-            site,
-            releases_by_session=settings.outbox.release == "session",
-            expiry_pauses=lambda: self.housekeeping.pauses,
-            past=self.past,
-            counting=self.counting,
-        )
-        self.answering = Answering(
-            self.deciding,
-            store,
-            own_way,
-            self.correspondence,
-            site,
-            lambda: self.settings.contact or first_contact,
-            limits=self._answer_limits,
-        )
-        self.housekeeping = Housekeeping(
-            store,
-            keys,
-            safe,
-            self.correspondence,
-            site,
-            settings.contact,
-            longest_wait=settings.defaults.expires_max,
-            sweep_seconds=sweep_seconds,
-            beside=(self.corrections.refresh, self.past.sweep, self.counting.sweep),
-        )
-
-    def _answer_limits(self) -> AnswerLimits:
-        limits = self.settings.limits
-        return AnswerLimits(limits.help_answers_per_hold, limits.wrong_codes_per_minute)
-
-    def _remembers(self) -> bool:
-        return self.settings.remember != "none"
-
-    def _past(self, memory: SQLiteMemory, policy: Callable[[], Policy]) -> tuple[Past, Learning]:
-        """The two memories for the flow, and what taps teach one of them."""
-        folder = self.settings.key_folder
-        recollection = Recollection(
-            memory,
-            KeyFolder(folder, "memory"),
-            KeyFolder(folder, "posted"),
-            policy,
-            remembers=self._remembers,
-            posters_kept=lambda: self.settings.memory.posts,
-        )
-        origins = Origins(
-            memory,
-            KeyFolder(folder, "private"),
-            KeyFolder(folder, "public"),
-            policy,
-            is_post=recollection.is_post,
-            mails_kept=lambda: self.settings.memory.private,
-            posts_kept=lambda: self.settings.memory.posts,
-        )
-        return Past(recollection, origins, policy), Learning(policy, origins)
-
-    def guard(self, statutes: Callable[[], Statutes]) -> Guard:
-        """The guard that judges by `statutes`."""
-        return Guard(statutes, self.holding, self.answering, self.past, self.corrections, self.counting)
-
-    def take(self, settings: Settings) -> None:
-        """Speak in notices, and to whom, as `settings` say now; what is read at start only is in them as it was."""
-        self.settings = settings
-        self._outbox.wait(patience(settings.timeouts))
-        self.housekeeping.expect_waits_of(settings.defaults.expires_max)
-
-    async def waiting(self) -> int | None:
-        """How many mails wait; None if the store does not answer."""
-        try:
-            return sum((await self._store.waiting_days()).values())
-        except StoreError:
-            return None
-
-    async def close(self, seconds: float) -> None:
-        """Give short mails that are on their way `seconds`, then close the stores."""
-        await self.corrections.settle()
-        await self.correspondence.settle(seconds)
-        await self._claims.close()
-        await self.counting.settle()
-        await self.past.close()
-        await self._store.close()
 
 
 class Application:
@@ -357,16 +190,6 @@ async def _reload_at(hangup: asyncio.Event, application: Application) -> None:
             await application.reload()
         except Exception as error:  # a bug, or a file that went while it was looked at: the next SIGHUP is obeyed again
             maillog.fault("a reload failed", error)
-
-
-def _site(settings: Settings) -> Site:
-    return Site(
-        organisation=settings.organisation or (settings.guard_domain or ""),
-        zone=settings.timezone,
-        call=settings.call,
-        desk=str(settings.desks[0]) if settings.desks else None,
-        language=settings.languages[0],
-    )
 
 
 def allow_connections(connections: int) -> None:

@@ -17,7 +17,7 @@ import click
 
 from smtpguard import __version__, maillog, replies
 from smtpguard.accounts import Directory
-from smtpguard.app import Application, Charge, allow_connections, run_until_signal
+from smtpguard.app import Application, allow_connections, run_until_signal
 from smtpguard.config.in_force import InForce, Standing, UnusableSettingsError
 from smtpguard.config.loading import Loaded, load
 from smtpguard.config.named_files import file_troubles
@@ -28,6 +28,7 @@ from smtpguard.config.settings import Settings, SettingsError
 from smtpguard.config.sources import FileError, regular_octets
 from smtpguard.exits import BROKEN_SETTINGS, CANNOT_CREATE, FOUND_SOMETHING, UNAVAILABLE
 from smtpguard.explain import account_for, explain
+from smtpguard.keeper import Charge
 from smtpguard.keys import KeyFolderError
 from smtpguard.mail.address import parse_address
 from smtpguard.policy import Policy

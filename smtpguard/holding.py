@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from smtpguard import maillog, outcomes
 from smtpguard.answers.token import Token
@@ -21,7 +21,7 @@ from smtpguard.corrections import Corrections
 from smtpguard.correspondence import Correspondence
 from smtpguard.counting import Counting
 from smtpguard.failpoints import reach
-from smtpguard.held import HeldMail, HeldRow, NumberedList, State, Tags
+from smtpguard.held import HeldMail, HeldRow, NumberedList, State
 from smtpguard.keys import KeyFolderError
 from smtpguard.mail.address import Address
 from smtpguard.mail.arrival import Arrival
@@ -31,8 +31,8 @@ from smtpguard.mail.received import below_front
 from smtpguard.mail.reply import Reply
 from smtpguard.notices.compose import Site, compose_notice
 from smtpguard.policy import Kind, Policy
-from smtpguard.safe import Safe
-from smtpguard.store import HoldStore, StoreError
+from smtpguard.safe import Safe, Tagged
+from smtpguard.store import HoldStore, Quota, StoreError
 from smtpguard.upstream import Carrier, Upstream, UpstreamError
 from smtpguard.verdict import Verdict
 
@@ -41,10 +41,14 @@ RESEND_SILENT = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
-class HoldTimes:
-    """Bounds of a hold: `whole` is timeouts.hold, in seconds."""
+class HoldBounds:
+    """`whole` is timeouts.hold, in seconds; the others are what one account may have waiting, mails and octets, and how
+    many notices it may get in a day (90-08)."""
 
     whole: float = 60.0
+    holds: int = 20
+    octets: int = 100 * 1024 * 1024
+    notices: int = 30
 
 
 class Holding:
@@ -59,7 +63,7 @@ class Holding:
         new_token: Callable[[], Token],
         *,
         checks_outbox: bool = True,
-        times: Callable[[], HoldTimes] = HoldTimes,
+        bounds: Callable[[], HoldBounds] = HoldBounds,
         corrections: Corrections | None = None,
         counting: Counting | None = None,
     ) -> None:
@@ -69,7 +73,7 @@ class Holding:
         self._site = site
         self._new_token = new_token
         self._checks_outbox = checks_outbox
-        self._times = times
+        self._bounds = bounds
         self._corrections = corrections
         self._counting = counting
 
@@ -89,7 +93,7 @@ class Holding:
         """Hold one mail; the reply to the client's content. Never a 2xx without a sealed copy and a taken notice."""
         attempt = _Attempt()
         try:
-            async with asyncio.timeout(self._times().whole):
+            async with asyncio.timeout(self._bounds().whole):
                 return await self._hold(arrival, submission, verdict, policy, upstream, attempt)
         except (TimeoutError, StoreError, UpstreamError, KeyFolderError, OSError) as error:
             await upstream.reset()
@@ -110,8 +114,8 @@ class Holding:
         attempt: _Attempt,
     ) -> Reply:
         held = held_mail(arrival, submission, verdict, policy)
-        tags, known = await self._tags(arrival, submission, held)
-        former = await self._store.find_resend(known) if known else None
+        tagged = await self._tags(arrival, submission, held)
+        former = await self._store.find_resend(tagged.resends) if tagged.resends else None
         if former is not None and _is_quick_resend(former):
             await upstream.reset()
             maillog.resent(arrival.id)
@@ -123,6 +127,12 @@ class Holding:
             return outcomes.NOT_CARRIED
         await upstream.reset()
 
+        attempt.asker = await self._safe.asker(held.account)
+        if await self._store.count_notice(*attempt.asker) >= self._bounds().notices:
+            await self._undo(attempt)
+            refusal = outcomes.asked_too_often_today(verdict, discreet=arrival.behind_front)
+            maillog.refused(arrival.id, refusal.code)
+            return refusal
         token = self._new_token()
         mailbox = submission.account.mailbox if submission.account else None
         assert mailbox is not None  # noqa: S101 - c1a, step 9: a verdict of hold has a mailbox
@@ -130,13 +140,18 @@ class Holding:
             mailbox, reply_to=self._reply_to(token), in_reply_to=submission.message.message_id
         )
         language = held.account.language or self._site().language
-        row = await self._safe.seal(held, token, tags, notice_id=head.message_id, language=language)
+        row = await self._safe.seal(held, token, tagged.tags, notice_id=head.message_id, language=language)
         reach("hold.sealed")
         attempt.row = row
-        await self._store.add(row)
+        if not await self._store.add(row, self._quota(tagged, former)):
+            attempt.row = None
+            await self._undo(attempt)
+            refusal = outcomes.too_much_waits(verdict, discreet=arrival.behind_front)
+            maillog.refused(arrival.id, refusal.code)
+            return refusal
         reach("hold.committed")
         if self._corrections is not None:
-            self._corrections.expect(tags)
+            self._corrections.expect(tagged.tags)
 
         site = _site_for(verdict, policy, self._site())
         notice = compose_notice(head, site, held, token.lines, language=language, again=former is not None)
@@ -161,7 +176,11 @@ class Holding:
         maillog.held(arrival.id)
         return outcomes.HELD
 
-    async def _tags(self, arrival: Arrival, submission: Submission, held: HeldMail) -> tuple[Tags, tuple[bytes, ...]]:
+    def _quota(self, tagged: Tagged, former: HeldRow | None) -> Quota:
+        bounds = self._bounds()
+        return Quota(tagged.accounts, bounds.holds, bounds.octets, None if former is None else former.id)
+
+    async def _tags(self, arrival: Arrival, submission: Submission, held: HeldMail) -> Tagged:
         # A front puts a Received field of its own above each copy.
         typed = below_front(held.wire) if arrival.behind_front else None
         corrects = self._corrections is not None and self._corrections.remembers()
@@ -181,12 +200,15 @@ class Holding:
         """Drop the row of a hold whose notice is known not to be taken. If the final dot of the notice was sent, the
         row stays: the notice may have arrived, and its code must work.
         """
-        if attempt.row is None or attempt.end_begun:
+        if attempt.end_begun:
             return
         try:
-            await self._store.drop(attempt.row.id)
+            if attempt.row is not None:
+                await self._store.drop(attempt.row.id)
+            if attempt.asker is not None:
+                await self._store.take_back_notice(*attempt.asker)
         except StoreError:
-            # The row goes at its expiry, without a line, since it was never marked held.
+            # The row goes at its expiry, without a line, since it was never marked held; the count with its day.
             maillog.warning("a row without notice could not be dropped")
 
     def _reply_to(self, token: Token) -> str:
@@ -199,6 +221,7 @@ class _Attempt:
 
     def __init__(self) -> None:
         self.row: HeldRow | None = None
+        self.asker: tuple[bytes, date] | None = None
         self.end_begun = False
         self.carrier: Carrier | None = None
 

@@ -107,6 +107,8 @@ class Housekeeping:
         if not self.pauses:
             await self._expire()
         await self._store.purge_tombstones(TOMBSTONES)
+        # A hold that began before midnight may take its count back after it.
+        await self._store.forget_notices((self._clock() - KEY_GRACE).date())
         await self._store.tidy()
         await self._erase_keys()
         for each in self._beside:

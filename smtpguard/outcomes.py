@@ -133,6 +133,19 @@ def asked_too_often(verdict: Verdict, *, discreet: bool = False) -> Reply:
     return _line(550, f"5.7.1 Not sent: too many of your mails had to be asked about within an hour, and {reasons}")
 
 
+def asked_too_often_today(verdict: Verdict, *, discreet: bool = False) -> Reply:
+    """The reply for a mail that would be held, if its account had not got all notices of a day (90-08)."""
+    reasons = _reasons(verdict, discreet=discreet)
+    return _line(550, f"5.7.1 Not sent: too many of your mails had to be asked about today, and {reasons}")
+
+
+def too_much_waits(verdict: Verdict, *, discreet: bool = False) -> Reply:
+    """The reply for a mail that would be held, if not so much of its account were waiting (90-08). A 4xx: it can wait
+    when its sender has answered what waits."""
+    reasons = _reasons(verdict, discreet=discreet)
+    return _line(452, f"4.2.2 Not sent: too many of your mails wait for your answers already, and {reasons}")
+
+
 def _reasons(verdict: Verdict, *, discreet: bool) -> str:
     reason = _discreet_reason if discreet else _reason
     return "; ".join(dict.fromkeys(reason(each) for each in verdict.findings))

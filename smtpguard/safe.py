@@ -8,16 +8,28 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
 from smtpguard.answers.token import Token
 from smtpguard.fingerprints import words_of
 from smtpguard.held import Card, HeldMail, HeldRow, State, Tags
 from smtpguard.keys import KeyFolder, week_of
+from smtpguard.mail.message import Account
 from smtpguard.mail.subjects import base_subject
 from smtpguard.seal import NONCE_OCTETS, SealError, content_digest, hold_id, open_box, open_card, seal, seal_card
 from smtpguard.sealed_mail import UnreadableError, card_from_octets, card_to_octets, mail_from_octets, mail_to_octets
-from smtpguard.tags import resend_tag, tags_of
+from smtpguard.tags import account_tag, asker_mark, resend_tag, tags_of
+
+
+@dataclass(frozen=True, slots=True)
+class Tagged:
+    """The tags for a new row. `resends` are all under which the same mail may wait already (12-15), `accounts` all
+    under which other mail of its account may wait: one for each week that has a key."""
+
+    tags: Tags
+    resends: tuple[bytes, ...]
+    accounts: tuple[bytes, ...]
 
 
 class Safe:
@@ -39,8 +51,8 @@ class Safe:
 
     async def tags(
         self, held: HeldMail, message_id: str | None, typed: bytes | None = None, own_text: str | None = None
-    ) -> tuple[Tags, tuple[bytes, ...]]:
-        """The tags for a new row, and every `resend` tag under which the same mail may wait already (12-15).
+    ) -> Tagged:
+        """The tags for a new row, and those of former weeks.
 
         `typed` is what of its content a second copy has, too; None: all of it. `own_text` makes the sketch of 12-14;
         None: there shall be none. A mail may have been held in an earlier week, under that week's key. Raises
@@ -49,9 +61,7 @@ class Safe:
         wire = held.wire if typed is None else typed
         return await asyncio.to_thread(self._tags, held, message_id, wire, own_text or "")
 
-    def _tags(
-        self, held: HeldMail, message_id: str | None, typed: bytes, own_text: str
-    ) -> tuple[Tags, tuple[bytes, ...]]:
+    def _tags(self, held: HeldMail, message_id: str | None, typed: bytes, own_text: str) -> Tagged:
         today = self._today()
         week = week_of(today)
         key = self._keys.week_key(week, create=True)
@@ -67,12 +77,28 @@ class Safe:
             base_subject=base_subject(held.subject),
             words=words_of(own_text),
         )
-        known = [tags.resend]
+        known, accounts = [tags.resend], [tags.account]
         for former in self._keys.weeks():
             former_key = self._keys.week_key(former) if former != week else None
             if former_key is not None:
                 known.append(resend_tag(former_key, held.account, recipients, message_id, digest))
-        return tags, tuple(each for each in known if each is not None)
+                accounts.append(account_tag(former_key, held.account))
+        return Tagged(tags, tuple(each for each in known if each is not None), tuple(accounts))
+
+    async def account_tags(self, account: Account) -> tuple[bytes, ...]:
+        """The tags of an account under every week key that there is. Raises KeyFolderError."""
+
+        def tags() -> tuple[bytes, ...]:
+            keys = (self._keys.week_key(week) for week in self._keys.weeks())
+            return tuple(account_tag(key, account) for key in keys if key is not None)
+
+        return await asyncio.to_thread(tags)
+
+    async def asker(self, account: Account) -> tuple[bytes, date]:
+        """The mark under which today's notices to an account are counted, and the day. Raises KeyFolderError."""
+        day = self._today()
+        key = await asyncio.to_thread(lambda: self._keys.day_key(day, create=True))
+        return asker_mark(key, account), day
 
     async def week_key(self, week: str) -> bytes | None:
         """The key of the tags of `week`, None if it is gone. Raises KeyFolderError."""

@@ -20,6 +20,7 @@ from smtpguard.sketch import alike, sketch_of
 _RESEND = b"smtpguard resend tag v1"
 _ACCOUNT = b"smtpguard account tag v1"
 _MESSAGE = b"smtpguard message tag v1"
+_ASKER = b"smtpguard asker mark v1"
 _SUBJECT = b"smtpguard subject tag v1"
 
 
@@ -40,6 +41,11 @@ def resend_tag(
 def account_tag(week_key: bytes, account: Account) -> bytes:
     """The tag of one member: of the mailbox, or of the login where there is none (SEMANTICS c1, "same account")."""
     return _tag(week_key, _ACCOUNT, *_who(account))
+
+
+def asker_mark(day_key: bytes, account: Account) -> bytes:
+    """The mark under which the notices of one day to an account are counted; it goes with the day key."""
+    return _tag(day_key, _ASKER, *_who(account))
 
 
 def message_tag(week_key: bytes, message_id: str | None) -> bytes | None:

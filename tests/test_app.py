@@ -13,11 +13,12 @@ from typing import Any
 
 import pytest
 
-from smtpguard.app import Application, Charge
+from smtpguard.app import Application
 from smtpguard.certificates import Certificates
 from smtpguard.config.places import endpoint_of
 from smtpguard.config.settings import Settings
 from smtpguard.doors import doors, target
+from smtpguard.keeper import Charge
 from smtpguard.listener.options import AuthWithoutTls, Kind, Protocol, Tls
 from smtpguard.policy import Policy
 from smtpguard.state import StateFolderError

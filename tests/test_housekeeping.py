@@ -87,7 +87,7 @@ class Premises:
         token = Token(self._tokens.to_bytes(32, "big"))
         now = self.clock.wall
         held = crosspost(arrived=now, expires=now + timedelta(**(expires or {"hours": 72})), subject="Secret subject")
-        tags, _ = await self.safe.tags(held, f"<{self._tokens}@example.org>")
+        tags = (await self.safe.tags(held, f"<{self._tokens}@example.org>")).tags
         row = await self.safe.seal(held, token, tags, notice_id="<notice@check.example.org>", language="en")
         await self.store.add(replace(row, created=now))
         if state is not State.ASKING:
@@ -414,7 +414,7 @@ async def test_the_key_of_yesterday_stays_for_an_hour_after_midnight(tmp_path: P
 async def test_a_hold_begun_before_midnight_and_committed_after_it_keeps_its_key(tmp_path: Path) -> None:
     async with premises(tmp_path, Clock(MONDAY.replace(hour=23, minute=59, second=50))) as here:
         held = crosspost(arrived=here.clock.wall, expires=here.clock.wall + timedelta(hours=72))
-        tags, _ = await here.safe.tags(held, None)
+        tags = (await here.safe.tags(held, None)).tags
         token = Token(bytes(32))
         row = await here.safe.seal(held, token, tags, notice_id="<n@check.example.org>", language="en")
         here.clock.go(seconds=30)

@@ -15,9 +15,10 @@ from pathlib import Path
 import click
 
 from smtpguard import maillog
-from smtpguard.app import Application, Charge
+from smtpguard.app import Application
 from smtpguard.config.loading import load
 from smtpguard.demo.mailserver import DemoMailServer
+from smtpguard.keeper import Charge
 
 # Long enough for the steps before it, short enough to wait for.
 EXPIRES_SECONDS = 10

@@ -37,11 +37,34 @@ class Claim:
     interrupted: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """How much of one account may wait at a time: `holds` mails and `octets` of content, the new one included.
+
+    `accounts` are the account's tags, one for each week key; `besides` is a row that the new one replaces.
+    """
+
+    accounts: Sequence[bytes]
+    holds: int
+    octets: int
+    besides: bytes | None = None
+
+
 class HoldStore(Protocol):
     """Held mail and tombstones."""
 
-    async def add(self, row: HeldRow) -> None:
-        """Store a new row in state `asking`; on return it survives a power cut."""
+    async def add(self, row: HeldRow, within: Quota | None = None) -> bool:
+        """Store a new row in state `asking`; on return it survives a power cut. False, and nothing stored, if there
+        would be more than `within` allows, however many come at once."""
+
+    async def count_notice(self, asker: bytes, day: date) -> int:
+        """Count one notice to the account with the mark `asker` on `day`; returns how many there were before."""
+
+    async def take_back_notice(self, asker: bytes, day: date) -> None:
+        """The notice that was counted last did not go out."""
+
+    async def forget_notices(self, before: date) -> int:
+        """Delete the counts of all days before `before`; returns how many."""
 
     async def mark_held(self, hold_id: bytes) -> None:
         """asking -> held: the notice is known to be taken. May be lost in a crash (SEMANTICS c6)."""
@@ -84,6 +107,15 @@ class HoldStore(Protocol):
 
     async def count_help(self, hold_id: bytes) -> int:
         """Count one help answer for this hold and return how many there were before."""
+
+    async def waiting_ids(self, accounts: Sequence[bytes] | None = None) -> list[bytes]:
+        """The ids of all waiting rows, or of those with one of these account tags."""
+
+    async def expire_now(self, hold_id: bytes) -> bool:
+        """-> expired before its time, if it is waiting and unclaimed, as `expire` does it (T-32)."""
+
+    async def ages(self, steps: Sequence[timedelta]) -> list[int]:
+        """How many rows wait that are younger than each of `steps` (ascending), and at the end all others."""
 
     async def due(self, limit: int) -> list[HeldRow]:
         """Waiting, unclaimed rows past their expiry, oldest first, box left out."""

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from smtpguard.held import HeldRow, State, Tags
-from smtpguard.store import FOUND_MAX, Claim, StoreError
+from smtpguard.store import FOUND_MAX, Claim, Quota, StoreError
 from smtpguard.store.database import Identity, opened
 from smtpguard.store.worker import BUSY_SECONDS, MICROSECOND, Clock, committed, in_worker, number_of, time_of
 
@@ -76,7 +76,7 @@ class SQLiteStore:
             raise
         return cls(connection, identity, worker, clock)
 
-    async def add(self, row: HeldRow) -> None:
+    async def add(self, row: HeldRow, within: Quota | None = None) -> bool:
         if row.state is not State.ASKING or row.day is None or row.created is None or row.expires is None:
             raise ValueError("a new row is in state asking and has its day and times")
         tags = row.tags
@@ -97,9 +97,32 @@ class SQLiteStore:
             "tag_subject": tags.subject if tags else None,
             "sketch": tags.sketch if tags else None,
         }
-        await self._execute(
-            f"INSERT INTO held ({', '.join(values)}) VALUES ({', '.join(f':{name}' for name in values)})", values
+        places = ", ".join(f":{name}" for name in values)
+        condition, bounds = ("TRUE", {}) if within is None else _room(within)
+        rows = await self._execute(
+            f"INSERT INTO held ({', '.join(values)}) SELECT {places} WHERE {condition} RETURNING id", values | bounds
         )
+        return bool(rows)
+
+    async def count_notice(self, asker: bytes, day: date) -> int:
+        rows = await self._execute(
+            "INSERT INTO notices (asker, day, count) VALUES (:asker, :day, 1) "
+            "ON CONFLICT (asker) DO UPDATE SET count = count + 1 RETURNING count",
+            {"asker": asker, "day": day.isoformat()},
+        )
+        return int(rows[0]["count"]) - 1
+
+    async def take_back_notice(self, asker: bytes, day: date) -> None:
+        await self._execute(
+            "UPDATE notices SET count = count - 1 WHERE asker = :asker AND day = :day AND count > 0",
+            {"asker": asker, "day": day.isoformat()},
+        )
+
+    async def forget_notices(self, before: date) -> int:
+        rows = await self._execute(
+            "DELETE FROM notices WHERE day < :before RETURNING day", {"before": before.isoformat()}
+        )
+        return len(rows)
 
     async def mark_held(self, hold_id: bytes) -> None:
         await self._execute("UPDATE held SET state = 'held' WHERE id = :id AND state = 'asking'", {"id": hold_id})
@@ -186,6 +209,26 @@ class SQLiteStore:
         )
         return int(rows[0]["helps"]) - 1 if rows else 0
 
+    async def waiting_ids(self, accounts: Sequence[bytes] | None = None) -> list[bytes]:
+        names = {f"account{number}": each for number, each in enumerate(accounts or ())}
+        among = "" if accounts is None else f"AND tag_account IN ({', '.join(f':{name}' for name in names)}) "
+        rows = await self._execute(f"SELECT id FROM held WHERE {_WAITING} {among}ORDER BY created, rowid", names)
+        return [each["id"] for each in rows]
+
+    async def expire_now(self, hold_id: bytes) -> bool:
+        rows = await self._execute(
+            f"UPDATE held SET {_TOMBSTONE} WHERE id = :id AND {_WAITING} AND {_UNCLAIMED} RETURNING id",
+            {"id": hold_id, "state": State.EXPIRED.value},
+        )
+        return bool(rows)
+
+    async def ages(self, steps: Sequence[timedelta]) -> list[int]:
+        names = {f"step{number}": each // MICROSECOND for number, each in enumerate(steps)}
+        sums = [f"coalesce(sum(created > :now - :{name}), 0)" for name in names]
+        rows = await self._execute(f"SELECT {', '.join([*sums, 'count(*)'])} FROM held WHERE {_WAITING}", names)
+        within = [int(each) for each in rows[0]]
+        return [each - former for former, each in zip([0, *within], within, strict=False)]
+
     async def due(self, limit: int) -> list[HeldRow]:
         rows = await self._execute(
             f"SELECT {_BOXLESS} FROM held WHERE {_WAITING} AND expires <= :now AND {_UNCLAIMED} "
@@ -263,6 +306,17 @@ class SQLiteStore:
             return self._connection.execute(statement, values | {"lasts": None} | times).fetchall()
 
         return await committed(self._worker, self._identity, run)
+
+
+def _room(within: Quota) -> tuple[str, dict[str, Any]]:
+    """The condition that one more mail fits, and its values."""
+    accounts = {f"account{number}": tag for number, tag in enumerate(within.accounts)}
+    waiting = (
+        f"FROM held WHERE tag_account IN ({', '.join(f':{name}' for name in accounts)}) "
+        f"AND {_WAITING} AND expires > :now AND id IS NOT :besides"
+    )
+    condition = f"(SELECT count(*) {waiting}) < :holds AND (SELECT coalesce(sum(size), 0) {waiting}) + :size <= :octets"
+    return condition, accounts | {"holds": within.holds, "octets": within.octets, "besides": within.besides}
 
 
 def _row(row: sqlite3.Row) -> HeldRow:

@@ -23,8 +23,9 @@ from typing import Any, TypeVar
 
 import yaml
 
-from smtpguard.app import Application, Charge
+from smtpguard.app import Application
 from smtpguard.config.loading import load
+from smtpguard.keeper import Charge
 from smtpguard.mail.content import unstuffed
 from tests.loopback.fake_upstream import FakeUpstream, Message
 

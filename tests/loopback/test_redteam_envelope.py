@@ -10,9 +10,10 @@ import pytest
 
 from smtpguard import replies
 from smtpguard.accounts import Directory
-from smtpguard.app import Application, Charge
+from smtpguard.app import Application
 from smtpguard.config.places import Endpoint
 from smtpguard.config.settings import Settings
+from smtpguard.keeper import Charge
 from smtpguard.policy import Policy
 from tests.loopback.fake_upstream import FakeUpstream
 from tests.loopback.guarded import ALL, BERLIN, MEMBERS, House, guarded

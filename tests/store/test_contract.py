@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
 
 from smtpguard.held import HeldRow, State
-from smtpguard.store import Claim, HoldStore, StoreError
+from smtpguard.store import Claim, HoldStore, Quota, StoreError
 from tests.store.conftest import HOUR, LASTS, NOW, SetClock, a_row
 
 FINAL = [State.SENT, State.DISCARDED, State.EXPIRED, State.REPLACED]
@@ -418,6 +419,96 @@ async def test_the_last_sign_of_life_is_remembered(store: HoldStore, other: Hold
 
     assert await other.sign_of_life() == NOW
     assert await store.sign_of_life() == NOW + HOUR
+
+
+async def test_no_more_of_an_account_waits_than_its_quota_allows(store: HoldStore, clock: SetClock) -> None:
+    rows = [a_row(size=100) for _ in range(4)]
+    accounts = [each.tags.account for each in rows if each.tags is not None]
+    for row in rows[:3]:
+        assert await store.add(row, Quota(accounts, holds=3, octets=10_000))
+
+    assert not await store.add(rows[3], Quota(accounts, holds=3, octets=10_000))
+    assert await store.find(rows[3].id) is None
+    assert not await store.add(rows[3], Quota(accounts, holds=9, octets=399))
+    assert await store.add(rows[3], Quota(accounts, holds=9, octets=400))
+    assert await store.add(a_row(size=100), Quota([os.urandom(32)], holds=1, octets=100))
+
+
+async def test_what_is_replaced_decided_or_expired_does_not_count(store: HoldStore, clock: SetClock) -> None:
+    former, decided, late = a_row(), a_row(), a_row(expires=NOW + HOUR)
+    accounts = [each.tags.account for each in (former, decided, late) if each.tags is not None]
+    for row in (former, decided, late):
+        await store.add(row)
+    assert await store.decide(await claimed(store, decided), State.DISCARDED)
+    clock.pass_by(HOUR)
+
+    assert not await store.add(a_row(), Quota(accounts, holds=1, octets=10_000))
+    assert await store.add(a_row(), Quota(accounts, holds=1, octets=10_000, besides=former.id))
+
+
+async def test_of_many_at_once_as_many_are_stored_as_fit(store: HoldStore, other: HoldStore) -> None:
+    tags = a_row().tags
+    rows = [a_row(tags=tags) for _ in range(20)]
+    quota = Quota([tags.account if tags is not None else b""], holds=5, octets=10**9)
+
+    stored = await asyncio.gather(
+        *((store if number % 2 else other).add(row, quota) for number, row in enumerate(rows))
+    )
+
+    assert 5 == sum(stored)
+    assert 5 == len(await store.waiting_ids(quota.accounts))
+
+
+async def test_notices_are_counted_for_each_asker_and_forgotten_with_their_day(
+    store: HoldStore, other: HoldStore
+) -> None:
+    one, another, today = os.urandom(32), os.urandom(32), NOW.date()
+
+    assert [0, 1] == [await store.count_notice(one, today), await other.count_notice(one, today)]
+    assert 0 == await store.count_notice(another, today)
+    await store.take_back_notice(one, today)
+    assert 1 == await store.count_notice(one, today)
+    assert 0 == await store.forget_notices(today)
+    assert 2 == await store.forget_notices(today + timedelta(days=1))
+    assert 0 == await store.count_notice(one, today)
+
+
+async def test_waiting_rows_are_named_of_one_account_or_of_all(store: HoldStore) -> None:
+    mine, others, decided = a_row(), a_row(created=NOW + HOUR), a_row()
+    for row in (mine, others, decided):
+        await store.add(row)
+    await store.decide(await claimed(store, decided), State.DISCARDED)
+    assert mine.tags is not None
+    assert decided.tags is not None
+
+    assert [mine.id, others.id] == await store.waiting_ids()
+    assert [mine.id] == await store.waiting_ids([mine.tags.account, decided.tags.account])
+    assert [] == await store.waiting_ids([])
+
+
+async def test_a_waiting_mail_can_be_expired_before_its_time_unless_somebody_decides_it(store: HoldStore) -> None:
+    free, taken = a_row(), a_row()
+    for row in (free, taken):
+        await store.add(row)
+    claim = await claimed(store, taken)
+
+    assert await store.expire_now(free.id)
+    assert not await store.expire_now(free.id)
+    assert not await store.expire_now(taken.id)
+    assert tombstone(free, State.EXPIRED) == await store.find(free.id)
+    await store.give_back(claim)
+    assert await store.expire_now(taken.id)
+
+
+async def test_waiting_mail_is_counted_by_age(store: HoldStore, clock: SetClock) -> None:
+    assert [0, 0, 0] == await store.ages([HOUR, 24 * HOUR])
+    for age in (0, 0.5, 1, 5, 23, 24, 60):
+        await store.add(a_row(created=NOW - age * HOUR))
+    decided = a_row()
+    await store.add(decided)
+    await store.decide(await claimed(store, decided), State.SENT)
+
+    assert [2, 3, 2] == await store.ages([HOUR, 24 * HOUR])
 
 
 async def test_many_calls_at_once_all_happen(store: HoldStore, other: HoldStore) -> None:
