@@ -15,7 +15,9 @@ async def test_90_08_more_than_its_share_of_mails_is_put_off_until_the_account_h
         refused = await house.submit("anna", [BERLIN, ALL], subject="Mail 3")
 
         assert 452 == refused.code
-        assert refused.text.startswith("4.2.2 Not sent: too many of your mails wait for your answers already, and it is")
+        assert refused.text.startswith(
+            "4.2.2 Not sent: too many of your mails wait for your answers already, and it is"
+        )
         assert "addressed to 2 lists (berlin, all-members)" in refused.text
         assert 250 == (await house.submit("ben", [BERLIN, ALL], subject="Mail 3")).code
         assert 250 == (await house.answer("anna", await house.letter(1), "DISCARD")).code
