@@ -55,7 +55,7 @@ def opened(
         for setting in _SETTINGS:
             connection.execute(f"PRAGMA {setting}")
         connection.execute(f"PRAGMA synchronous = {synchronous}")
-        _migrate(connection, now, _steps(schema))
+        _migrate(connection, now, steps_of(schema))
     except BaseException:
         connection.close()
         raise
@@ -157,7 +157,8 @@ def _migrate(connection: sqlite3.Connection, now: int, steps: Mapping[int, str])
 
 
 @cache
-def _steps(schema: str) -> Mapping[int, str]:
+def steps_of(schema: str) -> Mapping[int, str]:
+    """The numbered steps in the folder schema/`schema`, as scripts. Raises FileNotFoundError if there is none."""
     folder = resources.files("smtpguard.store") / "schema" / schema
     found = ((_STEP.fullmatch(each.name), each) for each in folder.iterdir())
     return {int(match[1]): each.read_text("utf-8") for match, each in found if match is not None}
