@@ -22,7 +22,7 @@ import select
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from smtpguard.store import StoreError
 
@@ -40,6 +40,7 @@ except ImportError:  # the optional extra; libpq may be what is missing
 
 Value = TypeVar("Value")
 Row = dict[str, Any]
+Connection: TypeAlias = "AsyncConnection[Row]"
 
 # A hold has 60 s in all, and asks a few times. On the server a statement ends before we lose patience here.
 CALL_SECONDS = 20.0
@@ -65,6 +66,8 @@ _SETTINGS = {
     "idle_in_transaction_session_timeout": f"{_IDLE_IN_TRANSACTION_SECONDS}s",
     "log_parameter_max_length_on_error": "0",
     "timezone": "UTC",
+    # Each statement sees what was committed when it began, also after it has waited for a lock.
+    "default_transaction_isolation": "read committed",
 }
 _ADDRESS: dict[str, str | int] = {
     "connect_timeout": CONNECT_SECONDS,
@@ -83,7 +86,7 @@ _SPEAKABLE = ("08", "25", "28", "3D", "3F", "40", "42", "53", "54", "55", "57", 
 class Server:
     """One database. Made by `open`; every method raises StoreError and nothing else."""
 
-    def __init__(self, pool: AsyncConnectionPool[AsyncConnection[Row]]) -> None:
+    def __init__(self, pool: AsyncConnectionPool[Connection]) -> None:
         self._pool = pool
 
     @classmethod
@@ -136,8 +139,8 @@ class Server:
         whether it was done. `seconds` bounds all of it.
         """
 
-        async def once(connection: AsyncConnection[Row]) -> list[Row]:
-            return await _rows(connection, statement, values)
+        async def once(connection: Connection) -> list[Row]:
+            return await rows_of(connection, statement, values)
 
         if serializable:
             return await self.perform(once, serializable=True, again=again, seconds=seconds)
@@ -145,7 +148,7 @@ class Server:
 
     async def perform(
         self,
-        work: Callable[[AsyncConnection[Row]], Awaitable[Value]],
+        work: Callable[[Connection], Awaitable[Value]],
         *,
         serializable: bool = False,
         again: bool = False,
@@ -154,7 +157,7 @@ class Server:
         """What `work` gives, done in one transaction, and from the beginning if the server gives it up because of
         others: so `work` changes nothing but the database. `again` and `seconds` as in `run`."""
 
-        async def once(connection: AsyncConnection[Row]) -> Value:
+        async def once(connection: Connection) -> Value:
             async with _begun(connection, serializable):
                 return await work(connection)
 
@@ -163,7 +166,7 @@ class Server:
     @asynccontextmanager
     async def transaction(
         self, *, serializable: bool = False, seconds: float = CALL_SECONDS
-    ) -> AsyncIterator[AsyncConnection[Row]]:
+    ) -> AsyncIterator[Connection]:
         """A connection in a transaction, committed at the end of the block. Nothing is tried twice: see `perform`."""
         with _in_our_words():
             async with self._connection(seconds) as connection, _begun(connection, serializable):
@@ -173,9 +176,7 @@ class Server:
         """End all connections. Calls after this raise StoreError."""
         await self._pool.close(timeout=CONNECT_SECONDS)
 
-    async def _try(
-        self, once: Callable[[AsyncConnection[Row]], Awaitable[Value]], again: bool, seconds: float
-    ) -> Value:
+    async def _try(self, once: Callable[[Connection], Awaitable[Value]], again: bool, seconds: float) -> Value:
         clock = asyncio.get_running_loop().time
         end = clock() + seconds
         with _in_our_words():
@@ -190,7 +191,7 @@ class Server:
         raise AssertionError("the last try returns or raises")
 
     @asynccontextmanager
-    async def _connection(self, seconds: float) -> AsyncIterator[AsyncConnection[Row]]:
+    async def _connection(self, seconds: float) -> AsyncIterator[Connection]:
         clock = asyncio.get_running_loop().time
         end = clock() + seconds
         async with self._pool.connection(timeout=max(0.0, min(seconds, POOL_SECONDS))) as connection:
@@ -225,7 +226,7 @@ async def _prepare(address: str, schemas: Sequence[str]) -> None:
         await connection.close()
 
 
-async def _configure(connection: AsyncConnection[Row]) -> None:
+async def _configure(connection: Connection) -> None:
     with _bounded(connection, CONNECT_SECONDS):
         for name, value in _SETTINGS.items():
             await _set(connection, name, value)
@@ -236,14 +237,14 @@ async def _configure(connection: AsyncConnection[Row]) -> None:
         )
 
 
-async def _set(connection: AsyncConnection[Row], name: str, value: str) -> None:
+async def _set(connection: Connection, name: str, value: str) -> None:
     try:
         await connection.execute("SELECT set_config(%s, %s, false)", (name, value))
     except psycopg.errors.UndefinedObject:
         pass  # engines that speak PostgreSQL's language do not have all of its settings
 
 
-async def _check(connection: AsyncConnection[Row]) -> None:
+async def _check(connection: Connection) -> None:
     """Raises OperationalError for a connection that broke in the pool. Costs no round trip: nobody speaks to an idle
     client but to say that it is over, or that a setting has changed."""
     poll = select.poll()
@@ -252,15 +253,15 @@ async def _check(connection: AsyncConnection[Row]) -> None:
         raise psycopg.OperationalError("the connection has ended")
 
 
-async def _rows(
-    connection: AsyncConnection[Row], statement: str, values: Mapping[str, Any] | Sequence[Any]
-) -> list[Row]:
+async def rows_of(connection: Connection, statement: str, values: Mapping[str, Any] | Sequence[Any] = ()) -> list[Row]:
+    """The rows of one statement in a transaction, none if it returns none. Raises psycopg.Error: `perform` and
+    `transaction` have words for it."""
     cursor = await connection.execute(statement, values, binary=True)
     return await cursor.fetchall() if cursor.description is not None else []
 
 
 @asynccontextmanager
-async def _begun(connection: AsyncConnection[Row], serializable: bool) -> AsyncIterator[None]:
+async def _begun(connection: Connection, serializable: bool) -> AsyncIterator[None]:
     async with connection.transaction():
         if serializable:
             await connection.execute("SET TRANSACTION ISOLATION LEVEL SERIALIZABLE")
@@ -279,7 +280,7 @@ def _broken(error: psycopg.Error) -> bool:
 
 
 @contextmanager
-def _bounded(connection: AsyncConnection[Row], seconds: float) -> Iterator[None]:
+def _bounded(connection: Connection, seconds: float) -> Iterator[None]:
     """Cut the connection if the block is not done after `seconds`. To cancel would be to ask the silent server."""
     late = False
 

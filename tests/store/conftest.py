@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -11,6 +11,9 @@ import pytest
 
 from smtpguard.held import HeldRow, State, Tags
 from smtpguard.store.sqlite import SQLiteStore
+from tests.postgresql import Database, postgresql, postgresql_cluster
+
+__all__ = ["postgresql", "postgresql_cluster"]
 
 NOW = datetime(2026, 11, 22, 18, 2, 3, 456789, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -28,6 +31,36 @@ class SetClock:
 
     def pass_by(self, time: timedelta) -> None:
         self.now += time
+
+
+class DatabaseClock(SetClock):
+    """The same inside a database: who connects from now on finds these two functions before PostgreSQL's own."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__()
+        self._connection = database.connected()
+        self._connection.execute(
+            f"CREATE SCHEMA moved; CREATE TABLE moved.clock (at timestamptz NOT NULL);"
+            f"INSERT INTO moved.clock VALUES ('{self.now.isoformat()}');"
+            f"CREATE FUNCTION moved.now() RETURNS timestamptz STABLE LANGUAGE sql AS 'SELECT at FROM moved.clock';"
+            f"CREATE FUNCTION moved.clock_timestamp() RETURNS timestamptz LANGUAGE sql AS 'SELECT at FROM moved.clock';"
+            f"ALTER DATABASE {database.name} SET search_path = public, moved, pg_catalog"
+        )
+
+    def pass_by(self, time: timedelta) -> None:
+        super().pass_by(time)
+        self._connection.execute("UPDATE moved.clock SET at = %s", (self.now,))
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+@pytest.fixture
+def database_clock(postgresql: Database) -> Iterator[DatabaseClock]:
+    """The clock of the fresh database."""
+    clock = DatabaseClock(postgresql)
+    yield clock
+    clock.close()
 
 
 def a_row(**changes: object) -> HeldRow:

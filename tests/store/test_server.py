@@ -6,9 +6,7 @@ import pytest
 
 from smtpguard.store import StoreError
 from smtpguard.store.server import Server
-from tests.postgresql import Database, postgresql, postgresql_cluster
-
-__all__ = ["postgresql", "postgresql_cluster"]
+from tests.postgresql import Database
 
 
 async def test_a_statement_gives_its_rows(postgresql: Database) -> None:

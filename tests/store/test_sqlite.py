@@ -428,3 +428,21 @@ async def test_another_process_that_comes_and_goes_changes_no_file(
 
     await store.tidy()
     assert await store.claim(row.id, LASTS) is not None
+
+
+async def test_claims_of_a_former_process_lapse_at_start(store: SQLiteStore) -> None:
+    rows = [a_row(), a_row(), a_row()]
+    for row in rows:
+        await store.add(row)
+    old, sending = [await store.claim(row.id, LASTS) for row in rows[:2]]
+    assert old is not None
+    assert sending is not None
+    await store.mark_sending(sending)
+
+    assert await store.release_claims() == 2
+    assert await store.release_claims() == 0
+
+    assert not await store.mark_sending(old)
+    again = [await store.claim(row.id, LASTS) for row in rows[:2]]
+    assert [each is not None and each.interrupted for each in again] == [False, True]
+    assert None not in again

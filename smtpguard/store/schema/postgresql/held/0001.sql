@@ -38,11 +38,30 @@ CREATE TABLE IF NOT EXISTS held (
 CREATE INDEX IF NOT EXISTS held_by_resend ON held (tag_resend) WHERE tag_resend IS NOT NULL;
 CREATE INDEX IF NOT EXISTS held_by_expiry ON held (expires) WHERE expires IS NOT NULL;
 CREATE INDEX IF NOT EXISTS held_by_decision ON held (decided) WHERE decided IS NOT NULL;
--- 12-14: the waiting mail of one account with one Subject.
-CREATE INDEX IF NOT EXISTS held_by_account ON held (tag_account, tag_subject) WHERE tag_account IS NOT NULL;
+-- What waits of one account (quotas, `smtpguard expire --account`), and with one Subject (12-14).
+CREATE INDEX IF NOT EXISTS held_of_account ON held (tag_account, tag_subject) WHERE tag_account IS NOT NULL;
 
--- One row: when any node was last seen alive.
+-- Who stores a mail of an account under a quota puts its tag here first and takes it away in the same transaction:
+-- whoever comes at the same time waits at that key. No committed row is ever seen here.
+CREATE TABLE IF NOT EXISTS adding (
+    account BYTEA NOT NULL PRIMARY KEY
+);
+
+-- How many notices an account was sent in a day. `asker` is a keyed mark under the day key, so that a row says nothing
+-- once that key is gone, and is deleted after its day.
+CREATE TABLE IF NOT EXISTS notices (
+    asker BYTEA NOT NULL PRIMARY KEY,
+    day   DATE NOT NULL,            -- UTC day
+    count INTEGER NOT NULL
+);
+CREATE INDEX IF NOT EXISTS notices_by_day ON notices (day);
+
+-- One row: when any node was last seen alive, and the last time that all were away for long. After that each node that
+-- comes back is told of it for a while, not only the first.
 CREATE TABLE IF NOT EXISTS sign_of_life (
-    only_row INTEGER NOT NULL PRIMARY KEY CHECK (only_row = 1),
-    seen     TIMESTAMPTZ NOT NULL
+    only_row    INTEGER NOT NULL PRIMARY KEY CHECK (only_row = 1),
+    seen        TIMESTAMPTZ NOT NULL,
+    seen_before TIMESTAMPTZ,
+    away_since  TIMESTAMPTZ,
+    back        TIMESTAMPTZ
 );

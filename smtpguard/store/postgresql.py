@@ -1,0 +1,350 @@
+"""The store of held mail in PostgreSQL: for several nodes, none of which needs to know of the others.
+
+Every move is one statement, and the row decides who was first. Time is the database's own, so that clocks of nodes need
+not agree: `clock_timestamp()` in moves, the time when the row is looked at after whatever wait for another's lock;
+`now()` where an index is asked. Commits are durable whatever the server's default (`server`).
+
+Sealed bytes of decided mail stay in the server's log, archive and backups; no statement can take them out again. That
+the day key goes is what makes them worthless (THREAT-MODEL T-04), so `tidy` has nothing to do here.
+"""
+
+# ruff: noqa: S608 - statements are put together from constants of this file; values are bound
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from smtpguard.held import HeldRow, State, Tags
+from smtpguard.store import FOUND_MAX, Claim, Quota
+from smtpguard.store.server import Connection, Row, Server, rows_of
+
+_NONCE_OCTETS = 16
+# Tombstones that one call removes: the first one after a long absence must not run into the time-out of a statement.
+_PURGED_MAX = 10_000
+# All nodes away for so long: nobody could answer meanwhile, and expiry pauses (SEMANTICS c6). Every node that looks
+# within the second time is told of it; the pause itself is as long.
+_AWAY = timedelta(hours=24)
+_AWAY_TOLD = timedelta(hours=1)
+
+_WAITING = "state IN ('asking', 'held', 'sending')"
+_UNCLAIMED = "(claim IS NULL OR claimed_until <= clock_timestamp())"
+_TYPES = {
+    "id": "bytea",
+    "state": "text",
+    "day": "date",
+    "created": "timestamptz",
+    "expires": "timestamptz",
+    "size": "bigint",
+    "box": "bytea",
+    "card": "bytea",
+    "week": "text",
+    "tag_resend": "bytea",
+    "tag_account": "bytea",
+    "tag_message": "bytea",
+    "tag_subject": "bytea",
+    "sketch": "bytea",
+    "helps": "integer",
+}
+_COLUMNS = ", ".join(["decided", *_TYPES])
+_BOXLESS = _COLUMNS.replace(" box,", " NULL::bytea AS box,")
+_INSERT = (
+    f"INSERT INTO held ({', '.join(_TYPES)}) "
+    f"SELECT {', '.join(f'%({name})s::{type_}' for name, type_ in _TYPES.items())}"
+)
+_OF_ACCOUNT = (
+    f"FROM held WHERE tag_account = ANY(%(accounts)s::bytea[]) AND {_WAITING} AND expires > now() "
+    "AND id IS DISTINCT FROM %(besides)s::bytea"
+)
+_ROOM = (
+    f"(SELECT count(*) {_OF_ACCOUNT}) < %(holds)s "
+    f"AND (SELECT coalesce(sum(size), 0) {_OF_ACCOUNT}) + %(size)s <= %(octets)s"
+)
+# What becomes of a row when it is decided: id, state, time. Everything else goes in this same transaction.
+_TOMBSTONE = (
+    "state = %(state)s, decided = clock_timestamp(), size = 0, helps = 0, day = NULL, created = NULL, expires = NULL, "
+    "box = NULL, card = NULL, week = NULL, tag_resend = NULL, tag_account = NULL, tag_message = NULL, "
+    "tag_subject = NULL, sketch = NULL, claim = NULL, claimed_until = NULL"
+)
+_UNTIL = "clock_timestamp() + %(lasts)s::interval"
+
+
+class PostgreSQLStore:
+    """`HoldStore` in a database that several nodes share. `server` has its schema "held"; who opened it closes it."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+
+    async def add(self, row: HeldRow, within: Quota | None = None) -> bool:
+        if row.state is not State.ASKING or row.day is None or row.created is None or row.expires is None:
+            raise ValueError("a new row is in state asking and has its day and times")
+        values = _values(row)
+        if within is None:
+            return bool(await self._server.run(f"{_INSERT} RETURNING id", values))
+        accounts = sorted(set(within.accounts))
+        values |= {
+            "accounts": accounts,
+            "holds": within.holds,
+            "octets": within.octets,
+            "besides": within.besides,
+        }
+
+        async def in_turn(connection: Connection) -> bool:
+            # In one order, so that no two wait for each other. What was committed before our turn is seen afterwards.
+            await rows_of(
+                connection, "INSERT INTO adding (account) SELECT unnest(%(accounts)s::bytea[]) ORDER BY 1", values
+            )
+            stored = await rows_of(connection, f"{_INSERT} WHERE {_ROOM} RETURNING id", values)
+            await rows_of(connection, "DELETE FROM adding WHERE account = ANY(%(accounts)s::bytea[])", values)
+            return bool(stored)
+
+        return await self._server.perform(in_turn)
+
+    async def count_notice(self, asker: bytes, day: date) -> int:
+        rows = await self._server.run(
+            "INSERT INTO notices (asker, day, count) VALUES (%(asker)s, %(day)s, 1) "
+            "ON CONFLICT (asker) DO UPDATE SET count = notices.count + 1 RETURNING count",
+            {"asker": asker, "day": day},
+        )
+        return int(rows[0]["count"]) - 1
+
+    async def take_back_notice(self, asker: bytes, day: date) -> None:
+        await self._server.run(
+            "UPDATE notices SET count = count - 1 WHERE asker = %(asker)s AND day = %(day)s AND count > 0",
+            {"asker": asker, "day": day},
+        )
+
+    async def forget_notices(self, before: date) -> int:
+        return len(await self._server.run("DELETE FROM notices WHERE day < %(before)s RETURNING 1", {"before": before}))
+
+    async def mark_held(self, hold_id: bytes) -> None:
+        await self._server.run(
+            "UPDATE held SET state = 'held' WHERE id = %(id)s AND state = 'asking'", {"id": hold_id}, again=True
+        )
+
+    async def drop(self, hold_id: bytes) -> None:
+        # Only `asking`: in any other state somebody has answered, so the notice has been read after all.
+        await self._server.run("DELETE FROM held WHERE id = %(id)s AND state = 'asking'", {"id": hold_id}, again=True)
+
+    async def find(self, hold_id: bytes) -> HeldRow | None:
+        rows = await self._read(
+            f"SELECT {_COLUMNS}, expires <= clock_timestamp() AND {_UNCLAIMED} AS late FROM held WHERE id = %(id)s",
+            {"id": hold_id},
+        )
+        if not rows:
+            return None
+        if rows[0]["late"]:
+            # Nobody has swept it up yet; it is told as it will be told later.
+            return HeldRow(hold_id, State.EXPIRED, decided=_time(rows[0]["expires"]))
+        return _row(rows[0])
+
+    async def find_resend(self, tags: Sequence[bytes]) -> HeldRow | None:
+        rows = await self._read(
+            f"SELECT {_COLUMNS} FROM held WHERE tag_resend = ANY(%(tags)s::bytea[]) "
+            f"AND {_WAITING} AND expires > now() ORDER BY created DESC, id LIMIT 1",
+            {"tags": list(tags)},
+        )
+        return _row(rows[0]) if rows else None
+
+    async def waiting_subjects(self) -> frozenset[tuple[str, bytes, bytes]]:
+        rows = await self._read(
+            f"SELECT DISTINCT week, tag_account, tag_subject FROM held WHERE {_WAITING} AND tag_subject IS NOT NULL"
+        )
+        return frozenset((each["week"], each["tag_account"], each["tag_subject"]) for each in rows)
+
+    async def find_of_account(self, account: bytes, subject: bytes) -> list[HeldRow]:
+        rows = await self._read(
+            f"SELECT {_BOXLESS} FROM held WHERE tag_account = %(account)s AND tag_subject = %(subject)s "
+            f"AND {_WAITING} AND expires > now() AND {_UNCLAIMED} ORDER BY created DESC, id LIMIT {FOUND_MAX}",
+            {"account": account, "subject": subject},
+        )
+        return [_row(each) for each in rows]
+
+    async def claim(self, hold_id: bytes, lasts: timedelta) -> Claim | None:
+        nonce = secrets.token_bytes(_NONCE_OCTETS)
+        # A connection that broke may have claimed it for us already: with our nonce it is ours.
+        rows = await self._server.run(
+            f"UPDATE held SET claim = %(nonce)s, claimed_until = {_UNTIL} WHERE id = %(id)s AND {_WAITING} "
+            f"AND expires > clock_timestamp() AND ({_UNCLAIMED} OR claim = %(nonce)s) RETURNING state",
+            {"id": hold_id, "nonce": nonce, "lasts": lasts},
+            again=True,
+        )
+        return Claim(hold_id, nonce, rows[0]["state"] == State.SENDING.value) if rows else None
+
+    async def renew(self, claim: Claim, lasts: timedelta) -> bool:
+        return await self._move(
+            claim, f"claimed_until = {_UNTIL}", "claimed_until > clock_timestamp()", {"lasts": lasts}, again=True
+        )
+
+    async def give_back(self, claim: Claim) -> None:
+        await self._move(claim, "claim = NULL, claimed_until = NULL", again=True)
+
+    async def mark_sending(self, claim: Claim) -> bool:
+        # Lapsed is lost here, even if nobody has taken it over: from now on two could send.
+        return await self._move(
+            claim, "state = 'sending'", f"{_WAITING} AND claimed_until > clock_timestamp()", again=True
+        )
+
+    async def unmark_sending(self, claim: Claim) -> bool:
+        return await self._move(claim, "state = 'held'", "state = 'sending'")
+
+    async def decide(self, claim: Claim, state: State) -> bool:
+        # What has happened is written down as long as nobody else has the claim, even if it has lapsed meanwhile.
+        if state.waiting:
+            raise ValueError("a decision is sent, discarded, expired or replaced")
+        return await self._move(claim, _TOMBSTONE, _WAITING, {"state": state.value})
+
+    async def replace(self, hold_id: bytes) -> bool:
+        return await self._end(hold_id, State.REPLACED, "expires > clock_timestamp()")
+
+    async def count_help(self, hold_id: bytes) -> int:
+        rows = await self._server.run(
+            f"UPDATE held SET helps = helps + 1 WHERE id = %(id)s AND {_WAITING} RETURNING helps", {"id": hold_id}
+        )
+        return int(rows[0]["helps"]) - 1 if rows else 0
+
+    async def waiting_ids(self, accounts: Sequence[bytes] | None = None) -> list[bytes]:
+        among = "" if accounts is None else "AND tag_account = ANY(%(accounts)s::bytea[]) "
+        rows = await self._read(
+            f"SELECT id FROM held WHERE {_WAITING} {among}ORDER BY created, id", {"accounts": list(accounts or ())}
+        )
+        return [each["id"] for each in rows]
+
+    async def expire_now(self, hold_id: bytes) -> bool:
+        return await self._end(hold_id, State.EXPIRED)
+
+    async def ages(self, steps: Sequence[timedelta]) -> list[int]:
+        names = {f"step{number}": each for number, each in enumerate(steps)}
+        counts = [f"count(*) FILTER (WHERE created > now() - %({name})s::interval) AS {name}" for name in names]
+        rows = await self._read(f"SELECT {', '.join([*counts, 'count(*) AS whole'])} FROM held WHERE {_WAITING}", names)
+        within = [int(rows[0][name]) for name in [*names, "whole"]]
+        return [each - former for former, each in zip([0, *within], within, strict=False)]
+
+    async def due(self, limit: int) -> list[HeldRow]:
+        rows = await self._read(
+            f"SELECT {_BOXLESS} FROM held WHERE {_WAITING} AND expires <= now() AND {_UNCLAIMED} "
+            "ORDER BY expires, id LIMIT %(limit)s",
+            {"limit": limit},
+        )
+        return [_row(each) for each in rows]
+
+    async def expire(self, hold_id: bytes) -> bool:
+        return await self._end(hold_id, State.EXPIRED, "expires <= clock_timestamp()")
+
+    async def waiting_days(self) -> dict[date, int]:
+        rows = await self._read(f"SELECT day, count(*) AS waiting FROM held WHERE {_WAITING} GROUP BY day")
+        return {each["day"]: int(each["waiting"]) for each in rows}
+
+    async def release_claims(self) -> int:
+        """Nothing, 0: another node may be sending at this moment under a claim. A dead node's claims lapse by their
+        time; until then an answer is told to come again."""
+        return 0
+
+    async def purge_tombstones(self, older_than: timedelta) -> int:
+        """At most 10,000 in one call; the next sweep goes on."""
+        rows = await self._server.run(
+            "DELETE FROM held WHERE id IN "
+            f"(SELECT id FROM held WHERE decided <= now() - %(age)s::interval LIMIT {_PURGED_MAX}) RETURNING 1",
+            {"age": older_than},
+        )
+        return len(rows)
+
+    async def sign_of_life(self) -> datetime | None:
+        """Write that a node lives now, whichever, and return the time written before.
+
+        If all nodes had been away for a day, every node that asks within an hour of the first one's return gets the
+        time before that: else only the first would pause its expiry, and the second expire what the first spares.
+        """
+        since = "now() - sign_of_life.seen > %(away)s::interval"
+        rows = await self._server.run(
+            "INSERT INTO sign_of_life (only_row, seen) VALUES (1, now()) ON CONFLICT (only_row) DO UPDATE SET "
+            f"away_since = CASE WHEN {since} THEN sign_of_life.seen ELSE sign_of_life.away_since END, "
+            f"back = CASE WHEN {since} THEN now() ELSE sign_of_life.back END, "
+            "seen_before = sign_of_life.seen, seen = now() "
+            "RETURNING CASE WHEN back > now() - %(told)s::interval THEN away_since ELSE seen_before END AS before",
+            {"away": _AWAY, "told": _AWAY_TOLD},
+        )
+        return _time(rows[0]["before"])
+
+    async def tidy(self) -> None:
+        """Nothing: what PostgreSQL keeps in its log and backups no statement removes; the day key answers that."""
+
+    async def close(self) -> None:
+        await self._server.close()
+
+    async def _read(self, statement: str, values: Mapping[str, Any] | None = None) -> list[Row]:
+        return await self._server.run(statement, values or {}, again=True)
+
+    async def _move(
+        self,
+        claim: Claim,
+        change: str,
+        condition: str = "TRUE",
+        values: Mapping[str, Any] | None = None,
+        *,
+        again: bool = False,
+    ) -> bool:
+        """Change the row if `claim` is still the one on it; False if not."""
+        rows = await self._server.run(
+            f"UPDATE held SET {change} WHERE id = %(id)s AND claim = %(nonce)s AND {condition} RETURNING 1",
+            {"id": claim.id, "nonce": claim.nonce, **(values or {})},
+            again=again,
+        )
+        return bool(rows)
+
+    async def _end(self, hold_id: bytes, state: State, condition: str = "TRUE") -> bool:
+        """Make a tombstone of a waiting row that nobody decides; False if there is none."""
+        rows = await self._server.run(
+            f"UPDATE held SET {_TOMBSTONE} "
+            f"WHERE id = %(id)s AND {_WAITING} AND {_UNCLAIMED} AND {condition} RETURNING 1",
+            {"id": hold_id, "state": state.value},
+        )
+        return bool(rows)
+
+
+def _values(row: HeldRow) -> dict[str, Any]:
+    tags = row.tags
+    return {
+        "id": row.id,
+        "state": row.state.value,
+        "day": row.day,
+        "created": row.created,
+        "expires": row.expires,
+        "size": row.size,
+        "box": row.box,
+        "card": row.card,
+        "helps": row.helps,
+        "week": tags.week if tags else None,
+        "tag_resend": tags.resend if tags else None,
+        "tag_account": tags.account if tags else None,
+        "tag_message": tags.message_id if tags else None,
+        "tag_subject": tags.subject if tags else None,
+        "sketch": tags.sketch if tags else None,
+    }
+
+
+def _row(row: Row) -> HeldRow:
+    tags = None
+    if row["week"] is not None:
+        tags = Tags(
+            row["week"], row["tag_resend"], row["tag_account"], row["tag_message"], row["tag_subject"], row["sketch"]
+        )
+    return HeldRow(
+        id=row["id"],
+        state=State(row["state"]),
+        day=row["day"],
+        created=_time(row["created"]),
+        expires=_time(row["expires"]),
+        decided=_time(row["decided"]),
+        size=row["size"],
+        box=row["box"] or b"",
+        card=row["card"] or b"",
+        tags=tags,
+        helps=row["helps"],
+    )
+
+
+def _time(time: datetime | None) -> datetime | None:
+    return None if time is None else time.astimezone(UTC)
