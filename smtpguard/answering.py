@@ -183,7 +183,7 @@ class Answering:
         held, mailbox = waiting.held, waiting.held.account.mailbox
         if await self._store.count_help(waiting.row.id) < self._limits().helps and mailbox is not None:
             head = self._correspondence.letterhead(mailbox)
-            letter = compose.compose_help(head, held, language=held.account.language or self._site().language)
+            letter = compose.compose_help(head, held, language=self._site().texts.of(held.account.language))
             self._correspondence.send_later(mailbox, letter, requires_tls=held.requires_tls)
         maillog.answered(arrival.id, "help")
         return outcomes.ANSWERED
@@ -204,7 +204,7 @@ class Answering:
             del self._told[next(iter(self._told))]
         if told < self._limits().helps:
             head, site = self._correspondence.letterhead(account.mailbox), self._site()
-            letter = compose.compose_gone(head, site, gone.state, gone.when, language=account.language or site.language)
+            letter = compose.compose_gone(head, site, gone.state, gone.when, language=site.texts.of(account.language))
             self._correspondence.send_later(account.mailbox, letter)
         return outcomes.ANSWERED
 

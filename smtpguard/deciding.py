@@ -23,6 +23,7 @@ from smtpguard.held import HeldMail, HeldRow, State
 from smtpguard.mail.content import unstuffed
 from smtpguard.notices import compose
 from smtpguard.notices.compose import Refusal, Site
+from smtpguard.notices.languages import Language
 from smtpguard.notices.letter import Letterhead
 from smtpguard.past import Past
 from smtpguard.release import Ending, Opener, Release, ReleaseResult, chosen_recipients
@@ -247,8 +248,8 @@ class Deciding:
         if held.account.mailbox is not None:
             self._correspondence.send_later(held.account.mailbox, letter, requires_tls=held.requires_tls)
 
-    def _speaks(self, held: HeldMail) -> str:
-        return held.account.language or self._site().language
+    def _speaks(self, held: HeldMail) -> Language:
+        return self._site().texts.of(held.account.language)
 
 
 def _sent(held: HeldMail, choice: Choice, result: ReleaseResult) -> Effect:

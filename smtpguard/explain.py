@@ -14,12 +14,13 @@ from typing import Any
 from smtpguard.accounts import Directory
 from smtpguard.config.loading import Loaded
 from smtpguard.config.problems import printable
+from smtpguard.config.texts import shipped
 from smtpguard.examination import examine
 from smtpguard.grounds import Ground, Grounds, ways
 from smtpguard.mail.address import Address, parse_address
 from smtpguard.mail.message import Account, Message, Submission
 from smtpguard.mail.parsing import parse_message
-from smtpguard.notices.texts import DEFAULT_LANGUAGE, render_reason
+from smtpguard.notices.reasons import reason
 from smtpguard.policy import Policy
 from smtpguard.rows import ROWS
 from smtpguard.verdict import Action, Verdict
@@ -80,8 +81,8 @@ class Explanation:
         lines = [f"{self.file}: {verdict.action.value}", f"  It {_OUTCOMES[verdict.action]}."]
         lines.append(f"  Decided by {verdict.decided_by}: {self.row}")
         for each in verdict.findings:
-            reason = " ".join(render_reason(each.id, DEFAULT_LANGUAGE, each.facts).split())
-            lines.append(f"  {each.id} ({each.check}): {reason[:1].upper()}{reason[1:]}")
+            told = " ".join(reason(each.id, each.facts, shipped().of(None)).split())
+            lines.append(f"  {each.id} ({each.check}): {told[:1].upper()}{told[1:]}")
         lines += [f"  Only counted (on_alarm: observe): {each.id}: {ROWS[each.id]}" for each in verdict.observed]
         lines += [f"  Hint: {_HINTS.get(each) or ROWS[each]}" for each in verdict.hints]
         lines += [f"  Said in {each.words}" for each in self.grounds]

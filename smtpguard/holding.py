@@ -139,8 +139,8 @@ class Holding:
         head = self._correspondence.letterhead(
             mailbox, reply_to=self._reply_to(token), in_reply_to=submission.message.message_id
         )
-        language = held.account.language or self._site().language
-        row = await self._safe.seal(held, token, tagged.tags, notice_id=head.message_id, language=language)
+        language = self._site().texts.of(held.account.language)
+        row = await self._safe.seal(held, token, tagged.tags, notice_id=head.message_id, language=language.code)
         reach("hold.sealed")
         attempt.row = row
         if not await self._store.add(row, self._quota(tagged, former)):

@@ -168,5 +168,5 @@ class Housekeeping:
         if lost:
             maillog.warning("waiting mail cannot be opened: its day keys are missing", count=lost)
             head = self._correspondence.letterhead(self._contact)
-            letter = compose_unreadable(head, lost, language=self._site().language)
+            letter = compose_unreadable(head, lost, language=self._site().texts.of(None))
             self._correspondence.send_later(self._contact, letter)

@@ -13,6 +13,7 @@ from smtpguard.certificates import Certificates
 from smtpguard.claims import Claims
 from smtpguard.config.in_force import InForce, Standing
 from smtpguard.config.settings import Settings
+from smtpguard.config.texts import shipped
 from smtpguard.corrections import Corrections
 from smtpguard.correspondence import Correspondence
 from smtpguard.counting import Counting
@@ -198,5 +199,5 @@ def _site(settings: Settings) -> Site:
         zone=settings.timezone,
         call=settings.call,
         desk=str(settings.desks[0]) if settings.desks else None,
-        language=settings.languages[0],
+        texts=shipped().starting_with(settings.languages[0]),
     )

@@ -11,6 +11,7 @@ import pytest
 
 from smtpguard.config.in_force import Ending, Kept
 from smtpguard.config.problems import Problem, Severity
+from smtpguard.config.texts import shipped
 from smtpguard.correspondence import Correspondence
 from smtpguard.file_letters import LETTERS_AT_ONCE_MAX, FileLetters
 from smtpguard.mail.address import Address
@@ -22,7 +23,7 @@ from tests.loopback.guarded import XCLIENT, body, parsed
 
 IT = Address("it", "example.test")
 OWNER = Address("berlin-owner", "lists.example.test")
-SITE = Site(organisation="Example Union", zone=None, call=None, desk=None)
+SITE = Site(organisation="Example Union", zone=None, call=None, desk=None, texts=shipped())
 
 
 class Scene:
@@ -156,7 +157,7 @@ def at(day: int, hour: int = 12, minute: int = 0) -> datetime:
 @pytest.fixture
 async def berlin(tmp_path: Path):  # type: ignore[no-untyped-def]
     async with FakeUpstream(xclient=XCLIENT) as out:
-        yield Scene(tmp_path, out, Site("Example Union", ZoneInfo("Europe/Berlin")))
+        yield Scene(tmp_path, out, Site("Example Union", ZoneInfo("Europe/Berlin"), texts=shipped()))
 
 
 async def test_the_end_of_an_exception_is_told_once_on_the_first_day_after_it(berlin: Scene) -> None:

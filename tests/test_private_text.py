@@ -11,12 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from smtpguard.checks.private_text import check, settled_by_memory
+from smtpguard.config.texts import shipped
 from smtpguard.evidence import NOTHING_KNOWN, EarlierMail, Evidence, KnownText
 from smtpguard.judgement import judge
 from smtpguard.lists import MailingList, Manager, OnAlarm
 from smtpguard.mail.address import Address, parse_address
 from smtpguard.mail.message import Account, ForwardKind, Message, Passage, Protection, Submission, Voice
-from smtpguard.notices.texts import render_reason
+from smtpguard.notices.reasons import reason
 from smtpguard.policy import Policy
 from smtpguard.verdict import Action
 
@@ -90,7 +91,7 @@ def test_a_reason_names_nobody_but_the_recipients_of_the_mail_itself() -> None:
 
     (found,) = check(submission(BEN), Evidence(known=(text(mail=elsewhere),)), POLICY)
 
-    assert "secret" not in render_reason(found.id, "en", found.facts)
+    assert "secret" not in reason(found.id, found.facts, shipped().of("en"))
 
 
 def test_T_12_a_thread_link_counts_only_for_those_whose_mail_is_answered() -> None:
@@ -164,7 +165,7 @@ def test_whatever_is_known_each_row_is_told_once_for_lists_and_persons_and_can_b
     for each in found:
         assert set(each.facts["persons"]) <= {str(one) for one in to}
         assert each.facts["persons"] or each.lists == ("berlin",)
-        assert re.search(r"\((rule 11|rules 2 and 11)\)\.", render_reason(each.id, "en", each.facts))
+        assert re.search(r"\((rule 11|rules 2 and 11)\)\.", reason(each.id, each.facts, shipped().of("en")))
         assert each.id != "11-24" or (site.roster is not None and each.facts["persons"] == ("clara@example.org",))
 
 

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from datetime import date
 
 from smtpguard.notices.compose import Site
+from smtpguard.notices.languages import Language
+from smtpguard.notices.layouts import Block, Entries, Paragraph, place
 from smtpguard.notices.letter import Letterhead, clean_line, compose_letter
-from smtpguard.notices.texts import named, render
 
 # Whoever has mended so many has learned enough for the others; `check` shows all.
 PROBLEMS_MAX = 20
@@ -24,21 +25,21 @@ def compose_file_broken(
     head: Letterhead, site: Site, file: str, problems: Sequence[str], *, is_new: bool = False
 ) -> bytes:
     """`problems` as `check` prints them, each with its place and what to write instead. `is_new`: no former version."""
-    facts = {
-        "file": file,
-        "problems": list(problems[:PROBLEMS_MAX]),
-        "more": max(len(problems) - PROBLEMS_MAX, 0),
-        "is_new": is_new,
-        "organisation": site.organisation,
-    }
-    return compose_letter(head, *render("file_broken", site.language, facts))
+    language = site.texts.of(None)
+    blocks: list[Block] = [
+        Paragraph(language.text("file_broken.body", file=file)),
+        Entries(_with_more(problems, PROBLEMS_MAX, "file_broken.more", language)),
+        Paragraph(language.text("file_broken.new" if is_new else "file_broken.former"), is_ours=True),
+        Paragraph(language.text("file_broken.read_again"), is_ours=True),
+    ]
+    return _letter(head, site, language.text("file_broken.subject", file=file), blocks)
 
 
 def compose_file_mended(head: Letterhead, site: Site, file: str) -> bytes:
     """The file counts as it stands."""
-    return compose_letter(
-        head, *render("file_mended", site.language, {"file": file, "organisation": site.organisation})
-    )
+    language = site.texts.of(None)
+    body = Paragraph(language.text("file_mended.body", file=file))
+    return _letter(head, site, language.text("file_mended.subject", file=file), [body])
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +53,31 @@ class Ended:
 
 def compose_exceptions_ended(head: Letterhead, site: Site, file: str, ended: Sequence[Ended]) -> bytes:
     """Entries of `exceptions` in a list file count no more (SEMANTICS e2, story 8)."""
-    facts = {
-        "file": file,
-        "ended": [
-            {"until": each.until.isoformat(), "lists": named(each.lists), "reason": clean_line(each.reason)}
-            for each in ended[:ENDED_MAX]
-        ],
-        "more": max(len(ended) - ENDED_MAX, 0),
-        "organisation": site.organisation,
-    }
-    return compose_letter(head, *render("exception_ended", site.language, facts))
+    language = site.texts.of(None)
+    entries = [
+        language.text(
+            "exception_ended.entry",
+            until=each.until.isoformat(),
+            lists=language.listed(each.lists),
+            reason=clean_line(each.reason),
+        )
+        for each in ended
+    ]
+    blocks: list[Block] = [
+        Paragraph(language.text("exception_ended.body", file=file, count=len(ended))),
+        Entries(_with_more(entries, ENDED_MAX, "exception_ended.more", language)),
+        Paragraph(language.text("exception_ended.next"), is_ours=True),
+    ]
+    return _letter(head, site, language.text("exception_ended.subject", file=file, count=len(ended)), blocks)
+
+
+def _with_more(entries: Sequence[str], most: int, more: str, language: Language) -> list[str]:
+    left = len(entries) - most
+    return [*entries[:most], *([language.text(more, count=left)] if left > 0 else [])]
+
+
+def _letter(head: Letterhead, site: Site, subject: str, blocks: Sequence[Block]) -> bytes:
+    language = site.texts.of(None)
+    signature = language.text("letter.signature", organisation=site.organisation)
+    body = place("letter.txt", {"blocks": blocks, "signature": signature})
+    return compose_letter(head, subject, body, sender=language.text("letter.sender"))

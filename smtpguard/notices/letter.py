@@ -23,6 +23,8 @@ from smtpguard.mail.address import Address
 SUBJECT_CHARACTERS_MAX = 80
 # Our own words around it ("NOT SENT YET: ... - please choose by ...") and the whole subject together.
 SUBJECT_LINE_CHARACTERS_MAX = 200
+# An encoded word of it stays below 75 characters (RFC 2047, 2), whatever the script.
+PHRASE_CHARACTERS_MAX = 20
 # RFC 5322, 2.1.1: a line has at most 998 octets without CRLF.
 LINE_OCTETS_MAX = 998
 # The same section: and should have at most 78.
@@ -31,6 +33,7 @@ LINE_CHARACTERS = 76
 _WHITE = re.compile(r"\s+")
 # Control, format (bidi), surrogate, private and unassigned characters: none belongs in a subject line.
 _UNWANTED = frozenset(("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"))
+_ATOMS = re.compile(r"[A-Za-z0-9-]+( [A-Za-z0-9-]+)*")
 _MESSAGE_ID = re.compile(r"<[!-;=?-~]+>")
 
 
@@ -53,19 +56,22 @@ def clean_line(text: str, most: int = SUBJECT_CHARACTERS_MAX) -> str:
     return line if len(line) <= most else line[: most - 3].rstrip() + "..."
 
 
-def compose_letter(head: Letterhead, subject: str, body: str, attached: bytes | None = None) -> bytes:
+def compose_letter(
+    head: Letterhead, subject: str, body: str, attached: bytes | None = None, *, sender: str = "Mail check"
+) -> bytes:
     """The mail as octets with CRLF line ends and ASCII only, so that it needs nothing of the upstream.
 
+    `sender` is the name beside the guard's address.
     `attached` is a whole message with CRLF line ends that goes along as message/rfc822, or as application/octet-stream
     where its lines or octets forbid that (RFC 2046, 5.2.1 allows no base64 around message/rfc822).
     """
     if attached is None:
-        return _header_block(head, subject, _TEXT_TYPE) + b"\r\n" + _quoted_printable(body)
+        return _header_block(head, sender, subject, _TEXT_TYPE) + b"\r\n" + _quoted_printable(body)
     boundary = "part-" + re.sub(r"\W", "", head.message_id)
     kind = (f'Content-Type: multipart/mixed; boundary="{boundary}"',)
     return b"".join(
         (
-            _header_block(head, subject, kind),
+            _header_block(head, sender, subject, kind),
             f"\r\n--{boundary}\r\n{_lines(_TEXT_TYPE)}\r\n".encode("ascii"),
             _quoted_printable(body),
             f"\r\n--{boundary}\r\n".encode("ascii"),
@@ -82,7 +88,7 @@ def _lines(lines: tuple[str, ...]) -> str:
     return "".join(f"{each}\r\n" for each in lines)
 
 
-def _header_block(head: Letterhead, subject: str, kind: tuple[str, ...]) -> bytes:
+def _header_block(head: Letterhead, sender: str, subject: str, kind: tuple[str, ...]) -> bytes:
     line = clean_line(subject, SUBJECT_LINE_CHARACTERS_MAX)
     # Text that looks like an encoded word (RFC 2047) is encoded itself: nobody shall decode a stranger's words twice.
     coded = Header(line, "utf-8", header_name="Subject").encode()
@@ -92,7 +98,7 @@ def _header_block(head: Letterhead, subject: str, kind: tuple[str, ...]) -> byte
             len("Subject: ") :
         ]
     lines = [
-        f"From: Mail check <{head.guard.normal}>",
+        f"From: {_phrase(sender)} <{head.guard.normal}>",
         f"To: <{_ascii_address(head.to)}>",
         "Subject: " + "\r\n ".join(each.strip() for each in coded.splitlines()),
         f"Date: {format_datetime(head.date)}",
@@ -106,6 +112,12 @@ def _header_block(head: Letterhead, subject: str, kind: tuple[str, ...]) -> byte
     if head.in_reply_to is not None and _is_message_id(head.in_reply_to):
         lines += [f"In-Reply-To: {head.in_reply_to}", f"References: {head.in_reply_to}"]
     return _lines((*lines, "MIME-Version: 1.0", *kind)).encode("ascii")
+
+
+def _phrase(name: str) -> str:
+    """A name before an address (RFC 5322, 3.2.5), as atoms or as an encoded word; it is ours and short."""
+    name = clean_line(name, PHRASE_CHARACTERS_MAX)
+    return name if _ATOMS.fullmatch(name) else Header(name, "utf-8", maxlinelen=LINE_OCTETS_MAX).encode()
 
 
 def _ascii_address(address: Address) -> str:

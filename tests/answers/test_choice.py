@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from smtpguard.answers.choice import Choice, Word, choice_in, parse_choice
 from smtpguard.held import HeldMail
 from smtpguard.mail.parsing import parse_message
-from smtpguard.notices.compose import choices
-from tests.notices.samples import CROSSPOST, LETTER, crosspost, held, mail, notice, text
+from smtpguard.notices.choices import choices
+from tests.notices.samples import CROSSPOST, ENGLISH, LETTER, crosspost, held, mail, notice, text
 
 LISTS = {1: "berlin", 2: "all-members", 12: "press"}
 
@@ -86,8 +86,8 @@ def test_only_needs_a_list_of_the_notice() -> None:
 def test_a_line_quoted_unmarked_from_the_notice_is_no_choice(held_mail: HeldMail) -> None:
     lists = {each.number: each.id for each in held_mail.lists}
     lines = text(notice(held_mail)).splitlines()
-    for each in choices(held_mail):
-        copied = next(line for line in lines if line.startswith(f"   {each['word']}  "))
+    for each in choices(held_mail, ENGLISH):
+        copied = next(line for line in lines if line.startswith(f"   {each.word}  "))
 
         assert parse_choice(copied, lists) is None
 

@@ -16,6 +16,7 @@ from tests.notices.samples import (
     ARRIVED,
     CROSSPOST,
     DEADLINE,
+    ENGLISH,
     HEAD,
     LETTER,
     POLICY,
@@ -247,7 +248,7 @@ CASES: dict[str, Callable[[], bytes]] = {
         held(mail("berlin@lists.example.org"), ["berlin@lists.example.org"], broken_check=True)
     ),
     "sent": lambda: compose.compose_sent(
-        RESULT, SITE, crosspost(), ["berlin@lists.example.org"], ["all-members@lists.example.org"], language="en"
+        RESULT, SITE, crosspost(), ["berlin@lists.example.org"], ["all-members@lists.example.org"], language=ENGLISH
     ),
     "sent_in_part_and_perhaps_twice": lambda: compose.compose_sent(
         RESULT,
@@ -256,7 +257,7 @@ CASES: dict[str, Callable[[], bytes]] = {
         ["berlin@lists.example.org"],
         [],
         [Refusal("ben@example.org", "550 5.1.1 <ben@example.org>: no such mailbox")],
-        language="en",
+        language=ENGLISH,
         interrupted=True,
     ),
     "refused": lambda: compose.compose_refused(
@@ -264,14 +265,14 @@ CASES: dict[str, Callable[[], bytes]] = {
         SITE,
         crosspost(),
         [Refusal("berlin@lists.example.org", "554 5.7.1 <anna@example.org>: Sender address rejected")],
-        language="en",
+        language=ENGLISH,
     ),
-    "discarded": lambda: compose.compose_discarded(RESULT, crosspost(), language="en"),
+    "discarded": lambda: compose.compose_discarded(RESULT, crosspost(), language=ENGLISH),
     "discarded_after_a_broken_release": lambda: compose.compose_discarded(
-        RESULT, crosspost(), language="en", interrupted=True
+        RESULT, crosspost(), language=ENGLISH, interrupted=True
     ),
-    "back": lambda: compose.compose_back(RESULT, crosspost(), mail(TWO_LISTS), language="en"),
-    "no_session": lambda: compose.compose_no_session(RESULT, crosspost(), language="en"),
+    "back": lambda: compose.compose_back(RESULT, crosspost(), mail(TWO_LISTS), language=ENGLISH),
+    "no_session": lambda: compose.compose_no_session(RESULT, crosspost(), language=ENGLISH),
     "expired": lambda: compose.compose_expired(
         RESULT, SITE, Card(address("anna@example.org"), "en", "<n@check.example.org>", ARRIVED), DEADLINE
     ),
@@ -282,9 +283,9 @@ CASES: dict[str, Callable[[], bytes]] = {
         DEADLINE,
         interrupted=True,
     ),
-    "help": lambda: compose.compose_help(RESULT, crosspost(), language="en"),
-    "gone_sent": lambda: compose.compose_gone(RESULT, SITE, State.SENT, ARRIVED, language="en"),
-    "gone_replaced": lambda: compose.compose_gone(RESULT, SITE, State.REPLACED, ARRIVED, language="en"),
-    "unreadable_one": lambda: compose.compose_unreadable(RESULT, 1, language="en"),
-    "unreadable": lambda: compose.compose_unreadable(RESULT, 17, language="en"),
+    "help": lambda: compose.compose_help(RESULT, crosspost(), language=ENGLISH),
+    "gone_sent": lambda: compose.compose_gone(RESULT, SITE, State.SENT, ARRIVED, language=ENGLISH),
+    "gone_replaced": lambda: compose.compose_gone(RESULT, SITE, State.REPLACED, ARRIVED, language=ENGLISH),
+    "unreadable_one": lambda: compose.compose_unreadable(RESULT, 1, language=ENGLISH),
+    "unreadable": lambda: compose.compose_unreadable(RESULT, 17, language=ENGLISH),
 }

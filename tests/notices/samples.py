@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 from smtpguard.accounts import Directory
 from smtpguard.answers.token import Token
+from smtpguard.config.texts import shipped
 from smtpguard.evidence import NOTHING_KNOWN, Evidence
 from smtpguard.examination import unexamined
 from smtpguard.held import HeldMail
@@ -56,8 +57,13 @@ POLICY = Policy(
     member_domains=frozenset({"example.org"}),
     guard_address=address("mailcheck@check.example.org"),
 )
+ENGLISH = shipped().of("en")
 SITE = Site(
-    "Example Union", ZoneInfo("Europe/Berlin"), "Sam, office, 030 123 45 67, Mon-Fri 10-16", "commission@example.org"
+    "Example Union",
+    ZoneInfo("Europe/Berlin"),
+    "Sam, office, 030 123 45 67, Mon-Fri 10-16",
+    "commission@example.org",
+    texts=shipped(),
 )
 HEAD = Letterhead(
     guard=address("mailcheck@check.example.org"),
@@ -134,7 +140,7 @@ LETTER = (
 
 def notice(of: HeldMail, *, head: Letterhead = HEAD, site: Site = SITE, again: bool = False) -> bytes:
     """The octets of the notice."""
-    return compose_notice(head, site, of, TOKEN.lines, language="en", again=again)
+    return compose_notice(head, site, of, TOKEN.lines, language=ENGLISH, again=again)
 
 
 def read(octets: bytes) -> EmailMessage:

@@ -17,6 +17,7 @@ from smtpguard.notices import compose
 from smtpguard.notices.compose import Refusal, Site
 from tests.notices.samples import (
     CROSSPOST,
+    ENGLISH,
     HEAD,
     LETTER,
     SITE,
@@ -266,12 +267,12 @@ def test_hostile_words_of_recipients_and_mail_server_in_the_short_mails(word: st
     model = crosspost(subject="s")
     letters: dict[str, Callable[[HeldMail, str], bytes]] = {
         "sent": lambda of, w: compose.compose_sent(
-            head, SITE, of, [w, "b@example.org"], [w], [Refusal(w, w)], language="en"
+            head, SITE, of, [w, "b@example.org"], [w], [Refusal(w, w)], language=ENGLISH
         ),
-        "refused": lambda of, w: compose.compose_refused(head, SITE, of, [Refusal(w, w)], language="en"),
-        "discarded": lambda of, w: compose.compose_discarded(head, of, language="en"),
-        "no session": lambda of, w: compose.compose_no_session(head, of, language="en"),
-        "back": lambda of, w: compose.compose_back(head, of, b"Subject: x\r\n\r\nx\r\n", language="en"),
+        "refused": lambda of, w: compose.compose_refused(head, SITE, of, [Refusal(w, w)], language=ENGLISH),
+        "discarded": lambda of, w: compose.compose_discarded(head, of, language=ENGLISH),
+        "no session": lambda of, w: compose.compose_no_session(head, of, language=ENGLISH),
+        "back": lambda of, w: compose.compose_back(head, of, b"Subject: x\r\n\r\nx\r\n", language=ENGLISH),
     }
     for name, letter in letters.items():
         got, like = letter(subject, word), letter(model, "r")
@@ -363,7 +364,7 @@ def test_a_thousand_recipients_are_not_all_named() -> None:
 
 
 def test_without_call_desk_and_name_nothing_gapes() -> None:
-    site = Site("Example Union", SITE.zone)
+    site = Site("Example Union", SITE.zone, texts=SITE.texts)
     said = shown(notice(crosspost(greeting=None, subject=""), site=site))
 
     assert "\n\nHello,\n\nyour mail" in said
