@@ -1,7 +1,8 @@
 """Counting what the guard did, told once: an outcome is final > it is counted in memory > written, sealed, in batches.
 
 No mail waits for this and none is lost by it: what cannot be written is a line in the log and another try. If the
-process dies, the outcomes of the last half second are not counted. The figures of a week lie sealed under a key in the
+process dies, the outcomes of the last half second are not counted. Several nodes add to the same figures: who finds
+that another has written meanwhile adds to those. The figures of a week lie sealed under a key in the
 key folder, so that neither the database nor a backup of it tells what one mail was held for (THREAT-MODEL T-02, T-53).
 
 A held mail is counted when its outcome is known. An answer opens it and shows what it was held for; at its expiry
@@ -15,6 +16,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, date, datetime, time, timedelta
+from typing import NamedTuple
 
 from smtpguard import maillog
 from smtpguard.figures import (
@@ -43,6 +45,15 @@ CLOSING = timedelta(hours=1)
 KEPT = timedelta(weeks=53)
 # Weeks whose counts are kept in memory: the present one, and those in which waiting mail expires.
 WEEKS_AT_HAND = 12
+# Nodes that count at the same moment are in each other's way a few times at most; then it is tried later.
+TRIES = 5
+
+
+class _Written(NamedTuple):
+    """The figures of a week in the store: their octets, None if there are none, and what is in them."""
+
+    sealed: bytes | None
+    counts: dict[Cell, int]
 
 
 class Counting:
@@ -62,7 +73,7 @@ class Counting:
         self._random = random_octets
         self._clock = clock
         self._new: dict[str, Counter[Cell]] = {}
-        self._written: dict[str, dict[Cell, int]] = {}
+        self._written: dict[str, _Written] = {}
         self._writing = asyncio.Lock()
         self._writer = Writer(self._write_all, lambda: bool(self._new), "figures", seconds=write_seconds)
         self._swept: str | None = None
@@ -140,29 +151,43 @@ class Counting:
     async def _write_new(self) -> None:
         new, self._new = self._new, {}
         try:
-            total = {week: added(await self._of(week), counts) for week, counts in new.items()}
-            await self._store.keep_figures(await asyncio.to_thread(self._sealed, total))
+            for _ in range(TRIES):
+                if await self._is_written(new):
+                    break
+            else:
+                raise StoreError("other nodes write their figures all the time")
         except BaseException:
             for week, counts in new.items():
                 self._new.setdefault(week, Counter()).update(counts)
             raise
-        self._written |= total
         for week in sorted(self._written)[:-WEEKS_AT_HAND]:
             del self._written[week]
 
-    async def _of(self, week: str) -> dict[Cell, int]:
-        """The counts of `week` as they are written. What does not open any more is as good as lost."""
+    async def _is_written(self, new: Mapping[str, Counter[Cell]]) -> bool:
+        """Add `new` to what is written. False if another node was quicker: then it is to be looked at again."""
+        former = {week: await self._of(week) for week in new}
+        total = {week: added(former[week].counts, counts) for week, counts in new.items()}
+        sealed = await asyncio.to_thread(self._sealed, total)
+        if not await self._store.keep_figures(sealed, {week: each.sealed for week, each in former.items()}):
+            for week in new:
+                self._written.pop(week, None)
+            return False
+        self._written |= {week: _Written(sealed[week], total[week]) for week in new}
+        return True
+
+    async def _of(self, week: str) -> _Written:
+        """The figures of `week` as they are written. What does not open any more is as good as lost."""
         if week in self._written:
             return self._written[week]
         sealed = await self._store.figures(week)
         if sealed is None:
-            return {}
+            return _Written(None, {})
         key = await asyncio.to_thread(self._keys.week_key, week)
         try:
-            return {} if key is None else opened(sealed, week, key)
+            return _Written(sealed, {} if key is None else opened(sealed, week, key))
         except FiguresError:
             maillog.warning("the figures of this week do not open; counting begins afresh", week=week)
-            return {}
+            return _Written(sealed, {})
 
     def _sealed(self, weeks: Mapping[str, dict[Cell, int]]) -> dict[str, bytes]:
         return {

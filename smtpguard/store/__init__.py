@@ -203,8 +203,12 @@ class FiguresStore(Protocol):
     async def figures(self, week: str) -> bytes | None:
         """The figures of `week` ("2026-W47"), None if there are none."""
 
-    async def keep_figures(self, sealed: Mapping[str, bytes]) -> None:
-        """Write the figures of these weeks in place of what there is: all of them, or none."""
+    async def keep_figures(self, sealed: Mapping[str, bytes], instead_of: Mapping[str, bytes | None]) -> bool:
+        """Write the figures of these weeks in place of `instead_of`, None where there was nothing: all of them, or
+        none. False, and nothing written, if others have written any of them since."""
+
+    async def all_figures(self) -> Mapping[str, bytes]:
+        """The figures of every week that has any."""
 
     async def forget_figures(self, before: str) -> int:
         """Delete the figures of all weeks before `before`; returns how many."""

@@ -14,11 +14,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import Any, Protocol
 
 from smtpguard.store.database import Identity, opened
 from smtpguard.store.worker import BUSY_SECONDS, Clock, committed, in_worker, number_of, time_of
 
-_FIELDS = "week, mark, list, position, taken, sample, last, posts, days"
+# The columns of the table `archives`.
+FIELDS = "week, mark, list, position, taken, sample, last, posts, days"
 _DAY_OCTETS = 4
 
 
@@ -42,8 +44,33 @@ class ReadArchive:
     days: frozenset[int] = field(default=frozenset(), repr=False)
 
 
+class ArchiveStore(Protocol):
+    """How far archives have been read. Every method raises StoreError if the database refuses."""
+
+    async def begin(self) -> bool:
+        """Before all others: False if somebody else, on whichever node, is reading archives into this memory."""
+
+    async def weeks(self) -> frozenset[str]:
+        """The weeks under whose keys anything is kept."""
+
+    async def find(self, marks: Mapping[str, Sequence[bytes]]) -> Sequence[ReadArchive]:
+        """What is known of these marks, which are given by week."""
+
+    async def days(self, lists: Iterable[tuple[str, bytes]]) -> frozenset[int]:
+        """On which days there is a remembered post of the list that has these marks, each in its week."""
+
+    async def note(self, archives: Sequence[ReadArchive]) -> None:
+        """Write all of them in place of what was known, or none."""
+
+    async def forget(self, weeks: Collection[str]) -> None:
+        """Delete what is kept under the keys of `weeks`."""
+
+    async def close(self) -> None:
+        """Finish what was begun and close."""
+
+
 class SQLiteArchives:
-    """Made by `open`; every method raises StoreError if the database refuses."""
+    """`ArchiveStore` in the memory's file. Made by `open`; every method raises StoreError if the database refuses."""
 
     def __init__(self, connection: sqlite3.Connection, identity: Identity, worker: ThreadPoolExecutor) -> None:
         self._connection = connection
@@ -66,58 +93,52 @@ class SQLiteArchives:
             raise
         return cls(connection, identity, worker)
 
-    async def weeks(self) -> frozenset[str]:
-        """The weeks under whose keys anything is kept."""
+    async def begin(self) -> bool:
+        """Always: one node has this file, and `smtpguard remember` has a lock beside it."""
+        return True
 
+    async def weeks(self) -> frozenset[str]:
         def look() -> frozenset[str]:
             return frozenset(each["week"] for each in self._connection.execute("SELECT DISTINCT week FROM archives"))
 
         return await committed(self._worker, self._identity, look)
 
     async def find(self, marks: Mapping[str, Sequence[bytes]]) -> list[ReadArchive]:
-        """What is known of these marks, which are given by week."""
-
         def look() -> list[ReadArchive]:
             found: list[ReadArchive] = []
             for week, some in marks.items():
                 places = ", ".join("?" for _ in some)
                 rows = self._connection.execute(
-                    f"SELECT {_FIELDS} FROM archives WHERE week = ? AND mark IN ({places})", (week, *some)
+                    f"SELECT {FIELDS} FROM archives WHERE week = ? AND mark IN ({places})", (week, *some)
                 )
-                found += map(_read_archive, rows)
+                found += map(archive_of, rows)
             return found
 
         return await committed(self._worker, self._identity, look)
 
     async def days(self, lists: Iterable[tuple[str, bytes]]) -> frozenset[int]:
-        """On which days there is a remembered post of the list that has these marks, each in its week."""
-
         def look() -> frozenset[int]:
             found: set[int] = set()
             for week, mark in lists:
                 rows = self._connection.execute("SELECT days FROM archives WHERE week = ? AND list = ?", (week, mark))
                 for row in rows:
-                    found |= _days(row["days"])
+                    found |= days_of(row["days"])
             return frozenset(found)
 
         return await committed(self._worker, self._identity, look)
 
     async def note(self, archives: Sequence[ReadArchive]) -> None:
-        """Write all of them in place of what was known, or none."""
-
         def write() -> None:
             with self._connection as connection:
                 connection.execute("BEGIN IMMEDIATE")
                 connection.executemany(
-                    f"INSERT OR REPLACE INTO archives ({_FIELDS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                    [_row(each) for each in archives],
+                    f"INSERT OR REPLACE INTO archives ({FIELDS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    [row_of(each) for each in archives],
                 )
 
         await committed(self._worker, self._identity, write)
 
     async def forget(self, weeks: Collection[str]) -> None:
-        """Delete what is kept under the keys of `weeks`."""
-
         def delete() -> None:
             with self._connection as connection:
                 connection.execute("BEGIN IMMEDIATE")
@@ -126,20 +147,21 @@ class SQLiteArchives:
         await committed(self._worker, self._identity, delete)
 
     async def close(self) -> None:
-        """Finish what was begun and close."""
         try:
             await in_worker(self._worker, self._connection.close)
         finally:
             self._worker.shutdown(wait=False)
 
 
-def _row(each: ReadArchive) -> tuple[object, ...]:
+def row_of(each: ReadArchive) -> tuple[Any, ...]:
+    """The values of FIELDS, in their order."""
     last = None if each.last is None else number_of(each.last)
     days = b"".join(day.to_bytes(_DAY_OCTETS, "big") for day in sorted(each.days))
     return (each.week, each.mark, each.list, each.position, each.taken, each.sample, last, each.posts, days)
 
 
-def _read_archive(row: sqlite3.Row) -> ReadArchive:
+def archive_of(row: sqlite3.Row | Mapping[str, Any]) -> ReadArchive:
+    """What a row with FIELDS holds."""
     return ReadArchive(
         week=row["week"],
         mark=row["mark"],
@@ -149,10 +171,11 @@ def _read_archive(row: sqlite3.Row) -> ReadArchive:
         sample=row["sample"],
         last=time_of(row["last"]),
         posts=row["posts"],
-        days=_days(row["days"]),
+        days=days_of(row["days"]),
     )
 
 
-def _days(octets: bytes) -> frozenset[int]:
+def days_of(octets: bytes) -> frozenset[int]:
+    """The days that a row has, counted from 1970."""
     starts = range(0, len(octets), _DAY_OCTETS)
     return frozenset(int.from_bytes(octets[start : start + _DAY_OCTETS], "big") for start in starts)

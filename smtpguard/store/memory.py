@@ -203,13 +203,25 @@ class SQLiteMemory:
 
         return await committed(self._worker, self._identity, look)
 
-    async def keep_figures(self, sealed: Mapping[str, bytes]) -> None:
-        def write() -> None:
+    async def keep_figures(self, sealed: Mapping[str, bytes], instead_of: Mapping[str, bytes | None]) -> bool:
+        def write() -> bool:
             with self._connection as connection:
                 connection.execute("BEGIN IMMEDIATE")
+                there = dict(map(tuple, connection.execute("SELECT week, sealed FROM figures")))
+                if any(there.get(week) != instead_of.get(week) for week in sealed):
+                    return False
                 connection.executemany("INSERT OR REPLACE INTO figures VALUES (?, ?)", sealed.items())
+                return True
 
-        await committed(self._worker, self._identity, write)
+        return await committed(self._worker, self._identity, write)
+
+    async def all_figures(self) -> Mapping[str, bytes]:
+        def look() -> dict[str, bytes]:
+            return {
+                each["week"]: each["sealed"] for each in self._connection.execute("SELECT week, sealed FROM figures")
+            }
+
+        return await committed(self._worker, self._identity, look)
 
     async def forget_figures(self, before: str) -> int:
         def delete() -> int:

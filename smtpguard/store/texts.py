@@ -7,6 +7,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from smtpguard.policy import Remember
 from smtpguard.remembered_mail import Glance, KnownList, MailQuestion, Reader, RememberedMail
@@ -56,7 +57,7 @@ def glances(connection: sqlite3.Connection, question: MailQuestion) -> list[Glan
 def mails(connection: sqlite3.Connection, chosen: Iterable[Glance]) -> list[RememberedMail]:
     """All that is kept of these mails, in their order; those that are gone by now are left out."""
     found = (connection.execute(f"SELECT {_MAIL} FROM mails WHERE {_KEY}", each.key).fetchone() for each in chosen)
-    return [_mail(each) for each in found if each is not None]
+    return [mail_of(each) for each in found if each is not None]
 
 
 def add_mails(connection: sqlite3.Connection, remembered: Iterable[RememberedMail]) -> None:
@@ -64,7 +65,7 @@ def add_mails(connection: sqlite3.Connection, remembered: Iterable[RememberedMai
     connection.executemany(
         f"INSERT OR IGNORE INTO mails ({_MAIL}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
-            (*each.glance, each.week, b"".join(each.authors), b"".join(each.audience), each.subject, _flags(each))
+            (*each.glance, each.week, b"".join(each.authors), b"".join(each.audience), each.subject, flags_of(each))
             for each in remembered
         ),
     )
@@ -149,12 +150,14 @@ def forget(
     return gone
 
 
-def _flags(mail: RememberedMail) -> int:
+def flags_of(mail: RememberedMail) -> int:
+    """What is true of a mail, as the column `flags` has it."""
     flags = mail.own * _OWN | mail.consent * _CONSENT | mail.no_forward * _NO_FORWARD
     return flags | mail.of_list * _OF_LIST
 
 
-def _mail(row: sqlite3.Row) -> RememberedMail:
+def mail_of(row: sqlite3.Row | Mapping[str, Any]) -> RememberedMail:
+    """The mail that a whole row of `mails` holds."""
     flags = row["flags"]
     return RememberedMail(
         week=row["week"],

@@ -11,6 +11,7 @@ import pytest
 
 from smtpguard.held import HeldRow, State, Tags
 from smtpguard.store.sqlite import SQLiteStore
+from tests.memories import BACKENDS, Memory, Place, placed, url_of
 from tests.postgresql import Database, postgresql, postgresql_cluster
 
 __all__ = ["postgresql", "postgresql_cluster"]
@@ -103,3 +104,22 @@ async def other(store: SQLiteStore, path: Path, clock: SetClock) -> AsyncIterato
     opened = await SQLiteStore.open(path, clock)
     yield opened
     await opened.close()
+
+
+@pytest.fixture(params=BACKENDS)
+async def place(request: pytest.FixtureRequest, tmp_path: Path, clock: SetClock) -> AsyncIterator[Place]:
+    """Where a memory lies, of either backend."""
+    async with placed(tmp_path / "state" / "memory.sqlite3", clock, url_of(request.param, request)) as made:
+        yield made
+
+
+@pytest.fixture
+async def memory(place: Place) -> Memory:
+    """The memory of one node."""
+    return await place.open()
+
+
+@pytest.fixture
+async def second(memory: Memory, place: Place) -> Memory:
+    """The same memory, as another node has it, or another process."""
+    return await place.open()
