@@ -250,6 +250,8 @@ async def _check(connection: Connection) -> None:
     poll = select.poll()
     poll.register(connection.fileno(), select.POLLIN)
     if poll.poll(0):
+        # Closed, or the pool would offer it again and again: it has not been used since, and looks as before.
+        await connection.close()
         raise psycopg.OperationalError("the connection has ended")
 
 
