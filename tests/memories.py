@@ -1,11 +1,11 @@
 """The memory of either backend, for tests that hold for both; and, for PostgreSQL, that of several nodes.
 
-A test takes `memory`, and `other` for what a second node (on PostgreSQL) or process (on SQLite) sees.
+A test takes `memory`, and `second` for what a second node (on PostgreSQL) or process (on SQLite) sees.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
 from pathlib import Path
@@ -17,7 +17,7 @@ from smtpguard.store.memory import SQLiteMemory
 from smtpguard.store.postgresql_archives import PostgreSQLArchives
 from smtpguard.store.postgresql_memory import PostgreSQLMemory
 from smtpguard.store.server import Server
-from tests.postgresql import Database
+from tests.postgresql import Database, SharedCluster, fresh_database
 
 BACKENDS = ("sqlite", "postgresql")
 SCHEMAS = ("memory",)
@@ -68,9 +68,28 @@ async def placed(file: Path, clock: Callable[[], datetime], url: str | None = No
         yield Place(ends, clock, file, url)
 
 
+@pytest.fixture(scope="session")
+def memory_database(postgresql_cluster: SharedCluster) -> Iterator[Database]:
+    """A database for all memories of this process: to make one for each test costs more than most tests."""
+    with fresh_database(postgresql_cluster) as database:
+        yield database
+
+
 def url_of(backend: str, request: pytest.FixtureRequest) -> str | None:
-    """The address of a fresh database, None for SQLite."""
+    """The address of an empty database, None for SQLite."""
     if backend == "sqlite":
         return None
-    database: Database = request.getfixturevalue("postgresql")
+    database: Database = request.getfixturevalue("memory_database")
+    empty(database)
     return database.url
+
+
+def empty(database: Database) -> None:
+    """Take everything out of the memory in `database`."""
+    with database.connected() as connection:
+        found = connection.execute(
+            "SELECT string_agg(quote_ident(tablename), ', ') FROM pg_tables "
+            "WHERE schemaname = 'public' AND tablename <> 'schema_steps'"
+        ).fetchone()
+        if found is not None and found[0] is not None:
+            connection.execute(f"TRUNCATE {found[0]}".encode())

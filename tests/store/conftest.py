@@ -11,10 +11,10 @@ import pytest
 
 from smtpguard.held import HeldRow, State, Tags
 from smtpguard.store.sqlite import SQLiteStore
-from tests.memories import BACKENDS, Memory, Place, placed, url_of
+from tests.memories import BACKENDS, Memory, Place, memory_database, placed, url_of
 from tests.postgresql import Database, postgresql, postgresql_cluster
 
-__all__ = ["postgresql", "postgresql_cluster"]
+__all__ = ["memory_database", "postgresql", "postgresql_cluster"]
 
 NOW = datetime(2026, 11, 22, 18, 2, 3, 456789, tzinfo=UTC)
 HOUR = timedelta(hours=1)
