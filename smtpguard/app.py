@@ -22,8 +22,7 @@ from smtpguard.listener.server import Server, keep_tracebacks_out
 from smtpguard.process import allow_descriptors, descriptors_for
 from smtpguard.reload import Record, Reload
 from smtpguard.state import LOCK, lock_state
-from smtpguard.store.memory import SQLiteMemory
-from smtpguard.store.sqlite import SQLiteStore
+from smtpguard.stores import open_stores
 from smtpguard.upstream import UpstreamError
 from smtpguard.upstream.relay_probe import relays_without_login
 
@@ -59,11 +58,9 @@ class Application:
         guard, learning = Guard(lambda: self._statutes), Learning(lambda: self._statutes.policy)
         if self._charge.can_hold:
             self._lock = lock_state(settings.state_dir)
-            database, lock = settings.state_dir / "holds.sqlite3", settings.state_dir / LOCK
-            store = await SQLiteStore.open(database, lambda: datetime.now(UTC), beside=(lock,))
-            memory = await SQLiteMemory.open(settings.state_dir / "memory.sqlite3", lambda: datetime.now(UTC))
+            stores = await open_stores(settings, beside=(settings.state_dir / LOCK,))
             self._keeper = keeper = Keeper(
-                self._charge, store, memory, self._certificates, lambda: self._statutes.policy, self._sweep_seconds
+                self._charge, stores, self._certificates, lambda: self._statutes.policy, self._sweep_seconds
             )
             await keeper.housekeeping.start()
             self._sweeps = asyncio.create_task(keeper.housekeeping.run())

@@ -32,8 +32,7 @@ from smtpguard.policy import Policy
 from smtpguard.recollection import Recollection
 from smtpguard.safe import Safe
 from smtpguard.store import StoreError
-from smtpguard.store.memory import SQLiteMemory
-from smtpguard.store.sqlite import SQLiteStore
+from smtpguard.stores import Memory, Stores
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,15 +60,15 @@ class Keeper:
     def __init__(
         self,
         charge: Charge,
-        store: SQLiteStore,
-        memory: SQLiteMemory,
+        stores: Stores,
         certificates: Certificates,
         policy: Callable[[], Policy],
         sweep_seconds: float = SWEEP_SECONDS,
     ) -> None:
         self.settings = settings = charge.settings
         assert settings.address and settings.contact and settings.outbox  # noqa: S101, PT018 - Charge.can_hold
-        self._store = store
+        self._store = store = stores.holds
+        memory = stores.memory
         keys = KeyFolder(settings.key_folder)
         safe = Safe(keys, secrets.token_bytes)
         self._outbox = own_way = outbox(settings, certificates)
@@ -144,7 +143,7 @@ class Keeper:
     def _remembers(self) -> bool:
         return self.settings.remember != "none"
 
-    def _past(self, memory: SQLiteMemory, policy: Callable[[], Policy]) -> tuple[Past, Learning]:
+    def _past(self, memory: Memory, policy: Callable[[], Policy]) -> tuple[Past, Learning]:
         """The two memories for the flow, and what taps teach one of them."""
         folder = self.settings.key_folder
         recollection = Recollection(
