@@ -45,7 +45,7 @@ STOREYS: tuple[tuple[int, tuple[str, ...]], ...] = (
     (4, ("answering",)),
     (4, ("guard",)),
     (5, ("listener",)),
-    (6, ("certificates",)),
+    (6, ("certificates", "databases")),
     (6, ("doors", "state")),
     (6, ("reload",)),
     (6, ("exits", "grounds")),

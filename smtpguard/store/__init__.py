@@ -212,3 +212,7 @@ class FiguresStore(Protocol):
 
     async def forget_figures(self, before: str) -> int:
         """Delete the figures of all weeks before `before`; returns how many."""
+
+
+class Memory(MemoryStore, TextStore, FiguresStore, Protocol):
+    """All that is remembered, in one database."""

@@ -101,7 +101,7 @@ _FORGET = f"""
         DELETE FROM posts WHERE id IN (
             (SELECT id FROM posts WHERE id < %(posts)s ORDER BY id LIMIT {DELETED_AT_ONCE})
             UNION
-            (SELECT id FROM posts WHERE week < %(weeks)s ORDER BY id LIMIT {DELETED_AT_ONCE})
+            (SELECT id FROM posts WHERE week < %(weeks)s LIMIT {DELETED_AT_ONCE})
         ) RETURNING id
     ), loose AS (
         DELETE FROM links WHERE post IN (SELECT id FROM gone)

@@ -173,7 +173,7 @@ def stats_command(
         raise click.UsageError(printable(f'--since "{since}": write a number and its unit: 14d or 72h.')) from error
     settings, policy = _in_force(config, state_dir)
     try:
-        kept = read_figures(settings.state_dir, settings.key_folder)
+        kept = read_figures(settings)
         found = statistics(kept, policy, name, span, _now())
     except UnreadableFiguresError as error:
         click.echo(printable(f"smtpguard: {error}"), err=True)

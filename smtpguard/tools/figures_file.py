@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
+from smtpguard.config.settings import Settings
 from smtpguard.counting import opened
+from smtpguard.databases import MEMORY, MEMORY_SCHEMAS, Databases
 from smtpguard.figures import Counts, FiguresError
 from smtpguard.keys import KeyFolder, KeyFolderError
+from smtpguard.store import StoreError
 from smtpguard.store.database import reading
 from smtpguard.store.worker import BUSY_SECONDS
 from smtpguard.tools.owner import Owner
-
-# In state_dir.
-MEMORY = "memory.sqlite3"
 
 
 class UnreadableFiguresError(Exception):
@@ -30,20 +32,23 @@ class KeptFigures:
     lost: tuple[str, ...] = ()
 
 
-def read_figures(state_dir: Path, key_folder: Path) -> KeptFigures:
-    """What the guard of `state_dir` has counted, under the keys in `key_folder`. Raises UnreadableFiguresError."""
+def read_figures(settings: Settings) -> KeptFigures:
+    """What the guard with these settings has counted, all its nodes together, as far as its keys open it. Raises
+    UnreadableFiguresError."""
+    state_dir, key_folder = settings.state_dir, settings.key_folder
     try:
         if not state_dir.is_dir():
             raise UnreadableFiguresError(
                 f"{state_dir}: there is no such folder; is this the state_dir of your guard? (--state-dir FOLDER)"
             )
         with Owner(state_dir).acting():
-            sealed = _sealed(state_dir / MEMORY)
+            shared = settings.store.kind == "postgresql"
+            sealed = asyncio.run(_shared(settings)) if shared else _sealed(state_dir / MEMORY)
             # A folder that is not there would be made by KeyFolder, and this only reads.
             return _opened(sealed, key_folder) if sealed and key_folder.is_dir() else KeptFigures({}, (*sealed,))
     except sqlite3.Error as error:
         raise UnreadableFiguresError(f"{state_dir / MEMORY}: {error}") from error
-    except KeyFolderError as error:
+    except (KeyFolderError, StoreError) as error:
         raise UnreadableFiguresError(str(error)) from error
     except OSError as error:
         raise UnreadableFiguresError(f"{error.filename or state_dir}: {error.strerror or error}") from error
@@ -60,6 +65,15 @@ def _sealed(file: Path) -> dict[str, bytes]:
         return {each["week"]: each["sealed"] for each in connection.execute("SELECT week, sealed FROM figures")}
     finally:
         connection.close()
+
+
+async def _shared(settings: Settings) -> dict[str, bytes]:
+    """The same in the database of several nodes."""
+    databases = await Databases.open(settings, lambda: datetime.now(UTC), schemas=MEMORY_SCHEMAS)
+    try:
+        return dict(await (await databases.memory()).all_figures())
+    finally:
+        await databases.close()
 
 
 def _opened(sealed: Mapping[str, bytes], key_folder: Path) -> KeptFigures:

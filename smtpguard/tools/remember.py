@@ -17,20 +17,20 @@ from smtpguard.archives.coverage import SILENCE_MAX
 from smtpguard.archives.opening import open_archive
 from smtpguard.config.binding import nearest
 from smtpguard.config.settings import Settings
+from smtpguard.databases import MEMORY_SCHEMAS, Databases
 from smtpguard.keys import KeyFolder, season_of
 from smtpguard.lists import MailingList
 from smtpguard.mail.address import parse_address
 from smtpguard.policy import Policy
 from smtpguard.seeding import Seeding
-from smtpguard.store.archives import SQLiteArchives
-from smtpguard.store.memory import SQLiteMemory
+from smtpguard.store import Memory
 from smtpguard.tools.owner import Owner
 from smtpguard.tools.progress import Progress
 from smtpguard.tools.remembering import Counts, Remembering
 
 # In state_dir.
-MEMORY = "memory.sqlite3"
 LOCK = "remember.lock"
+ELSEWHERE = "another smtpguard remember is at work on one of the nodes; one that was killed is forgotten in a minute"
 STOPPED = "Stopped. What was read is kept: the same command goes on from here."
 
 
@@ -87,16 +87,19 @@ class Remember:
 
     async def run(self, paths: Sequence[Path]) -> Outcome:
         """Read the archives at `paths`. Raises AlreadyRunningError, StoreError, KeyFolderError, OSError."""
-        file = self._settings.state_dir / MEMORY
         owner = Owner(self._settings.state_dir)
         async with AsyncExitStack() as ends:
             ends.enter_context(owner.acting())
             ends.enter_context(_alone(self._settings.state_dir / LOCK))
             stops = ends.enter_context(_stoppable())
-            memory = await SQLiteMemory.open(file, lambda: self._now)
+            databases = await Databases.open(self._settings, lambda: self._now, schemas=MEMORY_SCHEMAS)
+            ends.push_async_callback(databases.close)
+            memory = await databases.memory()
             ends.push_async_callback(memory.close)
-            archives = await SQLiteArchives.open(file, lambda: self._now)
+            archives = await databases.archives()
             ends.push_async_callback(archives.close)
+            if not await archives.begin():
+                raise AlreadyRunningError(ELSEWHERE)
             season = season_of(self._now.date())
             keys = _living(KeyFolder(self._settings.key_folder, "public"), season)
             await archives.forget((await archives.weeks()) - keys.keys())
@@ -112,7 +115,7 @@ class Remember:
             )
             return await self._read(remembering, paths, owner, stops)
 
-    def _seeding(self, memory: SQLiteMemory) -> Seeding:
+    def _seeding(self, memory: Memory) -> Seeding:
         folder, kept = self._settings.key_folder, self._settings.memory
         return Seeding(
             memory,

@@ -21,7 +21,7 @@ from smtpguard.mail.bounds import BOUNDS, Bounds
 from smtpguard.mail.header import read_header
 from smtpguard.mail.parsing import parse_message
 from smtpguard.seeding import SeededPost, Seeding
-from smtpguard.store.archives import ReadArchive, SQLiteArchives
+from smtpguard.store.archives import ArchiveStore, ReadArchive
 
 # What is kept at once, and how much of it is in memory before.
 BATCH_POSTS = 200
@@ -92,7 +92,7 @@ class Remembering:
     def __init__(
         self,
         seeding: Seeding,
-        archives: SQLiteArchives,
+        archives: ArchiveStore,
         keys: Mapping[str, bytes],
         mailing_list: MailingList,
         *,
