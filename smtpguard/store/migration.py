@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from psycopg import AsyncConnection, errors
+from psycopg import errors
 
 from smtpguard.store import StoreError
+from smtpguard.store.connections import Connection
 from smtpguard.store.database import steps_of
 
 # Nodes that start together get into each other's way a few times at most, and then one of them has done it.
@@ -27,7 +28,7 @@ _IN_EACH_OTHERS_WAY = (
 )
 
 
-async def migrate(connection: AsyncConnection[dict[str, object]], schemas: Sequence[str]) -> None:
+async def migrate(connection: Connection, schemas: Sequence[str]) -> None:
     """Bring the database to the newest step of each of `schemas`. `connection` commits by itself.
 
     Raises StoreError if a newer smtpguard has written to it, and psycopg.Error.
@@ -45,7 +46,7 @@ async def migrate(connection: AsyncConnection[dict[str, object]], schemas: Seque
             return
 
 
-async def _versions(connection: AsyncConnection[dict[str, object]]) -> dict[str, int]:
+async def _versions(connection: Connection) -> dict[str, int]:
     # Asked first: who may not create tables may still use them.
     asked = "SELECT name, max(step) AS step FROM schema_steps GROUP BY name"
     try:
@@ -56,10 +57,10 @@ async def _versions(connection: AsyncConnection[dict[str, object]]) -> dict[str,
             "name TEXT NOT NULL, step INTEGER NOT NULL, applied TIMESTAMPTZ NOT NULL, PRIMARY KEY (name, step))"
         )
         return {}
-    return {str(each["name"]): int(str(each["step"])) for each in rows}
+    return {str(each["name"]): int(each["step"]) for each in rows}
 
 
-async def _migrate(connection: AsyncConnection[dict[str, object]], schema: str, version: int) -> None:
+async def _migrate(connection: Connection, schema: str, version: int) -> None:
     try:
         steps = steps_of(f"postgresql/{schema}")
     except FileNotFoundError:
