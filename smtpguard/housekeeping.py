@@ -39,7 +39,7 @@ WEEK_KEYS_BEYOND_WAIT = timedelta(days=14)
 
 
 class Housekeeping:
-    """The sweep. `clock` is aware UTC and the store's time; `sweep_seconds` the pause between two sweeps.
+    """The sweep. `clock` is aware UTC, the time that day keys go by; `sweep_seconds` the pause between two sweeps.
     `beside` are sweeps of others, done at the end of each and at the start."""
 
     def __init__(
@@ -77,12 +77,8 @@ class Housekeeping:
 
         Raises StoreError if the store does not work.
         """
-        self._watch_clock()
         await self._store.release_claims()
-        before = await self._store.sign_of_life()
-        now = self._clock()
-        if before is not None and now - before > AWAY_MAX:
-            self._pause("the guard was away for more than a day")
+        await self._show_life()
         await self._tell_of_lost_keys()
         for each in self._beside:
             await each()
@@ -102,8 +98,7 @@ class Housekeeping:
 
     async def sweep(self) -> None:
         """One round: expire what is due, erase keys nobody needs, leave nothing of decided mail in the files."""
-        self._watch_clock()
-        await self._store.sign_of_life()
+        await self._show_life()
         if not self.pauses:
             await self._expire()
         await self._store.purge_tombstones(TOMBSTONES)
@@ -114,8 +109,16 @@ class Housekeeping:
         for each in self._beside:
             await each()
 
-    def _watch_clock(self) -> None:
-        wall, steady = self._clock(), self._monotonic()
+    async def _show_life(self) -> None:
+        sign = await self._store.sign_of_life()
+        self._watch_clock(sign.now)
+        # Also in mid-run: a store that could not be reached for a day took no answers either.
+        if sign.before is not None and sign.now - sign.before > AWAY_MAX and not self.pauses:
+            self._pause("the guard was away for more than a day")
+
+    def _watch_clock(self, wall: datetime) -> None:
+        """`wall` is the store's time now: what mail expires by."""
+        steady = self._monotonic()
         if self._last is not None:
             passed = timedelta(seconds=steady - self._last[1])
             if abs((wall - self._last[0]) - passed) > CLOCK_STEP:

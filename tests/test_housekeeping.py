@@ -285,6 +285,24 @@ async def test_a_long_pause_between_sweeps_is_no_step(tmp_path: Path) -> None:
         await here.letters(1)
 
 
+async def test_a_store_that_could_not_be_reached_for_a_day_pauses_expiry_too(tmp_path: Path) -> None:
+    async with premises(tmp_path) as here:
+        await here.keeping.start()
+        await here.hold(hours=1)
+        here.clock.go(hours=25)  # no sweep came through meanwhile, so nobody could answer
+
+        with caught() as log:
+            await here.keeping.sweep()
+            here.clock.go(minutes=59)
+            await here.keeping.sweep()
+        assert 1 == await here.waiting()
+        assert 1 == log.getvalue().count("the guard was away for more than a day")
+
+        here.clock.go(minutes=1)
+        await here.keeping.sweep()
+        assert 0 == await here.waiting()
+
+
 @pytest.mark.parametrize(("away", "pauses"), [(23, False), (25, True), (24 * 60, True)])
 async def test_a_start_after_more_than_a_day_away_pauses_expiry(tmp_path: Path, away: int, pauses: bool) -> None:
     async with premises(tmp_path) as here:

@@ -38,6 +38,14 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
+class LifeSign:
+    """When a sign of life was written, by the store's clock, and when the one before it was."""
+
+    now: datetime
+    before: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Quota:
     """How much of one account may wait at a time: `holds` mails and `octets` of content, the new one included.
 
@@ -132,8 +140,8 @@ class HoldStore(Protocol):
     async def purge_tombstones(self, older_than: timedelta) -> int:
         """Remove tombstones; returns how many."""
 
-    async def sign_of_life(self) -> datetime | None:
-        """Write that this node lives now, and return the time written before."""
+    async def sign_of_life(self) -> LifeSign:
+        """Write that a node lives now. After a long absence of all nodes each that comes back is told of it."""
 
     async def tidy(self) -> None:
         """Make sure that nothing of decided mail is left in the files (T-03). At most 60 s after a decision."""

@@ -18,16 +18,16 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from smtpguard.held import HeldRow, State, Tags
-from smtpguard.store import FOUND_MAX, Claim, Quota
+from smtpguard.store import FOUND_MAX, Claim, LifeSign, Quota
 from smtpguard.store.server import Connection, Row, Server, rows_of
 
 _NONCE_OCTETS = 16
 # Tombstones that one call removes: the first one after a long absence must not run into the time-out of a statement.
 _PURGED_MAX = 10_000
-# All nodes away for so long: nobody could answer meanwhile, and expiry pauses (SEMANTICS c6). Every node that looks
-# within the second time is told of it; the pause itself is as long.
+# All nodes away for so long: nobody could answer meanwhile, and expiry pauses for an hour (SEMANTICS c6). Every node
+# that looks within the second time is told of it; it ends before the first one's pause, lest that begin anew.
 _AWAY = timedelta(hours=24)
-_AWAY_TOLD = timedelta(hours=1)
+_AWAY_TOLD = timedelta(minutes=55)
 
 _WAITING = "state IN ('asking', 'held', 'sending')"
 _UNCLAIMED = "(claim IS NULL OR claimed_until <= clock_timestamp())"
@@ -251,11 +251,11 @@ class PostgreSQLStore:
         )
         return len(rows)
 
-    async def sign_of_life(self) -> datetime | None:
-        """Write that a node lives now, whichever, and return the time written before.
+    async def sign_of_life(self) -> LifeSign:
+        """Write that a node lives now, whichever.
 
-        If all nodes had been away for a day, every node that asks within an hour of the first one's return gets the
-        time before that: else only the first would pause its expiry, and the second expire what the first spares.
+        If all nodes had been away for a day, every node that asks soon after the first one's return gets the time
+        before that: else only the first would pause its expiry, and the second expire what the first spares.
         """
         since = "now() - sign_of_life.seen > %(away)s::interval"
         rows = await self._server.run(
@@ -263,10 +263,11 @@ class PostgreSQLStore:
             f"away_since = CASE WHEN {since} THEN sign_of_life.seen ELSE sign_of_life.away_since END, "
             f"back = CASE WHEN {since} THEN now() ELSE sign_of_life.back END, "
             "seen_before = sign_of_life.seen, seen = now() "
-            "RETURNING CASE WHEN back > now() - %(told)s::interval THEN away_since ELSE seen_before END AS before",
+            "RETURNING seen AS now, "
+            "CASE WHEN back > now() - %(told)s::interval THEN away_since ELSE seen_before END AS before",
             {"away": _AWAY, "told": _AWAY_TOLD},
         )
-        return _time(rows[0]["before"])
+        return LifeSign(rows[0]["now"].astimezone(UTC), _time(rows[0]["before"]))
 
     async def tidy(self) -> None:
         """Nothing: what PostgreSQL keeps in its log and backups no statement removes; the day key answers that."""

@@ -13,12 +13,12 @@ import secrets
 import sqlite3
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 from smtpguard.held import HeldRow, State, Tags
-from smtpguard.store import FOUND_MAX, Claim, Quota, StoreError
+from smtpguard.store import FOUND_MAX, Claim, LifeSign, Quota, StoreError
 from smtpguard.store.database import Identity, opened
 from smtpguard.store.worker import BUSY_SECONDS, MICROSECOND, Clock, committed, in_worker, number_of, time_of
 
@@ -261,13 +261,14 @@ class SQLiteStore:
         )
         return len(rows)
 
-    async def sign_of_life(self) -> datetime | None:
-        def exchange() -> datetime | None:
+    async def sign_of_life(self) -> LifeSign:
+        def exchange() -> LifeSign:
+            now = number_of(self._clock())
             with self._connection as connection:
                 connection.execute("BEGIN IMMEDIATE")
                 before = connection.execute("SELECT seen FROM sign_of_life").fetchone()
-                connection.execute("INSERT OR REPLACE INTO sign_of_life VALUES (1, ?)", (number_of(self._clock()),))
-            return time_of(before["seen"]) if before else None
+                connection.execute("INSERT OR REPLACE INTO sign_of_life VALUES (1, ?)", (now,))
+            return LifeSign(time_of(now), time_of(before["seen"]) if before else None)
 
         return await committed(self._worker, self._identity, exchange)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from smtpguard.held import HeldRow, State
-from smtpguard.store import Claim, HoldStore, Quota, StoreError
+from smtpguard.store import Claim, HoldStore, LifeSign, Quota, StoreError
 from smtpguard.store.postgresql import PostgreSQLStore
 from smtpguard.store.server import Server
 from smtpguard.store.sqlite import SQLiteStore
@@ -448,11 +448,11 @@ async def test_old_tombstones_go_and_waiting_rows_stay(store: HoldStore, clock: 
 
 
 async def test_the_last_sign_of_life_is_remembered(store: HoldStore, other: HoldStore, clock: SetClock) -> None:
-    assert await store.sign_of_life() is None
+    assert await store.sign_of_life() == LifeSign(NOW, None)
     clock.pass_by(HOUR)
 
-    assert await other.sign_of_life() == NOW
-    assert await store.sign_of_life() == NOW + HOUR
+    assert await other.sign_of_life() == LifeSign(NOW + HOUR, NOW)
+    assert await store.sign_of_life() == LifeSign(NOW + HOUR, NOW + HOUR)
 
 
 async def test_no_more_of_an_account_waits_than_its_quota_allows(store: HoldStore, clock: SetClock) -> None:
