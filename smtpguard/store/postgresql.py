@@ -12,6 +12,7 @@ the day key goes is what makes them worthless (THREAT-MODEL T-04), so `tidy` has
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -150,9 +151,12 @@ class PostgreSQLStore:
 
     async def waiting_subjects(self) -> frozenset[tuple[str, bytes, bytes]]:
         rows = await self._read(
-            f"SELECT DISTINCT week, tag_account, tag_subject FROM held WHERE {_WAITING} AND tag_subject IS NOT NULL"
+            f"SELECT week, tag_account, tag_subject FROM held WHERE {_WAITING} AND tag_subject IS NOT NULL"
         )
-        return frozenset((each["week"], each["tag_account"], each["tag_subject"]) for each in rows)
+        # In a thread: of a hundred thousand it takes as long as a session should not wait.
+        return await asyncio.to_thread(
+            lambda: frozenset((each["week"], each["tag_account"], each["tag_subject"]) for each in rows)
+        )
 
     async def find_of_account(self, account: bytes, subject: bytes) -> list[HeldRow]:
         rows = await self._read(

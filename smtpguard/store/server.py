@@ -44,6 +44,8 @@ MIGRATION_SECONDS = 600.0
 # grow to a second: a server that only restarts is waited for.
 TRIES = 8
 _PAUSE_SECONDS = 0.01
+# Rows that are made Python's before sessions get their turn: some milliseconds.
+_ROWS_AT_ONCE = 1000
 # Classes of SQLSTATE whose primary message the server makes of names and numbers. In others it may quote values.
 _SPEAKABLE = ("08", "25", "28", "3D", "3F", "40", "42", "53", "54", "55", "57", "58", "XX")
 
@@ -164,7 +166,12 @@ async def rows_of(connection: Connection, statement: str, values: Mapping[str, A
     """The rows of one statement in a transaction, none if it returns none. Raises psycopg.Error: `perform` and
     `transaction` have words for it."""
     cursor = await connection.execute(statement, values, binary=True)
-    return await cursor.fetchall() if cursor.description is not None else []
+    rows: list[Row] = []
+    while cursor.description is not None and (some := await cursor.fetchmany(_ROWS_AT_ONCE)):
+        rows += some
+        if len(some) == _ROWS_AT_ONCE:
+            await asyncio.sleep(0)
+    return rows
 
 
 @asynccontextmanager
