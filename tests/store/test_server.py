@@ -344,11 +344,13 @@ async def test_a_line_cut_in_mid_transaction_leaves_nothing_and_blocks_nobody(
 async def test_a_line_that_is_held_up_ends_the_call_in_time_and_the_next_one_works(postgresql: Database) -> None:
     async with behind_a_cutter(postgresql) as (line, store):
         made = store._server
+        await made.run("SELECT 1")
         line.hold_up()
 
-        for _ in range(2):
-            with pytest.raises(StoreError, match=r"did not answer in time|cannot be reached"):
-                await made.run("SELECT 1", seconds=0.3)
+        with pytest.raises(StoreError, match="did not answer in time"):
+            await made.run("SELECT 1", seconds=0.3)
+        with pytest.raises(StoreError, match="cannot be reached"):
+            await made.run("SELECT 1", seconds=0.3)
         line.go_on()
 
         assert await made.run("SELECT 1 AS one") == [{"one": 1}]
