@@ -13,6 +13,7 @@ from smtpguard.certificates import Certificates
 from smtpguard.config.in_force import Standing
 from smtpguard.config.listeners import SubmissionListener
 from smtpguard.config.settings import Settings
+from smtpguard.databases import Databases
 from smtpguard.doors import bounded, doors, own_name, target
 from smtpguard.guard import Guard, Statutes
 from smtpguard.housekeeping import SWEEP_SECONDS
@@ -22,7 +23,6 @@ from smtpguard.listener.server import Server, keep_tracebacks_out
 from smtpguard.process import allow_descriptors, descriptors_for
 from smtpguard.reload import Record, Reload
 from smtpguard.state import LOCK, lock_state
-from smtpguard.stores import open_stores
 from smtpguard.upstream import UpstreamError
 from smtpguard.upstream.relay_probe import relays_without_login
 
@@ -42,6 +42,7 @@ class Application:
         self._server: Server | None = None
         self._sweeps: asyncio.Task[None] | None = None
         self._lock: int | None = None
+        self._databases: Databases | None = None
         self._certificates = Certificates()
         self._reloading = asyncio.Lock()
         self._statutes = Statutes(charge.policy, charge.directory)
@@ -58,9 +59,11 @@ class Application:
         guard, learning = Guard(lambda: self._statutes), Learning(lambda: self._statutes.policy)
         if self._charge.can_hold:
             self._lock = lock_state(settings.state_dir)
-            stores = await open_stores(settings, beside=(settings.state_dir / LOCK,))
+            self._databases = await Databases.open(settings, lambda: datetime.now(UTC))
+            store = await self._databases.holds(beside=(settings.state_dir / LOCK,))
+            memory = await self._databases.memory()
             self._keeper = keeper = Keeper(
-                self._charge, stores, self._certificates, lambda: self._statutes.policy, self._sweep_seconds
+                self._charge, store, memory, self._certificates, lambda: self._statutes.policy, self._sweep_seconds
             )
             await keeper.housekeeping.start()
             self._sweeps = asyncio.create_task(keeper.housekeeping.run())
@@ -151,6 +154,8 @@ class Application:
             self._sweeps.cancel()
         if self._keeper is not None:
             await self._keeper.close(max(latest - loop.time(), min(LETTERS_SECONDS, seconds)))
+        if self._databases is not None:
+            await self._databases.close()
         lock, self._lock = self._lock, None
         if lock is not None:
             os.close(lock)

@@ -31,8 +31,7 @@ from smtpguard.past import Past
 from smtpguard.policy import Policy
 from smtpguard.recollection import Recollection
 from smtpguard.safe import Safe
-from smtpguard.store import StoreError
-from smtpguard.stores import Memory, Stores
+from smtpguard.store import HoldStore, Memory, StoreError
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +59,15 @@ class Keeper:
     def __init__(
         self,
         charge: Charge,
-        stores: Stores,
+        store: HoldStore,
+        memory: Memory,
         certificates: Certificates,
         policy: Callable[[], Policy],
         sweep_seconds: float = SWEEP_SECONDS,
     ) -> None:
         self.settings = settings = charge.settings
         assert settings.address and settings.contact and settings.outbox  # noqa: S101, PT018 - Charge.can_hold
-        self._store = store = stores.holds
-        memory = stores.memory
+        self._store = store
         keys = KeyFolder(settings.key_folder)
         safe = Safe(keys, secrets.token_bytes)
         self._outbox = own_way = outbox(settings, certificates)

@@ -49,7 +49,6 @@ STOREYS: tuple[tuple[int, tuple[str, ...]], ...] = (
     (6, ("doors", "state")),
     (6, ("reload",)),
     (6, ("exits", "grounds")),
-    (6, ("stores",)),
     (6, ("keeper",)),
     (6, ("app", "explain")),
     (6, ("demo",)),
