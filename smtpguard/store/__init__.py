@@ -138,7 +138,7 @@ class HoldStore(Protocol):
         """At the start of the only node: claims of a former process lapse at once. Returns how many."""
 
     async def purge_tombstones(self, older_than: timedelta) -> int:
-        """Remove tombstones; returns how many."""
+        """Remove tombstones; returns how many. A backlog goes in several calls."""
 
     async def sign_of_life(self) -> LifeSign:
         """Write that a node lives now. After a long absence of all nodes each that comes back is told of it."""

@@ -18,7 +18,8 @@ import pytest
 
 from smtpguard.held import HeldRow, State
 from smtpguard.store import StoreError
-from smtpguard.store.sqlite import SQLiteStore
+from smtpguard.store.sqlite import PURGED_MAX, SQLiteStore
+from smtpguard.store.worker import in_worker
 from tests.store.conftest import LASTS, NOW, SetClock, a_row
 
 
@@ -236,7 +237,7 @@ async def test_opening_again_keeps_what_is_there(path: Path, clock: SetClock) ->
     store = await SQLiteStore.open(path, clock)
     assert await store.find(row.id) == row
     versions = await store._execute("SELECT version FROM schema_version", {})
-    assert [each[0] for each in versions] == [1, 2, 3]
+    assert [each[0] for each in versions] == [1, 2, 3, 4]
     await store.close()
 
 
@@ -446,3 +447,34 @@ async def test_claims_of_a_former_process_lapse_at_start(store: SQLiteStore) -> 
     again = [await store.claim(row.id, LASTS) for row in rows[:2]]
     assert [each is not None and each.interrupted for each in again] == [False, True]
     assert None not in again
+
+
+async def test_what_each_sweep_asks_is_read_from_an_index_and_never_from_the_boxes(path: Path, clock: SetClock) -> None:
+    store = await SQLiteStore.open(path, clock)
+    asked: list[str] = []
+    await in_worker(store._worker, lambda: store._connection.set_trace_callback(asked.append))
+    await store.waiting_days()
+    await store.waiting_subjects()
+    await store.release_claims()
+    await in_worker(store._worker, lambda: store._connection.set_trace_callback(None))
+
+    assert 3 == len(asked)
+    for each in asked:
+        plan = " ".join(row["detail"] for row in await store._execute(f"EXPLAIN QUERY PLAN {each}", {}))
+        assert "INDEX" in plan
+        assert each.startswith("UPDATE") or "COVERING INDEX" in plan
+    await store.close()
+
+
+async def test_a_backlog_of_tombstones_goes_in_parts(path: Path, clock: SetClock) -> None:
+    store = await SQLiteStore.open(path, clock)
+    await store._execute(
+        "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2500) "
+        "INSERT INTO held (id, state, decided) SELECT randomblob(32), 'sent', 1 FROM n",
+        {},
+    )
+
+    assert [PURGED_MAX, PURGED_MAX, 2500 - 2 * PURGED_MAX, 0] == [
+        await store.purge_tombstones(timedelta(days=30)) for _ in range(4)
+    ]
+    await store.close()
