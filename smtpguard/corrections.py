@@ -47,9 +47,11 @@ class Corrections:
         self._claims = claims
         self._correspondence = correspondence
         self._site = site
-        # Week, account tag and subject tag of waiting mail; those that came since the store was asked are in both.
+        # Week, account tag and subject tag of waiting mail; `_new` has those that came since the store was asked, `_asking`
+        # those that it may have seen when it answers. The set of a full store is never copied.
         self._waiting: frozenset[tuple[str, bytes, bytes]] = frozenset()
         self._new: set[tuple[str, bytes, bytes]] = set()
+        self._asking: set[tuple[str, bytes, bytes]] = set()
         self._keys: dict[str, bytes | None] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._comparing = asyncio.Lock()
@@ -57,25 +59,26 @@ class Corrections:
     def expect(self, tags: Tags | None) -> None:
         """A mail with these tags waits from now on."""
         if tags is not None and tags.subject is not None:
-            mark = (tags.week, tags.account, tags.subject)
-            self._new.add(mark)
-            self._waiting |= {mark}
+            self._new.add((tags.week, tags.account, tags.subject))
 
     async def refresh(self) -> None:
         """Ask the store whose mail waits. Raises StoreError, KeyFolderError."""
-        former, self._new = self._new, set()
-        waiting = (await self._store.waiting_subjects()) | former
-        keys = {week: self._keys.get(week) or await self._safe.week_key(week) for week in {each[0] for each in waiting}}
-        self._waiting = waiting | self._new
+        self._asking |= self._new
+        self._new = set()
+        waiting = await self._store.waiting_subjects()
+        weeks = await asyncio.to_thread(lambda: {week for week, _, _ in waiting}) | {week for week, _, _ in self._new}
+        keys = {week: self._keys.get(week) or await self._safe.week_key(week) for week in weeks}
+        self._waiting = waiting
+        self._asking = set()
         self._keys = keys
 
     def taken(self, account: Account, message: Message) -> None:
         """The mail server has taken a mail of `account` to a list. Never raises, never waits."""
-        if not self._waiting or len(self._tasks) >= AT_ONCE_MAX:
+        if not (self._waiting or self._new or self._asking) or len(self._tasks) >= AT_ONCE_MAX:
             return
         subject = base_subject(message.subject)
-        unknown = {week for week, _, _ in self._new if week not in self._keys}
-        if unknown or any(mark in self._waiting for mark in self._marks(account, subject)):
+        unknown = {week for week, _, _ in self._new | self._asking if week not in self._keys}
+        if unknown or any(self._waits(mark) for mark in self._marks(account, subject)):
             task = asyncio.create_task(self._correct(account, subject, message, unknown))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
@@ -84,6 +87,9 @@ class Corrections:
         """Finish what was begun."""
         if self._tasks:
             await asyncio.gather(*self._tasks)
+
+    def _waits(self, mark: tuple[str, bytes, bytes]) -> bool:
+        return mark in self._waiting or mark in self._new or mark in self._asking
 
     def _marks(self, account: Account, subject: str) -> Iterator[tuple[str, bytes, bytes]]:
         """What a waiting mail of `account` with this base Subject is known by, in each week."""
@@ -100,7 +106,7 @@ class Corrections:
                     self._keys[week] = await self._safe.week_key(week)
                 words = words_of(message.own_text)
                 for mark in list(self._marks(account, subject)):
-                    if mark in self._waiting:
+                    if self._waits(mark):
                         await self._compare(mark, words)
         except (StoreError, KeyFolderError, OSError) as error:
             maillog.warning("a corrected mail could not be looked at", error=type(error).__name__)

@@ -22,6 +22,8 @@ from smtpguard.upstream import Carrier, Outbox, Outcome, Transmission, UpstreamE
 RETRY_SECONDS = (2.0, 30.0, 300.0)
 # Short mails that may wait for a try at once; more means that the outbox is down for good. A few KB each.
 PENDING_MAX = 1000
+# Connections for them at one time. Postfix takes 50 of one client, and the notices of new holds want some.
+AT_ONCE_MAX = 20
 
 
 class Correspondence:
@@ -42,6 +44,12 @@ class Correspondence:
         self._new_id = new_id
         self._retry_seconds = tuple(retry_seconds)
         self._pending: set[asyncio.Task[None]] = set()
+        self._turns = asyncio.Semaphore(AT_ONCE_MAX)
+
+    @property
+    def pending(self) -> int:
+        """How many short mails wait to be sent or tried again."""
+        return len(self._pending)
 
     def letterhead(self, to: Address, reply_to: str | None = None, in_reply_to: str | None = None) -> Letterhead:
         """The head of a new mail to `to`, with a Message-ID in the guard domain and the present date."""
@@ -107,7 +115,8 @@ class Correspondence:
         for pause in (0.0, *self._retry_seconds):
             await asyncio.sleep(pause)
             try:
-                reply = await self.send(to, letter, requires_tls=requires_tls)
+                async with self._turns:
+                    reply = await self.send(to, letter, requires_tls=requires_tls)
             except UpstreamError as error:
                 reply = error.reply
                 if error.after_end:

@@ -14,7 +14,7 @@ from datetime import UTC, date, datetime, timedelta
 from smtpguard import maillog
 from smtpguard.correspondence import Correspondence
 from smtpguard.failpoints import reach
-from smtpguard.held import State
+from smtpguard.held import HeldRow, State
 from smtpguard.keys import KeyFolder, KeyFolderError, week_of
 from smtpguard.mail.address import Address
 from smtpguard.notices.compose import Site, compose_expired, compose_unreadable
@@ -23,8 +23,13 @@ from smtpguard.store import HoldStore, StoreError
 
 # How often the sweep runs: T-03 wants the files tidy within 60 s of a decision, and a deadline is said to the minute.
 SWEEP_SECONDS = 20.0
-# Rows that one sweep expires before it lets others work.
+# Rows that are expired in a row. More follow only when their lines are on their way, not more than SWEEP_ROWS wait: a
+# crash takes the lines that wait, and an outbox that is down must not make more of them than it can be tried with.
 SWEEP_ROWS = 100
+# So long a sweep expires; then nothing of it is left in the files (T-03), and keys go, before it goes on.
+EXPIRY_SECONDS = 10.0
+# Between two batches, and between two sweeps where more is due: sessions, and whoever holds a mail, come first.
+BATCH_PAUSE = 0.05
 # A wall clock that moved this much against the monotonic one, or a guard that was away so long, pauses expiry.
 CLOCK_STEP = timedelta(hours=1)
 AWAY_MAX = timedelta(hours=24)
@@ -89,25 +94,29 @@ class Housekeeping:
 
     async def run(self) -> None:
         """Sweep until cancelled. A failing store is a line in the log, and another try at the next sweep."""
+        more = False
         while True:
-            await asyncio.sleep(self._sweep_seconds)
+            await asyncio.sleep(min(BATCH_PAUSE, self._sweep_seconds) if more else self._sweep_seconds)
+            more = False
             try:
-                await self.sweep()
+                more = await self.sweep()
             except (StoreError, KeyFolderError, OSError) as error:
                 maillog.warning("housekeeping did not finish", error=type(error).__name__, why=str(error))
 
-    async def sweep(self) -> None:
-        """One round: expire what is due, erase keys nobody needs, leave nothing of decided mail in the files."""
+    async def sweep(self) -> bool:
+        """One round: expire what is due, erase keys nobody needs, leave nothing of decided mail in the files. True if
+        more is due than there was time for."""
         await self._show_life()
-        if not self.pauses:
-            await self._expire()
-        await self._store.purge_tombstones(TOMBSTONES)
+        more = not self.pauses and await self._expire()
+        while await self._store.purge_tombstones(TOMBSTONES):
+            await asyncio.sleep(BATCH_PAUSE)
         # A hold that began before midnight may take its count back after it.
         await self._store.forget_notices((self._clock() - KEY_GRACE).date())
         await self._store.tidy()
         await self._erase_keys()
         for each in self._beside:
             await each()
+        return more
 
     async def _show_life(self) -> None:
         sign = await self._store.sign_of_life()
@@ -134,21 +143,37 @@ class Housekeeping:
         """True while expiry pauses, because the clock is not to be believed."""
         return self._paused_until is not None and self._monotonic() < self._paused_until
 
-    async def _expire(self) -> None:
-        count = 0
-        for row in await self._store.due(SWEEP_ROWS):
-            # The card goes with the row in one transaction, so it is read before.
-            card = await self._safe.open_card(row) if row.state is not State.ASKING else None
-            if not await self._store.expire(row.id):
-                continue
-            reach("expire.decided")
-            count += 1
-            if card is not None and row.expires is not None:
-                head = self._correspondence.letterhead(card.mailbox, in_reply_to=card.notice_id)
-                letter = compose_expired(head, self._site(), card, row.expires, interrupted=row.state is State.SENDING)
-                self._correspondence.send_later(card.mailbox, letter)
-        if count:
-            maillog.expired(count)
+    async def _expire(self) -> bool:
+        """Batch after batch, for EXPIRY_SECONDS; True if time was over before all was done."""
+        latest = self._monotonic() + EXPIRY_SECONDS
+        while True:
+            rows = await self._store.due(SWEEP_ROWS)
+            count = 0
+            for row in rows:
+                count += await self._expire_one(row)
+            if count:
+                maillog.expired(count)
+            if len(rows) < SWEEP_ROWS:
+                return False
+            await asyncio.sleep(BATCH_PAUSE)
+            while self._correspondence.pending > SWEEP_ROWS:
+                if self._monotonic() >= latest:
+                    return False  # the outbox does not keep up: the next batch comes with the next sweep
+                await asyncio.sleep(BATCH_PAUSE)
+            if self._monotonic() >= latest:
+                return True
+
+    async def _expire_one(self, row: HeldRow) -> bool:
+        # The card goes with the row in one transaction, so it is read before.
+        card = await self._safe.open_card(row) if row.state is not State.ASKING else None
+        if not await self._store.expire(row.id):
+            return False
+        reach("expire.decided")
+        if card is not None and row.expires is not None:
+            head = self._correspondence.letterhead(card.mailbox, in_reply_to=card.notice_id)
+            letter = compose_expired(head, self._site(), card, row.expires, interrupted=row.state is State.SENDING)
+            self._correspondence.send_later(card.mailbox, letter)
+        return True
 
     async def _erase_keys(self) -> None:
         """The day key goes with the last decision of its day; nothing of that day opens any more, wherever a copy

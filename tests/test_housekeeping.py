@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import itertools
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
@@ -15,7 +16,7 @@ import pytest
 from smtpguard.answers.token import Token
 from smtpguard.correspondence import Correspondence
 from smtpguard.held import HeldRow, State
-from smtpguard.housekeeping import SWEEP_ROWS, Housekeeping
+from smtpguard.housekeeping import EXPIRY_SECONDS, SWEEP_ROWS, Housekeeping
 from smtpguard.keys import KeyFolder, week_of
 from smtpguard.safe import Safe
 from smtpguard.store import StoreError
@@ -63,11 +64,12 @@ class Premises:
         self.keeping = self.made()
         self._tokens = 0
 
-    def made(self, sweep_seconds: float = 0.01) -> Housekeeping:
+    def made(self, sweep_seconds: float = 0.01, monotonic: Callable[[], float] | None = None) -> Housekeeping:
         """A housekeeping as a new process would make it."""
         return Housekeeping(
             self.store, self.keys, self.safe, self.correspondence, lambda: SITE, CONTACT,
-            clock=lambda: self.clock.wall, monotonic=lambda: self.clock.steady, sweep_seconds=sweep_seconds,
+            clock=lambda: self.clock.wall, monotonic=monotonic or (lambda: self.clock.steady),
+            sweep_seconds=sweep_seconds,
         )  # fmt: skip
 
     def _octets(self, number: int) -> bytes:
@@ -195,18 +197,53 @@ async def test_a_row_that_somebody_is_deciding_does_not_expire_under_his_hands(t
         assert State.SENT is await here.state(row)
 
 
-async def test_more_than_one_sweep_takes_are_all_told_in_the_end(tmp_path: Path) -> None:
+async def test_a_backlog_goes_in_one_sweep_batch_after_batch_and_all_are_told(tmp_path: Path) -> None:
     async with premises(tmp_path) as here:
-        for _ in range(SWEEP_ROWS + 5):
+        for _ in range(2 * SWEEP_ROWS + 5):
             await here.hold(minutes=1)
         here.clock.go(minutes=2)
         with caught() as log:
-            await here.keeping.sweep()
-            await here.keeping.sweep()
+            more = await here.keeping.sweep()
 
-        await here.letters(SWEEP_ROWS + 5)
+        await here.letters(2 * SWEEP_ROWS + 5)
+        assert (False, 0) == (more, await here.waiting())
+    assert [f"count={SWEEP_ROWS}"] * 2 + ["count=5"] == [line.split()[-1] for line in log.getvalue().splitlines()]
+
+
+async def test_lines_that_cannot_be_sent_yet_hold_up_a_backlog_and_none_is_lost(tmp_path: Path) -> None:
+    number = 3 * SWEEP_ROWS
+    async with premises(tmp_path) as here:
+        here.out.on("greeting", then="stall")
+        for _ in range(number):
+            await here.hold(minutes=1)
+        here.clock.go(minutes=2)
+        sweeping = asyncio.create_task(here.keeping.sweep())
+        async with asyncio.timeout(30):
+            while await here.waiting() > number - 2 * SWEEP_ROWS:
+                await asyncio.sleep(0.01)
+        here.clock.go(seconds=EXPIRY_SECONDS + 1)
+        more = await sweeping
+        assert (False, SWEEP_ROWS) == (more, await here.waiting())
+        assert 20 == here.out.connections
+        here.out.go_on()
+        await here.keeping.sweep()
+
+        await here.letters(number)
         assert 0 == await here.waiting()
-    assert [f"count={SWEEP_ROWS}", "count=5"] == [line.split()[-1] for line in log.getvalue().splitlines()]
+
+
+async def test_a_sweep_out_of_time_leaves_keys_and_files_in_order_and_says_that_more_is_due(tmp_path: Path) -> None:
+    async with premises(tmp_path) as here:
+        for _ in range(2 * SWEEP_ROWS):
+            await here.hold(minutes=1)
+        here.clock.go(minutes=2)
+        # Time passes while it works.
+        here.keeping = here.made(monotonic=itertools.count(here.clock.steady, EXPIRY_SECONDS).__next__)
+        with caught() as log:
+            more = await here.keeping.sweep()
+        assert (True, SWEEP_ROWS) == (more, await here.waiting())
+        assert 0 == (tmp_path / "state" / "holds.sqlite3-wal").stat().st_size
+        assert 1 == len(log.getvalue().splitlines())
 
 
 async def test_T_53_the_line_of_an_expiry_is_a_number(tmp_path: Path) -> None:
