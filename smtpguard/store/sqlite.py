@@ -12,7 +12,8 @@ from __future__ import annotations
 import secrets
 import sqlite3
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 from pathlib import Path
@@ -21,7 +22,7 @@ from typing import Any
 from smtpguard.held import HeldRow, State, Tags
 from smtpguard.store import FOUND_MAX, Claim, LifeSign, Quota, StoreError
 from smtpguard.store.database import Identity, opened
-from smtpguard.store.worker import BUSY_SECONDS, MICROSECOND, Clock, committed, in_worker, number_of, time_of
+from smtpguard.store.worker import BUSY_SECONDS, MICROSECOND, Clock, Value, committed, in_worker, number_of, time_of
 
 _NONCE_OCTETS = 16
 # Tombstones that go in one transaction, some 10 ms: whoever holds a mail meanwhile waits for them.
@@ -48,12 +49,18 @@ class SQLiteStore:
     """
 
     def __init__(
-        self, connection: sqlite3.Connection, identity: Identity, worker: ThreadPoolExecutor, clock: Clock
+        self,
+        connection: sqlite3.Connection,
+        identity: Identity,
+        worker: ThreadPoolExecutor,
+        clock: Clock,
+        busy_seconds: float,
     ) -> None:
         self._connection = connection
         self._identity = identity
         self._worker = worker
         self._clock = clock
+        self._busy_seconds = busy_seconds
         self._closed = False
 
     @classmethod
@@ -77,7 +84,7 @@ class SQLiteStore:
         except BaseException:
             worker.shutdown(wait=False)
             raise
-        return cls(connection, identity, worker, clock)
+        return cls(connection, identity, worker, clock, busy_seconds)
 
     async def add(self, row: HeldRow, within: Quota | None = None) -> bool:
         if row.state is not State.ASKING or row.day is None or row.created is None or row.expires is None:
@@ -165,7 +172,7 @@ class SQLiteStore:
             cursor.row_factory = None
             return frozenset((sys.intern(week), account, subject) for week, account, subject in cursor)
 
-        return await committed(self._worker, self._identity, read)
+        return await self._committed(read)
 
     async def find_of_account(self, account: bytes, subject: bytes) -> list[HeldRow]:
         rows = await self._execute(
@@ -281,7 +288,7 @@ class SQLiteStore:
                 connection.execute("INSERT OR REPLACE INTO sign_of_life VALUES (1, ?)", (now,))
             return LifeSign(time_of(now), time_of(before["seen"]) if before else None)
 
-        return await committed(self._worker, self._identity, exchange)
+        return await self._committed(exchange)
 
     async def tidy(self) -> None:
         rows = await self._execute("PRAGMA wal_checkpoint(TRUNCATE)", {})
@@ -316,6 +323,19 @@ class SQLiteStore:
             lasts = values.get("lasts")
             times = {"now": number_of(now), "until": number_of(now + lasts) if lasts is not None else None}
             return self._connection.execute(statement, values | {"lasts": None} | times).fetchall()
+
+        return await self._committed(run)
+
+    async def _committed(self, transaction: Callable[[], Value]) -> Value:
+        """What `transaction` gives, run as one. Calls that wait for a lock wait for it together: each for all of
+        `busy_seconds`, one after the other, would let the last of 50 sessions wait for minutes.
+        """
+        latest = time.monotonic() + self._busy_seconds
+
+        def run() -> Value:
+            left = max(0.0, latest - time.monotonic())
+            self._connection.execute(f"PRAGMA busy_timeout = {int(left * 1000)}")
+            return transaction()
 
         return await committed(self._worker, self._identity, run)
 
