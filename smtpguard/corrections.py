@@ -47,8 +47,8 @@ class Corrections:
         self._claims = claims
         self._correspondence = correspondence
         self._site = site
-        # Week, account tag and subject tag of waiting mail; `_new` has those that came since the store was asked, `_asking`
-        # those that it may have seen when it answers. The set of a full store is never copied.
+        # Week, account tag and subject tag of waiting mail; `_new` has those that came since the store was asked,
+        # `_asking` those of which it may not know while it is. The set of a full store is never copied.
         self._waiting: frozenset[tuple[str, bytes, bytes]] = frozenset()
         self._new: set[tuple[str, bytes, bytes]] = set()
         self._asking: set[tuple[str, bytes, bytes]] = set()

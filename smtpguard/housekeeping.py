@@ -108,12 +108,10 @@ class Housekeeping:
         more is due than there was time for."""
         await self._show_life()
         more = not self.pauses and await self._expire()
-        while await self._store.purge_tombstones(TOMBSTONES):
-            await asyncio.sleep(BATCH_PAUSE)
-        # A hold that began before midnight may take its count back after it.
-        await self._store.forget_notices((self._clock() - KEY_GRACE).date())
         await self._store.tidy()
-        await self._erase_keys()
+        if not self.pauses:
+            await self._erase_keys()
+            await self._forget()
         for each in self._beside:
             await each()
         return more
@@ -174,6 +172,13 @@ class Housekeeping:
             letter = compose_expired(head, self._site(), card, row.expires, interrupted=row.state is State.SENDING)
             self._correspondence.send_later(card.mailbox, letter)
         return True
+
+    async def _forget(self) -> None:
+        """Rows of the past that nobody asks for any more."""
+        while await self._store.purge_tombstones(TOMBSTONES):  # noqa: ASYNC110 - there is nothing else to wait for
+            await asyncio.sleep(BATCH_PAUSE)
+        # A hold that began before midnight may take its count back after it.
+        await self._store.forget_notices((self._clock() - KEY_GRACE).date())
 
     async def _erase_keys(self) -> None:
         """The day key goes with the last decision of its day; nothing of that day opens any more, wherever a copy

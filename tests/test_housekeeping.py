@@ -361,6 +361,46 @@ async def test_a_start_after_more_than_a_day_away_pauses_expiry(tmp_path: Path, 
         await here.letters(1)
 
 
+@pytest.mark.parametrize("running", [True, False])
+async def test_a_restart_while_the_clock_is_in_doubt_does_not_make_it_believed(tmp_path: Path, running: bool) -> None:
+    async with premises(tmp_path) as here:
+        await here.keeping.start()
+        await here.hold()
+        await here.keeping.sweep()
+        here.clock.set(days=30)
+        for _ in range(2):
+            if running:
+                await here.keeping.sweep()
+            here.keeping = here.made()
+            await here.keeping.start()
+            here.clock.go(minutes=25)
+            await here.keeping.sweep()
+            assert 1 == await here.waiting()
+        # Set right again in time.
+        here.clock.set(days=-30)
+        await here.keeping.sweep()
+        assert 1 == await here.waiting()
+
+
+async def test_a_clock_in_doubt_erases_no_keys_and_forgets_no_decisions(tmp_path: Path) -> None:
+    async with premises(tmp_path) as here:
+        await here.keeping.sweep()
+        row = await here.hold()
+        await here.discard(row)
+        days, weeks = here.keys.days(), here.keys.weeks()
+        assert days
+        assert weeks
+        here.clock.set(days=40)
+        await here.keeping.sweep()
+
+        assert (days, weeks) == (here.keys.days(), here.keys.weeks())
+        assert State.DISCARDED is await here.state(row)
+        here.clock.go(minutes=61)
+        await here.keeping.sweep()
+        assert ((), ()) == (here.keys.days(), here.keys.weeks())
+        assert await here.state(row) is None
+
+
 async def test_the_very_first_start_is_no_absence(tmp_path: Path) -> None:
     with caught() as log:
         async with premises(tmp_path) as here:

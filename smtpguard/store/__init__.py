@@ -141,7 +141,8 @@ class HoldStore(Protocol):
         """Remove tombstones; returns how many. A backlog goes in several calls."""
 
     async def sign_of_life(self) -> LifeSign:
-        """Write that a node lives now. After a long absence of all nodes each that comes back is told of it."""
+        """Write that a node lives now. After more than a day without any, each that asks within an hour of the return
+        is told of it: neither a restart nor another node ends the doubt."""
 
     async def tidy(self) -> None:
         """Make sure that nothing of decided mail is left in the files (T-03). At most 60 s after a decision."""

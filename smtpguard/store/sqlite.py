@@ -25,6 +25,9 @@ from smtpguard.store.database import Identity, opened
 from smtpguard.store.worker import BUSY_SECONDS, MICROSECOND, Clock, Value, committed, in_worker, number_of, time_of
 
 _NONCE_OCTETS = 16
+# Who was away for longer, or whose clock has made such a step, is told of it for so long: expiry pauses meanwhile.
+_AWAY = timedelta(hours=24)
+_AWAY_TOLD = timedelta(hours=1)
 # Tombstones that go in one transaction, some 10 ms: whoever holds a mail meanwhile waits for them.
 PURGED_MAX = 1000
 
@@ -284,9 +287,16 @@ class SQLiteStore:
             now = number_of(self._clock())
             with self._connection as connection:
                 connection.execute("BEGIN IMMEDIATE")
-                before = connection.execute("SELECT seen FROM sign_of_life").fetchone()
-                connection.execute("INSERT OR REPLACE INTO sign_of_life VALUES (1, ?)", (now,))
-            return LifeSign(time_of(now), time_of(before["seen"]) if before else None)
+                row = connection.execute("SELECT seen, away_since, back FROM sign_of_life").fetchone()
+                seen, away_since, back = row or (None, None, None)
+                if seen is not None and now - seen > _AWAY // MICROSECOND:
+                    away_since, back = seen, now
+                connection.execute(
+                    "INSERT OR REPLACE INTO sign_of_life (only_row, seen, away_since, back) VALUES (1, ?, ?, ?)",
+                    (now, away_since, back),
+                )
+            told = back is not None and 0 <= now - back < _AWAY_TOLD // MICROSECOND
+            return LifeSign(time_of(now), time_of(away_since if told else seen))
 
         return await self._committed(exchange)
 
