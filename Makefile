@@ -6,6 +6,7 @@
 #                   random; many wait, so four at once
 #   make e2e-deps   Debian, root: installs the servers that the end-to-end tests need
 #   make bench      how fast smtpguard is beside Postfix; about five minutes, wants an idle machine (tests/bench)
+#   make torture    faults, each many times, and what became of every mail; about an hour (tests/torture)
 #   make corpus     measures on mail corpora, if SMTPGUARD_CORPORA names their folder
 
 PYTHON ?= python3
@@ -16,7 +17,7 @@ PYTEST := $(BIN)/python -m pytest -q -p no:cacheprovider
 # Each worker reads all tests: what Python and pytest have compiled once is kept for the next, whatever the shell says.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test check lint e2e-deps bench corpus clean
+.PHONY: demo test check lint e2e-deps bench torture corpus clean
 
 demo: $(READY)
 	@$(BIN)/smtpguard demo
@@ -38,6 +39,9 @@ e2e-deps:
 
 bench: $(READY)
 	$(BIN)/python -m tests.bench
+
+torture: $(READY)
+	$(BIN)/python -m tests.torture
 
 corpus: $(READY)
 	$(BIN)/python tests/corpus/forwards.py

@@ -1,0 +1,277 @@
+"""A guard as a process, its mail server and its outbox, which outlive it, and members at work."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import os
+import random
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, closing, suppress
+from pathlib import Path
+from typing import Any
+
+from tests.loopback.fake_upstream import FakeUpstream
+from tests.loopback.guarded import ALL, BERLIN, XCLIENT, write_config
+from tests.loopback.serving import Serving, start
+from tests.torture.ledger import WAITING, Account, Ledger, Mail, row_id
+
+# No bound shall be met: faults are what is tried here.
+LIMITS = {
+    "connections": 3000,
+    "connections_per_address": 3000,
+    "holds_per_account": 10_000,
+    "notices_per_account_and_day": 10_000,
+}
+MEMBERS = [f"member{number}@example.test" for number in range(200)]
+PASSWORD = "torture"
+HELD_SHARE = 0.05
+DATABASES = ("holds.sqlite3", "memory.sqlite3")
+# What a session may take on a machine with much else to do; more is a hang.
+PATIENCE_SECONDS = 90.0
+GONE = (OSError, asyncio.IncompleteReadError, EOFError)
+
+
+class Session:
+    """One connection of a member."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    @classmethod
+    async def open(cls, port: int, member: str | None) -> Session:
+        """Connect, say EHLO and log in. Raises OSError, EOFError."""
+        session = cls(*await asyncio.open_connection("127.0.0.1", port))
+        try:
+            await session.reply()
+            await session.ask(b"EHLO client.example.test")
+            if member is not None:
+                token = base64.b64encode(f"\0{member}\0{PASSWORD}".encode())
+                assert await session.ask(b"AUTH PLAIN " + token) in (235, 421, 451, 454), "not logged in"
+        except BaseException:
+            session.close()
+            raise
+        return session
+
+    async def reply(self) -> int:
+        """The code of the next reply. Raises EOFError if the guard is gone."""
+        while True:
+            line = await self._reader.readuntil(b"\n")
+            if line[3:4] != b"-":
+                return int(line[:3])
+
+    async def ask(self, line: bytes) -> int:
+        """The code of the reply to one command."""
+        self._writer.write(line + b"\r\n")
+        return await self.reply()
+
+    async def send(self, sender: str, recipients: Sequence[str], content: bytes) -> int:
+        """The code that the content got, or the first refusal before it."""
+        lines = [f"MAIL FROM:<{sender}>", *(f"RCPT TO:<{each}>" for each in recipients), "DATA"]
+        for line in lines:
+            code = await self.ask(line.encode())
+            if code >= 400:
+                await self.ask(b"RSET")
+                return code
+        self._writer.write(content + b".\r\n")
+        return await self.reply()
+
+    def close(self) -> None:
+        """Go without a word."""
+        self._writer.transport.abort()
+
+
+class Site:
+    """The guard, which can be started and killed, and what outlives it."""
+
+    def __init__(self, folder: Path, up: FakeUpstream, out: FakeUpstream, config: Path) -> None:
+        self.folder = folder
+        self.up = up
+        self.out = out
+        self.config = config
+        self.ledger = Ledger()
+        self.serving: Serving | None = None
+        self.faults = 0
+
+    @property
+    def state(self) -> Path:
+        """The folder of the guard's databases and keys."""
+        return self.folder / "state"
+
+    @property
+    def guard(self) -> Serving:
+        """The running guard."""
+        assert self.serving is not None
+        return self.serving
+
+    async def start(self, **how: Any) -> None:
+        """Start the guard; `how` as in `serving.start`."""
+        self.serving = await start(self.config, **how)
+
+    async def kill(self) -> None:
+        """kill -9."""
+        with suppress(ProcessLookupError):
+            self.guard.process.kill()
+        await self.gone()
+
+    async def gone(self) -> int:
+        """Wait until the guard has ended; its exit code."""
+        code = await self.guard.ended(PATIENCE_SECONDS)
+        await self.guard._reader  # type: ignore[attr-defined]
+        self.faults += self.guard.log.count(b"event=fault") + self.guard.log.count(b"Traceback")
+        self.serving = None
+        return code
+
+    async def end(self) -> int:
+        """SIGTERM; the exit code."""
+        self.guard.process.terminate()
+        return await self.gone()
+
+    # ------------------------------------------------------------ what members do
+
+    async def submit(self, mail: Mail, session: Session) -> int:
+        """Send it as what it is; the code."""
+        recipients = [BERLIN, ALL] if mail.holds else [BERLIN]
+        mail.code = await session.send(mail.member, recipients, mail.content)
+        return mail.code
+
+    async def submit_one(self, *, holds: bool) -> Mail:
+        """One new mail in a session of its own. It is not in the ledger's way if the guard dies."""
+        mail = self.new(holds=holds)
+        with suppress(*GONE):
+            session = await Session.open(self.guard.ports[0], mail.member)
+            try:
+                async with asyncio.timeout(PATIENCE_SECONDS):
+                    await self.submit(mail, session)
+            finally:
+                session.close()
+        return mail
+
+    def new(self, *, holds: bool, member: str | None = None) -> Mail:
+        """A new mail of this member, or of some member."""
+        recipients = [BERLIN, ALL] if holds else [BERLIN]
+        return self.ledger.new(member or random.choice(MEMBERS), recipients, holds=holds)
+
+    async def answer(self, mail: Mail, address: str, word: str = "SEND", *, handed_on: bool = False) -> int:
+        """Answer a notice, in a session of the member's own or by the mail server; the code, 0 if none."""
+        mail.word = word
+        member, port = (None, self.guard.ports[1]) if handed_on else (mail.member, self.guard.ports[0])
+        content = f"From: <{mail.member}>\r\nTo: <{address}>\r\nSubject: Re: it\r\n\r\n{word}\r\n".encode()
+        with suppress(*GONE):
+            session = await Session.open(port, member)
+            try:
+                async with asyncio.timeout(PATIENCE_SECONDS):
+                    code = await session.send(mail.member, [address], content)
+                    mail.answered = max(mail.answered, code) if code == 250 else mail.answered or code
+                    return code
+            finally:
+                session.close()
+        return 0
+
+    def unanswered(self) -> list[tuple[Mail, str]]:
+        """Mails whose notice was taken and that nobody has answered with a 250."""
+        notices = self.ledger.notices(self.out)
+        mails = ((self.ledger.mails[number], address) for number, address in notices.items())
+        return [(mail, address) for mail, address in mails if mail.answered != 250]
+
+    async def load(self, sessions: int, seconds: float, *, answers: int = 3, held: float = HELD_SHARE) -> None:
+        """So many sessions at once for so long, or until the guard dies; `answers` of them answer notices."""
+        loop = asyncio.get_running_loop()
+        latest = loop.time() + seconds
+        answering: set[int] = set()
+
+        async def sends() -> None:
+            member = random.choice(MEMBERS)
+            session = await Session.open(self.guard.ports[0], member)
+            try:
+                while loop.time() < latest:
+                    await self.submit(self.new(holds=random.random() < held, member=member), session)
+            finally:
+                session.close()
+
+        async def answers_on() -> None:
+            while loop.time() < latest:
+                waiting = [each for each in self.unanswered() if each[0].number not in answering]
+                if not waiting:
+                    await asyncio.sleep(0.02)
+                    continue
+                mail, address = random.choice(waiting)
+                answering.add(mail.number)
+                code = await self.answer(mail, address, handed_on=random.random() < 0.5)
+                answering.discard(mail.number)
+                if code == 0:
+                    return
+
+        async def until_gone(work: Callable[[], Awaitable[None]]) -> None:
+            with suppress(*GONE):
+                async with asyncio.timeout(seconds + PATIENCE_SECONDS):
+                    await work()
+
+        work = [sends] * (sessions - answers) + [answers_on] * answers
+        await asyncio.gather(*(until_gone(each) for each in work))
+
+    async def answer_all(self, account: Account) -> None:
+        """SEND for everything that still waits, so that each must be at the outbox in the end."""
+        rows = self.rows(account)
+        for mail, address in self.unanswered():
+            if rows.get(row_id(address)) in WAITING:
+                for _ in range(20):
+                    if await self.answer(mail, address) == 250:
+                        break
+                    await asyncio.sleep(0.2)
+                else:
+                    account.wrong.append(f"no answer works: {mail!r}")
+
+    # ------------------------------------------------------------ what the files say
+
+    def rows(self, account: Account) -> dict[bytes, str]:
+        """States by id, from a copy of the files: to open them would change what the next start finds."""
+        states: dict[bytes, str] = {}
+        with tempfile.TemporaryDirectory(dir=self.folder) as copies:
+            for name in DATABASES:
+                for suffix in ("", "-wal"):
+                    if (self.state / (name + suffix)).exists():
+                        shutil.copyfile(self.state / (name + suffix), Path(copies) / (name + suffix))
+                with closing(sqlite3.connect(Path(copies) / name)) as database:
+                    account.integrity += database.execute("PRAGMA integrity_check").fetchall() != [("ok",)]
+                    if name == "holds.sqlite3":
+                        states = dict(database.execute("SELECT id, state FROM held").fetchall())
+        return states
+
+    async def settle(self) -> None:
+        """Until nothing is under way at the mail server and at the outbox."""
+        for each in (self.up, self.out):
+            with suppress(TimeoutError):
+                await each.wait_until(lambda each=each: not each.open_sessions, 30)  # type: ignore[misc]
+
+    async def judge(self, account: Account, rows: Mapping[bytes, str] | None = None) -> None:
+        """Count what became of all mails; the guard has ended or does nothing."""
+        await self.settle()
+        self.ledger.judge(account, self.up, self.out, self.rows(account) if rows is None else rows)
+        if self.faults:
+            account.wrong.append(f"{self.faults} faults in the log")
+
+
+@asynccontextmanager
+async def site(**changes: Any) -> AsyncIterator[Site]:
+    """A site that is not started yet; `changes` as in `write_config`."""
+    passwords = dict.fromkeys(MEMBERS, PASSWORD)
+    async with FakeUpstream(users=passwords, require_login=True) as up, FakeUpstream(xclient=XCLIENT) as out:
+        with tempfile.TemporaryDirectory(prefix="torture-") as name:
+            folder = Path(name)
+            limits = {**LIMITS, **changes.pop("limits", {})}
+            place = Site(folder, up, out, write_config(folder, up, out, limits=limits, **changes))
+            try:
+                yield place
+            finally:
+                if place.serving is not None:
+                    await place.kill()
+
+
+def is_root() -> bool:
+    """True if file systems can be mounted, perhaps."""
+    return os.geteuid() == 0
