@@ -28,7 +28,7 @@ from smtpguard.mail.message import Account, Message
 from smtpguard.mail.parsing import parse_message
 from smtpguard.mail.reply import Reply
 from smtpguard.notices import compose
-from smtpguard.notices.compose import Site
+from smtpguard.notices.site import Site
 from smtpguard.release import Opener
 from smtpguard.store import HoldStore, StoreError
 from smtpguard.upstream import Carrier, Outbox, Transmission, Upstream, UpstreamError

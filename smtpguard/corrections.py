@@ -18,7 +18,8 @@ from smtpguard.held import HeldRow, State, Tags
 from smtpguard.keys import KeyFolderError
 from smtpguard.mail.message import Account, Message
 from smtpguard.mail.subjects import base_subject
-from smtpguard.notices.compose import Site, compose_corrected
+from smtpguard.notices.compose import compose_corrected
+from smtpguard.notices.site import Site
 from smtpguard.safe import Safe
 from smtpguard.sketch import sketch_of
 from smtpguard.store import HoldStore, StoreError

@@ -22,9 +22,9 @@ from smtpguard.figures import Outcome
 from smtpguard.held import HeldMail, HeldRow, State
 from smtpguard.mail.content import unstuffed
 from smtpguard.notices import compose
-from smtpguard.notices.compose import Refusal, Site
 from smtpguard.notices.languages import Language
 from smtpguard.notices.letter import Letterhead
+from smtpguard.notices.site import Refusal, Site
 from smtpguard.past import Past
 from smtpguard.release import Ending, Opener, Release, ReleaseResult, chosen_recipients
 from smtpguard.safe import Safe

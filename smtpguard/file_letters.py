@@ -19,13 +19,13 @@ from smtpguard.config.problems import format_problem
 from smtpguard.config.sources import FileError, regular_octets
 from smtpguard.correspondence import Correspondence
 from smtpguard.mail.address import Address
-from smtpguard.notices.compose import Site
 from smtpguard.notices.file_letters import (
     Ended,
     compose_exceptions_ended,
     compose_file_broken,
     compose_file_mended,
 )
+from smtpguard.notices.site import Site
 from smtpguard.whole_file import replace_file
 
 # In state_dir: what was told of files, and of exceptions in them.

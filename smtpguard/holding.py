@@ -29,7 +29,8 @@ from smtpguard.mail.envelope import Envelope
 from smtpguard.mail.message import Submission
 from smtpguard.mail.received import below_front
 from smtpguard.mail.reply import Reply
-from smtpguard.notices.compose import Site, compose_notice
+from smtpguard.notices.compose import compose_notice
+from smtpguard.notices.site import Site
 from smtpguard.policy import Kind, Policy
 from smtpguard.safe import Safe, Tagged
 from smtpguard.store import HoldStore, Quota, StoreError

@@ -17,7 +17,8 @@ from smtpguard.failpoints import reach
 from smtpguard.held import HeldRow, State
 from smtpguard.keys import KeyFolder, KeyFolderError, week_of
 from smtpguard.mail.address import Address
-from smtpguard.notices.compose import Site, compose_expired, compose_unreadable
+from smtpguard.notices.compose import compose_expired, compose_unreadable
+from smtpguard.notices.site import Site
 from smtpguard.safe import Safe
 from smtpguard.store import HoldStore, StoreError
 

@@ -25,7 +25,7 @@ from smtpguard.holding import HoldBounds, Holding
 from smtpguard.housekeeping import SWEEP_SECONDS, Housekeeping
 from smtpguard.keys import KeyFolder
 from smtpguard.learning import Learning
-from smtpguard.notices.compose import Site
+from smtpguard.notices.site import Site
 from smtpguard.origins import Origins
 from smtpguard.past import Past
 from smtpguard.policy import Policy
@@ -198,4 +198,6 @@ def _site(settings: Settings) -> Site:
         call=settings.call,
         desk=str(settings.desks[0]) if settings.desks else None,
         texts=shipped().starting_with(settings.languages[0]),
+        rules=settings.rules,
+        page=settings.public_url if settings.web is not None and settings.web.show != "off" else None,
     )

@@ -17,7 +17,7 @@ from smtpguard.claims import ClaimedMail, Claims
 from smtpguard.failpoints import reach
 from smtpguard.held import HeldMail
 from smtpguard.mail.envelope import Path
-from smtpguard.notices.compose import Refusal
+from smtpguard.notices.site import Refusal
 from smtpguard.upstream import Carrier, Outcome, Transmission, UpstreamError
 from smtpguard.upstream.release_arguments import mail_argument, rcpt_argument
 

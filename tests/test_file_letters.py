@@ -15,7 +15,7 @@ from smtpguard.config.texts import shipped
 from smtpguard.correspondence import Correspondence
 from smtpguard.file_letters import LETTERS_AT_ONCE_MAX, FileLetters
 from smtpguard.mail.address import Address
-from smtpguard.notices.compose import Site
+from smtpguard.notices.site import Site
 from smtpguard.upstream.outbox import Credentials, OutboxLogin, SubmissionOutbox
 from smtpguard.upstream.target import Target, Timeouts
 from tests.loopback.fake_upstream import FakeUpstream

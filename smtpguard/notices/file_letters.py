@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from smtpguard.notices.compose import Site
 from smtpguard.notices.languages import Language
 from smtpguard.notices.layouts import Block, Entries, Paragraph, place
-from smtpguard.notices.letter import Letterhead, clean_line, compose_letter
+from smtpguard.notices.letter import Body, Letterhead, clean_line, compose_letter
+from smtpguard.notices.site import Site
 
 # Whoever has mended so many has learned enough for the others; `check` shows all.
 PROBLEMS_MAX = 20
@@ -80,4 +80,4 @@ def _letter(head: Letterhead, site: Site, subject: str, blocks: Sequence[Block])
     language = site.texts.of(None)
     signature = language.text("letter.signature", organisation=site.organisation)
     body = place("letter.txt", {"blocks": blocks, "signature": signature})
-    return compose_letter(head, subject, body, sender=language.text("letter.sender"))
+    return compose_letter(head, subject, Body(body), sender=language.text("letter.sender"))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from base64 import encodebytes
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from email.header import Header
@@ -56,32 +57,51 @@ def clean_line(text: str, most: int = SUBJECT_CHARACTERS_MAX) -> str:
     return line if len(line) <= most else line[: most - 3].rstrip() + "..."
 
 
+@dataclass(frozen=True, slots=True)
+class Body:
+    """What a mail says, as plain text and, for most readers, as HTML; both say the same."""
+
+    text: str
+    html: str | None = None
+
+
 def compose_letter(
-    head: Letterhead, subject: str, body: str, attached: bytes | None = None, *, sender: str = "Mail check"
+    head: Letterhead, subject: str, body: Body, attached: bytes | None = None, *, sender: str = "Mail check"
 ) -> bytes:
     """The mail as octets with CRLF line ends and ASCII only, so that it needs nothing of the upstream.
 
-    `sender` is the name beside the guard's address.
-    `attached` is a whole message with CRLF line ends that goes along as message/rfc822, or as application/octet-stream
-    where its lines or octets forbid that (RFC 2046, 5.2.1 allows no base64 around message/rfc822).
+    `sender` is the name beside the guard's address. `attached` is a whole message with CRLF line ends that goes along
+    as message/rfc822, or as application/octet-stream where its lines or octets forbid that (RFC 2046, 5.2.1 allows no
+    base64 around message/rfc822).
     """
-    if attached is None:
-        return _header_block(head, sender, subject, _TEXT_TYPE) + b"\r\n" + _quoted_printable(body)
-    boundary = "part-" + re.sub(r"\W", "", head.message_id)
-    kind = (f'Content-Type: multipart/mixed; boundary="{boundary}"',)
-    return b"".join(
-        (
-            _header_block(head, sender, subject, kind),
-            f"\r\n--{boundary}\r\n{_lines(_TEXT_TYPE)}\r\n".encode("ascii"),
-            _quoted_printable(body),
-            f"\r\n--{boundary}\r\n".encode("ascii"),
-            _attachment(attached),
-            f"\r\n--{boundary}--\r\n".encode("ascii"),
-        )
-    )
+    id_ = re.sub(r"\W", "", head.message_id)
+    kind, octets = _read(body, f"text-{id_}")
+    if attached is not None:
+        first = _lines(kind).encode("ascii") + b"\r\n" + octets
+        kind, octets = _parted("mixed", f"part-{id_}", (first, _attachment(attached)))
+    return _header_block(head, sender, subject, kind) + b"\r\n" + octets
+
+
+def _read(body: Body, boundary: str) -> tuple[tuple[str, ...], bytes]:
+    """The fields and the octets of what is to be read: two parts of which mail programs show the last they can (RFC
+    2046, 5.1.4)."""
+    if body.html is None:
+        return _TEXT_TYPE, _quoted_printable(body.text)
+    both = ((_TEXT_TYPE, body.text), (_HTML_TYPE, body.html))
+    parts = (_lines(kind).encode("ascii") + b"\r\n" + _quoted_printable(text) for kind, text in both)
+    return _parted("alternative", boundary, parts)
+
+
+def _parted(kind: str, boundary: str, parts: Iterable[bytes]) -> tuple[tuple[str, ...], bytes]:
+    """A multipart of `parts`, each with its own fields. No line of theirs can be the boundary: it holds our Message-ID,
+    which is made afterwards."""
+    line = f"--{boundary}".encode("ascii")
+    pieces = [piece for each in parts for piece in (line, b"\r\n", each, b"\r\n")]
+    return (f'Content-Type: multipart/{kind}; boundary="{boundary}"',), b"".join((*pieces, line, b"--\r\n"))
 
 
 _TEXT_TYPE = ('Content-Type: text/plain; charset="utf-8"', "Content-Transfer-Encoding: quoted-printable")
+_HTML_TYPE = ('Content-Type: text/html; charset="utf-8"', "Content-Transfer-Encoding: quoted-printable")
 
 
 def _lines(lines: tuple[str, ...]) -> str:

@@ -10,7 +10,7 @@ from smtpguard.evidence import EarlierMail, EarlierPost, Evidence, KnownText, Th
 from smtpguard.held import Card, HeldMail, State
 from smtpguard.lists import Audience, Burst, ListKind, WrongIf, WrongTopic
 from smtpguard.notices import compose
-from smtpguard.notices.compose import Refusal
+from smtpguard.notices.site import Refusal
 from smtpguard.policy import Policy
 from tests.notices.samples import (
     ARRIVED,

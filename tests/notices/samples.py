@@ -25,8 +25,9 @@ from smtpguard.mail.content import WireContent, stuffed
 from smtpguard.mail.envelope import Envelope, parse_path
 from smtpguard.mail.message import Submission
 from smtpguard.mail.parsing import parse_message
-from smtpguard.notices.compose import Site, compose_notice
+from smtpguard.notices.compose import compose_notice
 from smtpguard.notices.letter import Letterhead
+from smtpguard.notices.site import Site
 from smtpguard.policy import Policy
 from smtpguard.verdict import Action, Finding, Verdict
 

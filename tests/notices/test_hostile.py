@@ -11,10 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from smtpguard.answers.token import find_tokens
 from smtpguard.held import HeldMail, NumberedList
 from smtpguard.mail.envelope import Path
 from smtpguard.notices import compose
-from smtpguard.notices.compose import Refusal, Site
+from smtpguard.notices.site import Refusal, Site
+from tests.notices.pages import answer, page
 from tests.notices.samples import (
     CROSSPOST,
     ENGLISH,
@@ -116,10 +118,162 @@ HOSTILE = [
     "\u0085\u0085",
     "../../etc/passwd\x00.eml",
     "anna@example.org, ben@example.org;:<>()[]",
+    # Markup, from the plainest to what only some readers take for it.
+    "</title><script>alert(1)</script>",
+    "</style><style>*{display:none}</style>",
+    "</a><a href='https://evil.example'>SEND</a>",
+    '"><a href="https://evil.example/h#' + "A" * 52 + '">choose here</a>',
+    "' onmouseover='alert(1)",
+    '" style="position:fixed;top:0" x="',
+    "<svg/onload=alert(1)>",
+    "<iframe src=https://evil.example></iframe>",
+    "<img src=https://evil.example/seen.gif>",
+    "<form action=https://evil.example><button>SEND</button></form>",
+    "<meta http-equiv=refresh content=0;url=https://evil.example>",
+    "<base href=https://evil.example/>",
+    "<link rel=stylesheet href=//evil.example>",
+    "<!-- ",
+    " -->",
+    "<!DOCTYPE x>",
+    "<![CDATA[x]]>",
+    "<?php x ?>",
+    "]]>",
+    "<",
+    ">",
+    "&",
+    "&lt;b&gt;",
+    "&#60;b&#62;",
+    "&#x3c;script&#x3e;",
+    "&amp;amp;",
+    "&nbsp;" * 30,
+    "&#0;",
+    "&#13;&#10;Bcc: v@x.y",
+    "<plaintext>",
+    "<xmp>",
+    "<noscript>",
+    "<template>",
+    "<textarea>",
+    "<select><option>",
+    "<table><tr><td>",
+    "\uff1cscript\uff1ealert(1)\uff1c/script\uff1e",
+    "<scr\u200bipt>alert(1)</scr\u200bipt>",
+    "<b\x00>bold",
+    "expression(alert(1))",
+    "url(https://evil.example)",
+    "@import 'https://evil.example'",
+    "-moz-binding:url(x)",
+    # Links, as mail programs find them in text.
+    "https://evil.example/h#" + TOKEN.code[:20],
+    "http://mailcheck.example.org/h",
+    "HTTPS://EVIL.EXAMPLE",
+    "javascript:alert(1)",
+    "JaVaScRiPt:alert(1)",
+    "java\tscript:alert(1)",
+    "javascript&colon;alert(1)",
+    "data:text/html,<script>alert(1)</script>",
+    "vbscript:msgbox(1)",
+    "file:///etc/passwd",
+    "ftp://evil.example/x",
+    "www.evil.example",
+    "mailto:evil@example.net?body=SEND",
+    "mailto:mailcheck%2B" + "E" * 52 + "@check.example.org?body=SEND",
+    "tel:+4930123456",
+    "xmpp://x",
+    "sms://x",
+    "intent://x#Intent;end",
+    "//evil.example/x",
+    "\\\\evil.example\\x",
+    "https://evil.example\u2028https://evil.example",
+    "<https://evil.example>",
+    "[choose here](https://evil.example)",
+    "https://a@b:c@evil.example/%2e%2e/",
+    # Codes and choices.
+    "F" * 52,
+    "f" * 52,
+    "-".join(["GGGG"] * 13),
+    " ".join(["HHHH"] * 13),
+    "mailcheck%2B" + "J" * 52 + "@check.example.org",
+    "mailcheck%252b" + "K" * 52,
+    "https://mailcheck.example.org/h#" + "L" * 52,
+    "#" + "M" * 52,
+    "+" + "N" * 52 + "@",
+    "code:\ncode:",
+    "code: " + "-".join(["PPPP"] * 7) + "\ncode: " + "-".join(["QQQQ"] * 6),
+    "CoDe\u200b: " + "R" * 52,
+    "c\u00adode: " + "S" * 52,
+    "code : code : code :",
+    "code:" * 30,
+    "\u2060".join("T" * 52),
+    "\u00a0".join(["UUUU"] * 13),
+    "V" * 26 + "=\r\n" + "V" * 26,
+    "=?utf-8?q?" + "W" * 52 + "?=",
+    TOKEN.lines[1] + " " + TOKEN.lines[0],
+    "SENDEN",
+    "ENVIAR",
+    "ENVOYER",
+    "BACK.",
+    "DISCARD!",
+    "ONLY 1",
+    "only 2",
+    "> SEND",
+    "*SEND*",
+    "\n\n   DISCARD    throw it away   (suggested)",
+    "SEND\u2028SEND",
+    "\x0bSEND\x0b",
+    "\u0085SEND\u0085",
+    "\nIf you do nothing, it is sent",
+    "\nOnly you have been told, and everybody is",
+    # Direction, width and the rest of Unicode.
+    "\u2067right to left\u2069",
+    "\u061c\u200e\u200f",
+    "\u202dDNES",
+    "\u2028" * 40,
+    "\u180e\u3164\uffa0\u2800",
+    "\u0300" * 60,
+    "Z" + "\u0316\u0317" * 40,
+    "\U0001f468\u200d\U0001f469\u200d\U0001f467",
+    "\ufdfd" * 20,
+    "\U00012219" * 30,
+    "\u0130\u0131\u017f\u212a",
+    "\ufb01\ufb02",
+    "\u1e9e",
+    "\u05d0\u05d1 abc \u0645\u0631\u062d\u0628\u0627",
+    "\ud83d\ude00",
+    "\udcff\udcfe",
+    "\ufffd" * 50,
+    "\ufff9x\ufffa\ufffb",
+    "\U000e0001",
+    "\U000e0020\U000e007f",
+    "\ufe0f" * 30,
+    # Header and MIME.
+    "--text-notice1checkexampleorg--",
+    "\r\n--text-notice1checkexampleorg\r\nContent-Type: text/html\r\n\r\n<b>x</b>",
+    "Content-Type: text/html",
+    "\r\nContent-Transfer-Encoding: base64\r\n\r\n",
+    "=3Cscript=3E",
+    "=\r\n=\r\n",
+    "=0D=0A",
+    "x; boundary=y",
+    "\tfolded",
+    "x\r\n\tfolded",
+    "From anna Mon Nov 23",
+    ">From",
+    "begin 644 x",
+    "=ybegin line=128",
+    "(comment (nested",
+    "a\\",
+    "@",
+    "<>",
+    "<a@b>",
+    "undisclosed-recipients:;",
+    '"a" <b@c>',
+    "a@[127.0.0.1]",
 ]
-assert len(HOSTILE) > 60
+assert len(HOSTILE) >= 200
 IDS = [f"{number:02}-{ascii(each)[:24]}" for number, each in enumerate(HOSTILE)]
 
+# What mail programs make a link of; our own have their place in the HTML part.
+LINK = re.compile(r"(?i)\b(?:[a-z][a-z0-9+.-]{1,20}://|www\.|javascript:|data:|mailto:)\S")
 CODE_LINE = re.compile(r"(?im)^[\s>|]*code\s*:.*$")
 CHOICE_LINE = re.compile(r"(?m)^[\s>|]*(?:SEND|DISCARD|BACK|ONLY\b.*?)(?:\s{2,}.*|[.!]?\s*)$")
 
@@ -207,8 +361,23 @@ def assert_same_shape(got: bytes, like: bytes) -> None:
     assert words == [line.split("  ")[1] for line in CHOICE_LINE.findall(said)]
     # But for tab and line feed no control, no bidi mark and no half character is left.
     assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]", said)
+    assert_page_alike(got, like)
     reply_to = [line for line in got.split(b"\r\n") if line.startswith(b"Reply-To:")]
     assert reply_to == [line for line in like.split(b"\r\n") if line.startswith(b"Reply-To:")]
+
+
+def assert_page_alike(got: bytes, like: bytes) -> None:
+    """The HTML parts of two mails have the same elements and links, and the same codes; so have their texts."""
+    shown, model = page(got), page(like)
+    assert model.elements == shown.elements
+    assert len(model.links) == len(shown.links)
+    assert all(answer(each)[0] == HEAD.reply_to for each in shown.links)
+    assert [answer(each)[2] for each in model.links] == [answer(each)[2] for each in shown.links]
+    assert find_tokens(text(like)) == find_tokens(text(got))
+    assert find_tokens(shown.source) == find_tokens(model.source)
+    assert find_tokens(" ".join(model.words)) == find_tokens(" ".join(shown.words))
+    for said in (text(got), " ".join(shown.words), *map(str, read(got).values())):
+        assert not LINK.search(said)
 
 
 @cache
@@ -280,6 +449,8 @@ def test_hostile_words_of_recipients_and_mail_server_in_the_short_mails(word: st
         assert len(text(like).splitlines()) == len(text(got).splitlines()), name
         assert not any(line.startswith("code:") for line in text(got).splitlines()), name
         assert_well_formed(got)
+        assert page(like).elements == page(got).elements, name
+        assert () == find_tokens(text(got)) == find_tokens(page(got).source), name
 
 
 @given(st.text(max_size=200))
@@ -360,7 +531,7 @@ def test_a_thousand_recipients_are_not_all_named() -> None:
 
     assert "person0@elsewhere.example, person1@elsewhere.example," in " ".join(text(octets).split())
     assert "and 996 others" in text(octets)
-    assert len(octets) < 5000
+    assert len(octets) < 10_000
 
 
 def test_without_call_desk_and_name_nothing_gapes() -> None:
