@@ -62,7 +62,7 @@ def choosing(held: HeldMail, language: Language, answers_to: str | None) -> dict
         "ask": language.text("held.ask"),
         "choices": [(each, _answer(each, held, language, answers_to)) for each in offers],
         "room": REASON_CHARACTERS,
-        "width": max(WORD_CHARACTERS, *(len(each.word) for each in offers)),
+        "width": max(WORD_CHARACTERS, *(len(each.word) + 1 for each in offers)),
     }
 
 

@@ -16,7 +16,6 @@ from tests.notices.samples import (
     ARRIVED,
     CROSSPOST,
     DEADLINE,
-    ENGLISH,
     HEAD,
     LETTER,
     POLICY,
@@ -26,6 +25,7 @@ from tests.notices.samples import (
     held,
     mail,
     notice,
+    speaks,
 )
 
 TWO_LISTS = "berlin@lists.example.org, all-members@lists.example.org"
@@ -248,7 +248,7 @@ CASES: dict[str, Callable[[], bytes]] = {
         held(mail("berlin@lists.example.org"), ["berlin@lists.example.org"], broken_check=True)
     ),
     "sent": lambda: compose.compose_sent(
-        RESULT, SITE, crosspost(), ["berlin@lists.example.org"], ["all-members@lists.example.org"], language=ENGLISH
+        RESULT, SITE, crosspost(), ["berlin@lists.example.org"], ["all-members@lists.example.org"], language=speaks()
     ),
     "sent_in_part_and_perhaps_twice": lambda: compose.compose_sent(
         RESULT,
@@ -257,7 +257,7 @@ CASES: dict[str, Callable[[], bytes]] = {
         ["berlin@lists.example.org"],
         [],
         [Refusal("ben@example.org", "550 5.1.1 <ben@example.org>: no such mailbox")],
-        language=ENGLISH,
+        language=speaks(),
         interrupted=True,
     ),
     "refused": lambda: compose.compose_refused(
@@ -265,27 +265,27 @@ CASES: dict[str, Callable[[], bytes]] = {
         SITE,
         crosspost(),
         [Refusal("berlin@lists.example.org", "554 5.7.1 <anna@example.org>: Sender address rejected")],
-        language=ENGLISH,
+        language=speaks(),
     ),
-    "discarded": lambda: compose.compose_discarded(RESULT, crosspost(), language=ENGLISH),
+    "discarded": lambda: compose.compose_discarded(RESULT, crosspost(), language=speaks()),
     "discarded_after_a_broken_release": lambda: compose.compose_discarded(
-        RESULT, crosspost(), language=ENGLISH, interrupted=True
+        RESULT, crosspost(), language=speaks(), interrupted=True
     ),
-    "back": lambda: compose.compose_back(RESULT, crosspost(), mail(TWO_LISTS), language=ENGLISH),
-    "no_session": lambda: compose.compose_no_session(RESULT, crosspost(), language=ENGLISH),
+    "back": lambda: compose.compose_back(RESULT, crosspost(), mail(TWO_LISTS), language=speaks()),
+    "no_session": lambda: compose.compose_no_session(RESULT, crosspost(), language=speaks()),
     "expired": lambda: compose.compose_expired(
-        RESULT, SITE, Card(address("anna@example.org"), "en", "<n@check.example.org>", ARRIVED), DEADLINE
+        RESULT, SITE, Card(address("anna@example.org"), speaks().code, "<n@check.example.org>", ARRIVED), DEADLINE
     ),
     "expired_after_a_broken_release": lambda: compose.compose_expired(
         RESULT,
         SITE,
-        Card(address("anna@example.org"), "en", "<n@check.example.org>", ARRIVED),
+        Card(address("anna@example.org"), speaks().code, "<n@check.example.org>", ARRIVED),
         DEADLINE,
         interrupted=True,
     ),
-    "help": lambda: compose.compose_help(RESULT, crosspost(), language=ENGLISH),
-    "gone_sent": lambda: compose.compose_gone(RESULT, SITE, State.SENT, ARRIVED, language=ENGLISH),
-    "gone_replaced": lambda: compose.compose_gone(RESULT, SITE, State.REPLACED, ARRIVED, language=ENGLISH),
-    "unreadable_one": lambda: compose.compose_unreadable(RESULT, 1, language=ENGLISH),
-    "unreadable": lambda: compose.compose_unreadable(RESULT, 17, language=ENGLISH),
+    "help": lambda: compose.compose_help(RESULT, crosspost(), language=speaks()),
+    "gone_sent": lambda: compose.compose_gone(RESULT, SITE, State.SENT, ARRIVED, language=speaks()),
+    "gone_replaced": lambda: compose.compose_gone(RESULT, SITE, State.REPLACED, ARRIVED, language=speaks()),
+    "unreadable_one": lambda: compose.compose_unreadable(RESULT, 1, language=speaks()),
+    "unreadable": lambda: compose.compose_unreadable(RESULT, 17, language=speaks()),
 }

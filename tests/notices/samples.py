@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
@@ -26,6 +27,7 @@ from smtpguard.mail.envelope import Envelope, parse_path
 from smtpguard.mail.message import Submission
 from smtpguard.mail.parsing import parse_message
 from smtpguard.notices.compose import compose_notice
+from smtpguard.notices.languages import Language
 from smtpguard.notices.letter import Letterhead
 from smtpguard.notices.site import Site
 from smtpguard.policy import Policy
@@ -59,6 +61,24 @@ POLICY = Policy(
     guard_address=address("mailcheck@check.example.org"),
 )
 ENGLISH = shipped().of("en")
+_speaks = [ENGLISH]
+
+
+def speaks() -> Language:
+    """The language that the mails of `CASES` are written in."""
+    return _speaks[-1]
+
+
+@contextmanager
+def speaking(code: str) -> Iterator[Language]:
+    """Write mails in another language."""
+    _speaks.append(shipped().of(code))
+    try:
+        yield speaks()
+    finally:
+        _speaks.pop()
+
+
 SITE = Site(
     "Example Union",
     ZoneInfo("Europe/Berlin"),
@@ -141,7 +161,7 @@ LETTER = (
 
 def notice(of: HeldMail, *, head: Letterhead = HEAD, site: Site = SITE, again: bool = False) -> bytes:
     """The octets of the notice."""
-    return compose_notice(head, site, of, TOKEN.lines, language=ENGLISH, again=again)
+    return compose_notice(head, site, of, TOKEN.lines, language=speaks(), again=again)
 
 
 def read(octets: bytes) -> EmailMessage:
