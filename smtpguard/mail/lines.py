@@ -14,6 +14,9 @@ LINES_MAX = BOUNDS.lines
 # Long texts are searched in stretches, so that other threads get their turn in between.
 STRETCH = 256 * 1024
 
+# A line that a program broke was nearly as long as its lines may be, and telephones do not break lines.
+BROKEN_LINE_MIN = 40
+
 # A blank before the first ">" is set by programs that indent; more is somebody's layout.
 _QUOTE = re.compile(r" ?((?:>[ \t]?){1,50})")
 # Zero-width characters, joiners, direction marks and the byte order mark hide a word from comparison.
@@ -139,6 +142,16 @@ def lines_of(text: str, most: int = LINES_MAX) -> Lines:
             elif match is not None:
                 texts[at] = each[1:]
     return Lines("\n".join(texts), depths, most, texts)
+
+
+def may_be_rest(lines: Sequence[Line], at: int) -> bool:
+    """Whether the line `at`, which is not quoted, may be the end of a quoted one: a program broke that and did not mark
+    it again.
+    """
+    if at == 0 or lines[at - 1].depth == 0 or len(lines[at - 1].text) < BROKEN_LINE_MIN:
+        return False
+    below = next((each for each in lines[at + 1 : at + 3] if not each.blank), None)
+    return below is not None and below.depth > 0
 
 
 def unflowed(text: str, delsp: bool, most: int = LINES_MAX) -> str:

@@ -17,6 +17,7 @@ from typing import NamedTuple
 from smtpguard.mail.address import Address
 from smtpguard.mail.bodies import AttachedMail, Body, Walk, walk
 from smtpguard.mail.bounds import BOUNDS, Bounds
+from smtpguard.mail.first_line import first_line
 from smtpguard.mail.header import Header, decoded, header_text, message_ids, read_header
 from smtpguard.mail.headings import Heading
 from smtpguard.mail.html import HTML_CHARACTERS_MAX, hides_text, html_text
@@ -43,8 +44,6 @@ HEADERS_CHARACTERS_MAX = 128 * 1024
 # Attached files come first, and all of them are far less (ATTACHMENTS_OCTETS_MAX).
 HIDDEN_CHARACTERS_MAX = 4 * 1024 * 1024
 
-# Line ends as str.splitlines() knows them; all are white space.
-_LINE_WITH_WORDS = re.compile(r"\S[^\n\r\v\f\x1c-\x1e\x85\u2028\u2029]*")
 _COMMENT = re.compile(r"\([^()]*\)")
 _BULK = frozenset(("bulk", "junk", "list"))
 # Marks that vacation programs and forms set (RFC 3834 names Auto-Submitted only; these are older or ignore it):
@@ -131,7 +130,7 @@ def read_message(opened: Opened) -> Message:
         automatic=_automatic(header),
         report=found.kind.type in ("multipart/report", "message/disposition-notification", "message/delivery-status"),
         passages=tuple(passages),
-        opening=next(filter(None, (_opening(each.shown) for each in readings[: len(found.bodies)])), ""),
+        opening=next(filter(None, (each.opening for each in readings[: len(found.bodies)])), ""),
         hidden_texts=tuple(filter(None, _hidden_texts(header, found, readings))),
         defects=tuple(found.defects),
         says_forward=_says_forward(heading, passages),
@@ -209,12 +208,12 @@ def _automatic(header: Header) -> Automatic | None:
 
 
 class _Reading(NamedTuple):
-    """The passages of one text; `shown` are those of its visible part, `page` is the text of an HTML version beside a
-    plain one, if it has been looked at.
+    """The passages of one text; `opening` is the first own line of its visible part, `page` is the text of an HTML
+    version beside a plain one, if it has been looked at.
     """
 
     passages: tuple[Passage, ...]
-    shown: tuple[Passage, ...]
+    opening: str
     page: str = ""
 
 
@@ -236,18 +235,18 @@ class _Texts:
         if body.html:
             return self._page_reading(body.text, heading)
         text = unflowed(body.text, body.delsp, self.bounds.lines) if body.flowed else body.text
-        passages = self._passages(text, heading)
+        passages, opening = self._passages(text, heading)
         if not body.shadow:
-            return _Reading(passages, passages)
+            return _Reading(passages, opening)
         if any(each.voice is Voice.FORWARDED for each in passages):
-            return _Reading(passages, passages, self.page(body.shadow))
+            return _Reading(passages, opening, self.page(body.shadow))
         page = self._page_reading(body.shadow, heading)
         words = sum(each.words_up_to(_STUB_WORDS_MAX + 1) for each in passages)
         page_words = sum(each.words_up_to(_PAGE_WORDS_MIN) for each in page.passages)
         if words <= _STUB_WORDS_MAX and page_words >= _PAGE_WORDS_MIN:
             return page
         forwards = tuple(each for each in page.passages if each.voice is Voice.FORWARDED)
-        return _Reading(passages + forwards, passages, page.page)
+        return _Reading(passages + forwards, opening, page.page)
 
     def page(self, html: str, hidden: bool = True) -> str:
         """The text of a page, as much of it as may still be read."""
@@ -259,26 +258,20 @@ class _Texts:
 
     def _page_reading(self, html: str, heading: Heading) -> _Reading:
         page = self.page(html)
-        passages = self._passages(page, heading)
-        shown = passages
+        passages, opening = self._passages(page, heading)
         if hides_text(html):
-            shown = self._passages(self.page(html, hidden=False), heading)
-        return _Reading(passages, shown, page)
+            _, opening = self._passages(self.page(html, hidden=False), heading)
+        return _Reading(passages, opening, page)
 
-    def _passages(self, text: str, heading: Heading) -> tuple[Passage, ...]:
+    def _passages(self, text: str, heading: Heading) -> tuple[tuple[Passage, ...], str]:
+        """The passages of a text and its first own line."""
         found = heard(text, heading, self.lines_left, self.bounds.speakers)
         self.lines_left -= found.lines
         if not found.all_lines:
             self.defects[Defect.MANY_LINES] = None
         if not found.all_speakers:
             self.defects[Defect.MANY_SPEAKERS] = None
-        return found.passages
-
-
-def _opening(passages: Iterable[Passage]) -> str:
-    """The first line with words in the sender's own voice, '' if there is none."""
-    lines = (_LINE_WITH_WORDS.search(each.text) for each in passages if each.voice is Voice.OWN)
-    return next((found[0].strip() for found in lines if found is not None), "")
+        return found.passages, first_line(found.passages, found.rests)
 
 
 def _hidden_texts(header: Header, found: Walk, readings: list[_Reading]) -> Iterator[str]:

@@ -19,7 +19,7 @@ from smtpguard.mail.blocks import Block, could_begin, find_block, is_end
 from smtpguard.mail.bounds import BOUNDS
 from smtpguard.mail.headings import Heading
 from smtpguard.mail.landmarks import DEVICE_LINES, has_landmarks, landmarks
-from smtpguard.mail.lines import LINES_MAX, Line, Lines, lines_of
+from smtpguard.mail.lines import LINES_MAX, Line, Lines, lines_of, may_be_rest
 from smtpguard.mail.message import ForwardKind, Passage, Voice
 from smtpguard.mail.subjects import SubjectKind, base_subject
 
@@ -44,13 +44,16 @@ _LIST_FOOTER = ("mailing list", "mailingliste", "mailing-liste")
 class Heard(NamedTuple):
     """The passages of a text in which somebody may begin to speak in `lines` lines; 0 where nobody may.
 
-    `all_lines` and `all_speakers` are false where it has too many: others may speak in the last passage.
+    `all_lines` and `all_speakers` are false where it has too many: others may speak in the last passage. `rests` are
+    the numbers of those own passages that are one line among quoted ones, and may be what is left of a line that a
+    program broke and did not mark again.
     """
 
     passages: tuple[Passage, ...]
     lines: int
     all_lines: bool
     all_speakers: bool
+    rests: frozenset[int] = frozenset()
 
 
 def passages_of(text: str, heading: Heading, most: int = LINES_MAX) -> tuple[Passage, ...]:
@@ -70,7 +73,7 @@ def heard(text: str, heading: Heading, most: int, speakers: int) -> Heard:
         return Heard(passages, 0, True, True)
     number, end = lines.counted
     all_speakers = reader.speakers_left > 0 and len(passages) < speakers
-    return Heard(passages, number, end == len(lines.whole), all_speakers)
+    return Heard(passages, number, end == len(lines.whole), all_speakers, frozenset(reader.rests))
 
 
 def _with_marked_quote(passages: list[Passage], kind: SubjectKind) -> tuple[Passage, ...]:
@@ -119,6 +122,8 @@ class _Reader:
         self.checked = 0
         self.speakers_left = speakers
         self.supercited = False
+        self.rest = False
+        self.rests: set[int] = set()
         # Whoever was taken for forwarded though neither a banner nor the subject says so.
         self.unmarked: Passage | None = None
 
@@ -317,6 +322,7 @@ class _Reader:
                 if self.frame is _OWN and self._begins_signature(at, text):
                     self.frame = _SIGNATURE
                 self._turn(_SIGNATURE if self.frame is _OWN and _is_footer(text) else self.frame)
+                self.rest = self.speaker is _OWN and may_be_rest(self.lines, at)
         self.texts.append(text)
 
     def _quoted_at(self, depth: int) -> Passage:
@@ -364,6 +370,8 @@ class _Reader:
                 before.voice, text, before.kind, before.author, before.author_name, before.recipients, before.sent,
                 before.subject,
             )  # fmt: skip
+            if self.rest and said.voice is Voice.OWN:
+                self.rests.add(len(self.done))
             self.done.append(said)
             self.own_words = self.own_words or (words and before.voice is Voice.OWN)
 
