@@ -11,8 +11,8 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from email import message_from_bytes, policy
-from email.message import EmailMessage
+from email import message_from_bytes
+from email.message import Message
 from pathlib import Path
 
 from smtpguard.answers.choice import Choice, Word, choice_in
@@ -149,9 +149,9 @@ def answered_page(html: str) -> str | None:
     return "".join(pieces) if own and number else None
 
 
-def texts(octets: bytes) -> tuple[str | None, str | None, EmailMessage]:
+def texts(octets: bytes) -> tuple[str | None, str | None, Message]:
     """The plain and the HTML text of a mail, None where there is none or it cannot be read; and its header."""
-    whole: EmailMessage = message_from_bytes(octets, policy=policy.compat32)  # type: ignore[assignment]
+    whole = message_from_bytes(octets)
     found: dict[str, str] = {}
     for part in whole.walk():
         kind = part.get_content_type()
@@ -163,7 +163,7 @@ def texts(octets: bytes) -> tuple[str | None, str | None, EmailMessage]:
     return found.get("text/plain"), found.get("text/html"), whole
 
 
-def rebuilt(whole: EmailMessage, plain: list[str] | None, page: str | None) -> bytes:
+def rebuilt(whole: Message, plain: list[str] | None, page: str | None) -> bytes:
     """An answer with the header of `whole` as far as it says what the mail is."""
     head = "".join(
         f"{name}: {' '.join(str(whole[name]).split())}\r\n"
