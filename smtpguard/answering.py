@@ -8,13 +8,13 @@ since a refusal there would become a bounce to a forged sender (T-27).
 from __future__ import annotations
 
 import asyncio
-import re
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from smtpguard import maillog, outcomes
 from smtpguard.accounts import Directory
+from smtpguard.answers.automatic import is_automatic
 from smtpguard.answers.choice import choice_in
 from smtpguard.answers.token import Token, find_tokens, parse_token
 from smtpguard.correspondence import Correspondence
@@ -39,8 +39,6 @@ ANSWER_OCTETS_MAX = 1024 * 1024
 CODES_MAX = 4
 # Accounts and addresses whose unknown codes are counted at one time: bounds the memory of T-25.
 COUNTED_MAX = 10_000
-
-_SUPPRESS = re.compile(rb"(?im)^X-Auto-Response-Suppress[ \t]*:")
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,28 +143,32 @@ class Answering:
         """The effect of an answer, or None if no mail is waiting for this answerer under its code."""
         octets = unstuffed(arrival.content.pieces())[:ANSWER_OCTETS_MAX]
         message = await asyncio.to_thread(parse_message, octets)
-        if _is_automatic(arrival, message, octets):
+        if arrival.envelope.reverse_path.is_null or is_automatic(message, octets):
             maillog.answered(arrival.id, "ignored")
             return outcomes.IGNORED
+        waiting: list[Waiting] = []
+        closed: Gone | Closed | None = None
         for token in _tokens(arrival, message):
             match await self._deciding.find(token):
-                case None:
-                    continue
                 case Closed.NOT_NOW:
                     return outcomes.ANSWER_LATER
-                case Closed.KEY_LOST:
-                    return self._lost(arrival, answerer)
-                case Gone() as gone:
-                    return self._gone(arrival, gone, answerer)
-                case Waiting() as waiting:
-                    if answerer.may_decide(waiting.held):
-                        return await self._decide(arrival, waiting, message, answerer)
-        return None
+                case Waiting() as found:
+                    if answerer.may_decide(found.held):
+                        waiting.append(found)
+                case found:
+                    closed = closed or found
+        if waiting:
+            return await self._decide(arrival, waiting, message, answerer)
+        if isinstance(closed, Gone):
+            return self._gone(arrival, closed, answerer)
+        return self._lost(arrival, answerer) if closed is not None else None
 
-    async def _decide(self, arrival: Arrival, waiting: Waiting, message: Message, answerer: Answerer) -> Reply:
+    async def _decide(self, arrival: Arrival, found: list[Waiting], message: Message, answerer: Answerer) -> Reply:
+        """What the answer says of the mail it names. A choice below two notices might be meant for either."""
+        waiting, *others = found
         lists = waiting.held.lists
         choice = choice_in(message, {each.number: each.id for each in lists} if len(lists) > 1 else {})
-        if choice is None:
+        if choice is None or others:
             return await self._help(arrival, waiting)
         effect = await self._deciding.decide(waiting, choice, answerer.open_session)
         match effect.done:
@@ -238,20 +240,16 @@ class WrongCodes:
 
 
 def _tokens(arrival: Arrival, message: Message) -> list[Token]:
-    """The codes of an answer: from the address it was sent to, else from the quoted notice (the second carrier)."""
-    found: list[Token] = []
+    """The codes of an answer: that of the address it was sent to, else those in the quoted notice (the second carrier),
+    else those in its links and in what is attached.
+    """
     for path in arrival.envelope.recipients:
         if path.address is not None and "+" in path.address.local_part:
             token = parse_token(path.address.local_part.partition("+")[2])
             if token is not None:
-                found.append(token)
-    for passage in message.passages:
-        found.extend(find_tokens(passage.text))
-    return list(dict.fromkeys(found))[:CODES_MAX]
-
-
-def _is_automatic(arrival: Arrival, message: Message, octets: bytes) -> bool:
-    """True for vacation answers, bounces and receipts: they never decide (SEMANTICS c6)."""
-    if arrival.envelope.reverse_path.is_null or message.automatic is not None or message.report:
-        return True
-    return _SUPPRESS.search(octets.partition(b"\r\n\r\n")[0]) is not None
+                return [token]
+    for texts in ([each.text for each in message.passages], message.hidden_texts):
+        found = dict.fromkeys(token for text in texts for token in find_tokens(text))
+        if found:
+            return list(found)[:CODES_MAX]
+    return []
