@@ -16,7 +16,7 @@ from smtpguard import maillog, outcomes
 from smtpguard.accounts import Directory
 from smtpguard.answers.automatic import is_automatic
 from smtpguard.answers.choice import choice_in
-from smtpguard.answers.token import Token, find_tokens, parse_token
+from smtpguard.answers.token import Token, parse_token, tokens_in
 from smtpguard.correspondence import Correspondence
 from smtpguard.deciding import Closed, Deciding, Done, Gone, Waiting
 from smtpguard.held import HeldMail
@@ -248,8 +248,4 @@ def _tokens(arrival: Arrival, message: Message) -> list[Token]:
             token = parse_token(path.address.local_part.partition("+")[2])
             if token is not None:
                 return [token]
-    for texts in ([each.text for each in message.passages], message.hidden_texts):
-        found = dict.fromkeys(token for text in texts for token in find_tokens(text))
-        if found:
-            return list(found)[:CODES_MAX]
-    return []
+    return list(tokens_in(message))[:CODES_MAX]

@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 
+from smtpguard.mail.message import Message
+
 TOKEN_OCTETS = 32
 CODE_CHARACTERS = 52
 # What stands before each of the two lines in the notice, in every language, so that they are found again.
@@ -134,6 +136,15 @@ def find_tokens(text: str) -> tuple[Token, ...]:
             if len(found) == FOUND_MAX:
                 break
     return tuple(found)
+
+
+def tokens_in(message: Message) -> tuple[Token, ...]:
+    """Every code in the texts of an answer, else those in its links and in what is attached."""
+    # All in one: where a program breaks quoted lines without marking the rest, a code lies in several passages.
+    text = "\n".join(each.text for each in message.passages)
+    return find_tokens(text) or tuple(
+        dict.fromkeys(each for text in message.hidden_texts for each in find_tokens(text))
+    )
 
 
 def _candidates(text: str) -> Iterator[str]:
