@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from smtpguard import maillog, outcomes
 from smtpguard.accounts import Directory
 from smtpguard.answers.automatic import is_automatic
-from smtpguard.answers.choice import choice_in
+from smtpguard.answers.choice import Words, choice_in
 from smtpguard.answers.token import Token, parse_token, tokens_in
 from smtpguard.correspondence import Correspondence
 from smtpguard.deciding import Closed, Deciding, Done, Gone, Waiting
@@ -167,7 +167,8 @@ class Answering:
         """What the answer says of the mail it names. A choice below two notices might be meant for either."""
         waiting, *others = found
         lists = waiting.held.lists
-        choice = choice_in(message, {each.number: each.id for each in lists} if len(lists) > 1 else {})
+        numbered = {each.number: each.id for each in lists} if len(lists) > 1 else {}
+        choice = choice_in(message, numbered, self._words(waiting.held))
         if choice is None or others:
             return await self._help(arrival, waiting)
         effect = await self._deciding.decide(waiting, choice, answerer.open_session)
@@ -180,6 +181,12 @@ class Answering:
                 reply = outcomes.ANSWERED
         maillog.answered(arrival.id, "done" if reply.ok else "later")
         return reply
+
+    def _words(self, held: HeldMail) -> Words:
+        """The words that are understood: those of the member's notice first, then those of the site's languages."""
+        texts = self._site().texts
+        own = texts.of(held.account.language)
+        return Words.of(own.words, *(texts.of(code).words for code in texts.codes if code != own.code))
 
     async def _help(self, arrival: Arrival, waiting: Waiting) -> Reply:
         held, mailbox = waiting.held, waiting.held.account.mailbox

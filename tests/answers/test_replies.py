@@ -106,7 +106,7 @@ def test_the_word_above_the_quote_is_read_and_without_it_there_is_no_choice(name
     assert choice(message(f"SEND please\n\n{quote}")) is None
 
 
-@pytest.mark.parametrize("name", [name for name, quote in ABOVE.items() if QUOTED in quote and "Sent" not in quote])
+@pytest.mark.parametrize("name", [name for name, quote in ABOVE.items() if QUOTED in quote and "K-9" not in name])
 def test_the_word_below_and_within_the_quote_is_read(name: str) -> None:
     quote = ABOVE[name]
     top, bottom = quote[: quote.index("> What shall")], quote[quote.index("> What shall") :]
@@ -154,19 +154,26 @@ def test_what_cannot_be_seen_around_the_word_does_not_count(word: str) -> None:
     assert SEND == choice(message(f"{word}\n\n{QUOTED}"))
 
 
-CHARSETS = ["us-ascii", "utf-8", "utf-16", "utf-16le", "utf-32", "windows-1252", "iso-8859-15", "iso-2022-jp", "shift_jis", "gb18030", "koi8-r", "utf-7", "utf-8-sig", "mac-roman"]
+CHARSETS = (
+    "us-ascii", "utf-8", "utf-16", "utf-16le", "utf-32", "windows-1252", "iso-8859-15", "iso-2022-jp", "shift_jis",
+    "gb18030", "koi8-r", "utf-7", "utf-8-sig", "mac-roman",
+)  # fmt: skip
 ENCODINGS: dict[str, Callable[[bytes], bytes]] = {
     "base64": base64.encodebytes,
     "quoted-printable": lambda octets: quopri.encodestring(octets.replace(b"\r\n", b"\n")).replace(b"\n", b"\r\n"),
 }
 
 
-@pytest.mark.parametrize("encoding", ENCODINGS)
-@pytest.mark.parametrize("charset", CHARSETS)
+# Quoted-printable has line ends of its own, which are no characters in these.
+WIDE = ("utf-16", "utf-16le", "utf-32")
+
+
+@pytest.mark.parametrize(
+    ("charset", "encoding"),
+    [(charset, each) for charset in CHARSETS for each in ENCODINGS if each == "base64" or charset not in WIDE],
+)
 def test_the_word_is_read_in_any_charset(charset: str, encoding: str) -> None:
     label = charset.removesuffix("-sig")
-    if encoding == "quoted-printable" and charset.startswith(("utf-16", "utf-32")):
-        pytest.skip("line ends have no meaning there")
     head = f"MIME-Version: 1.0\nContent-Type: text/plain; charset={label}\nContent-Transfer-Encoding: {encoding}\n"
     body = f"SEND\r\n\r\n{QUOTED}\r\n".encode(charset)
     octets = message("", head=head).rstrip(b"\r\n") + b"\r\n\r\n" + ENCODINGS[encoding](body)
