@@ -142,13 +142,13 @@ class Answering:
     async def _answer(self, arrival: Arrival, answerer: Answerer) -> Reply | None:
         """The effect of an answer, or None if no mail is waiting for this answerer under its code."""
         octets = unstuffed(arrival.content.pieces())[:ANSWER_OCTETS_MAX]
-        message = await asyncio.to_thread(parse_message, octets)
-        if arrival.envelope.reverse_path.is_null or is_automatic(message, octets):
+        message, automatic, tokens = await asyncio.to_thread(_read, arrival, octets)
+        if automatic:
             maillog.answered(arrival.id, "ignored")
             return outcomes.IGNORED
         waiting: list[Waiting] = []
         closed: Gone | Closed | None = None
-        for token in _tokens(arrival, message):
+        for token in tokens:
             match await self._deciding.find(token):
                 case Closed.NOT_NOW:
                     return outcomes.ANSWER_LATER
@@ -244,6 +244,13 @@ class WrongCodes:
         if len(self._times) > COUNTED_MAX:
             del self._times[next(iter(self._times))]
         return len(times) > per_minute and now - times[0] < 60
+
+
+def _read(arrival: Arrival, octets: bytes) -> tuple[Message, bool, list[Token]]:
+    """An answer, whether no person wrote it, and the codes it names."""
+    message = parse_message(octets)
+    automatic = arrival.envelope.reverse_path.is_null or is_automatic(message, octets)
+    return message, automatic, [] if automatic else _tokens(arrival, message)
 
 
 def _tokens(arrival: Arrival, message: Message) -> list[Token]:

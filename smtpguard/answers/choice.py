@@ -106,19 +106,6 @@ def _certain(meanings: Mapping[str, set[Word]]) -> dict[str, Word]:
 ENGLISH = Words.of()
 
 
-def misunderstood(language: Mapping[Word, Sequence[str]]) -> tuple[str, ...]:
-    """The words of a language's file that would not be understood as they are meant there: they are no words, mean
-    something else in English, or two things at once.
-    """
-    words = Words.of(language)
-    return tuple(
-        typed
-        for word, typed in _all_words((language,))
-        if parse_choice(typed + (" 1" if word is Word.ONLY else ""), {1: "1"}, words)
-        != Choice(word, 1 if word is Word.ONLY else None)
-    )
-
-
 def parse_choice(line: str, lists: Mapping[int, str], words: Words = ENGLISH) -> Choice | None:
     """Read one line. `lists` are the numbers of the notice and the ids of the lists.
 

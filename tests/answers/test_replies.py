@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import base64
 import quopri
+import re
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from functools import cache
 
 import pytest
 
-from smtpguard.answers.choice import Choice, Word, choice_in
+from smtpguard.answers.choice import Choice, Word, Words, choice_in
 from smtpguard.answers.token import tokens_in
+from smtpguard.config.texts import shipped
 from smtpguard.mail.parsing import parse_message
-from tests.notices.samples import CROSSPOST, LETTER, TOKEN, crosspost, held, mail, notice, text
+from smtpguard.notices import compose
+from tests.notices.samples import CROSSPOST, HEAD, LETTER, SITE, TOKEN, crosspost, held, mail, notice, read, text
 
 LISTS = {1: "berlin", 2: "all-members"}
 NOTICE = text(notice(crosspost()))
@@ -201,6 +205,9 @@ BLOCK = (
     f"<b>From:</b> Mail check &lt;{ADDRESS}&gt;<br><b>Sent:</b> Sunday, November 22, 2026 6:00 PM<br>"
     "<b>To:</b> anna@example.org<br><b>Subject:</b> NOT SENT YET"
 )
+OWN_PAGE = read(notice(crosspost())).get_body(("html",))
+# As the notice itself is laid out, once it has an HTML part: what is between its body tags.
+LAID_OUT = re.sub(r"(?is).*<body[^>]*>|</body>.*", "", str(OWN_PAGE.get_content())) if OWN_PAGE is not None else DIVS
 SEEN = "Sun, Nov 22, 2026 at 6:00 PM"
 SAYS = f"Mail check &lt;{ADDRESS}&gt; wrote:"
 PAGES = {
@@ -213,6 +220,10 @@ PAGES = {
     "Outlook": '<div style="border:none;border-top:solid #E1E1E1 1.0pt;padding:3.0pt 0cm 0cm 0cm">'
     f'<p class="MsoNormal">{BLOCK}<o:p></o:p></p></div>{DIVS}',
     "Outlook on the web": f'<hr tabindex="-1"><div id="divRplyFwdMsg">{BLOCK}<div>&nbsp;</div></div>{DIVS}',
+    "Outlook, as it is laid out": f'<hr><div id="divRplyFwdMsg">{BLOCK}</div>{LAID_OUT}',
+    "Apple Mail, as it is laid out": f'<blockquote type="cite">On {SEEN}, {SAYS}<br>{LAID_OUT}</blockquote>',
+    "Gmail, as it is laid out": f'<div class="gmail_quote">On {SEEN}, {SAYS}<br>'
+    f'<blockquote class="gmail_quote">{LAID_OUT}</blockquote></div>',
     "Outlook, table": f'<hr><div id="divRplyFwdMsg">{BLOCK}</div><table>{TABLE}</table>',
     "Yahoo": f'<div class="yahoo_quoted"><div>On {SEEN}, {SAYS} </div><div><br></div>{DIVS}</div>',
     "GMX": '<div style="border-left: 2px solid #C3D9E5;"><div><b>Gesendet:</b>&nbsp;Sonntag, 22. November 2026 um 18:00'
@@ -248,7 +259,7 @@ def test_a_page_without_a_word_is_no_choice(name: str) -> None:
 
 
 def test_a_notice_without_any_mark_of_a_quote_is_never_a_choice() -> None:
-    for quote in (DIVS, BREAKS, f"<table>{TABLE}</table>", f"<pre>{BREAKS}</pre>"):
+    for quote in (LAID_OUT, DIVS, BREAKS, f"<table>{TABLE}</table>", f"<pre>{BREAKS}</pre>"):
         assert choice(page(quote)) is None
         assert choice(page(f"<div>Sent from my iPhone</div>{quote}")) is None
         assert SEND == choice(page(f"<div>SEND</div>{quote}"))
@@ -257,13 +268,22 @@ def test_a_notice_without_any_mark_of_a_quote_is_never_a_choice() -> None:
 # ---------------------------------------------------------------- a bare reply never sends
 
 
-def letters() -> Iterator[tuple[str, str]]:
-    """Each letter of the guard's that can be answered, as text."""
-    for name, each in (
-        ("crosspost", crosspost()),
-        ("forward", held(mail(", ".join(CROSSPOST), LETTER, "Fwd: talk"), CROSSPOST)),
-    ):
-        yield name, text(notice(each))
+LANGUAGES = [shipped().of(code) for code in shipped().codes]
+WORDS_OF_ALL = Words.of(*(each.words for each in LANGUAGES))
+TALK = held(mail(", ".join(CROSSPOST), LETTER, "Fwd: talk"), CROSSPOST)
+
+
+@cache
+def letters() -> tuple[str, ...]:
+    """Letters of the guard's that may be answered, as text, in every language."""
+    found = []
+    for each in LANGUAGES:
+        for waiting in (crosspost(), TALK):
+            found.append(text(compose.compose_notice(HEAD, SITE, waiting, TOKEN.lines, language=each)))
+            found.append(text(compose.compose_help(HEAD, waiting, language=each)))
+        found.append(text(compose.compose_no_session(HEAD, TALK, language=each)))
+        found.append(text(compose.compose_refused(HEAD, SITE, TALK, (), language=each)))
+    return tuple(found)
 
 
 def broken(line: str, width: int) -> list[str]:
@@ -273,11 +293,23 @@ def broken(line: str, width: int) -> list[str]:
 
 @pytest.mark.parametrize("width", range(20, 81))
 def test_no_line_of_ours_becomes_a_choice_where_a_program_breaks_it(width: int) -> None:
-    for name, letter in letters():
-        for mark in ("> ", ">", ""):
+    says = f"On Sun, Nov 22, 2026 at 6:00 PM Mail check <{ADDRESS}> wrote:\n"
+    for letter in letters():
+        for mark in ("> ", ""):
             lines = [each for line in letter.split("\n") for each in broken(mark + line, width)]
-            for head in ("", f"On Sun, Nov 22, 2026 at 6:00 PM Mail check <{ADDRESS}> wrote:\n"):
-                assert choice(message(head + "\n".join(lines))) is None, (name, mark, head)
+            for head in ("", says):
+                answer = parse_message(message(head + "\n".join(lines)))
+                assert choice_in(answer, LISTS, WORDS_OF_ALL) is None, (letter[:20], mark, head)
+
+
+@pytest.mark.parametrize("width", range(50, 81, 3))
+@pytest.mark.parametrize("word", ["SEND", "DISCARD.", "ONLY 1"])
+def test_words_that_a_stranger_put_into_the_notice_are_none_where_a_program_breaks_it(width: int, word: str) -> None:
+    for before in range(0, 80, 3):
+        waiting = crosspost(subject=f"{'x' * (before % 40)} {'y' * (before // 2)} {word} {'z' * 70}")
+        lines = [each for line in text(notice(waiting)).split("\n") for each in broken(f"> {line}", width)]
+
+        assert choice(message("\n".join(lines))) is None
 
 
 @pytest.mark.parametrize("width", [44, 60, 72])

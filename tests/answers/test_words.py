@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Mapping, Sequence
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smtpguard.answers.choice import ENGLISH, Choice, Word, Words, choice_in, misunderstood, parse_choice
+from smtpguard.answers.choice import ENGLISH, Choice, Word, Words, choice_in, parse_choice
+from smtpguard.config.texts import shipped
 from smtpguard.mail.parsing import parse_message
 
 LISTS = {1: "berlin", 2: "all-members", 3: "b\u00fccher"}
@@ -105,6 +107,18 @@ def test_words_of_a_language_that_the_site_does_not_have_mean_nothing() -> None:
     assert parse_choice("senden", LISTS, Words.of(FRENCH)) is None
 
 
+def misunderstood(language: Mapping[Word, Sequence[str]], words: Words | None = None) -> tuple[str, ...]:
+    """The words of a language that are not understood as they are meant there."""
+    words = Words.of(language) if words is None else words
+    return tuple(
+        typed
+        for word, spellings in language.items()
+        for typed in spellings
+        if parse_choice(f"{typed} 1" if word is Word.ONLY else typed, {1: "1"}, words)
+        != Choice(word, 1 if word is Word.ONLY else None)
+    )
+
+
 def test_english_always_means_what_it_says() -> None:
     twisted = {Word.SEND: ("BACK", "LOS"), Word.DISCARD: ("SEND",)}
 
@@ -167,6 +181,22 @@ def test_what_cannot_be_a_word_is_told_and_never_understood(typed: str) -> None:
 @pytest.mark.parametrize("language", [GERMAN, FRENCH, TURKISH, JAPANESE, RUSSIAN, GREEK])
 def test_every_word_of_a_good_language_is_understood(language: dict[Word, tuple[str, ...]]) -> None:
     assert misunderstood(language) == ()
+
+
+def test_every_word_of_the_shipped_languages_is_understood_whoever_types_it() -> None:
+    languages = [shipped().of(code) for code in shipped().codes]
+    for own in languages:
+        words = Words.of(own.words, *(each.words for each in languages if each is not own))
+        for each in languages:
+            assert misunderstood(each.words, words) == (), (own.code, each.code)
+            lower = {word: tuple(map(str.lower, spellings)) for word, spellings in each.words.items()}
+            assert misunderstood(lower, words) == ()
+            bare = {word: tuple(map(without_accents, spellings)) for word, spellings in each.words.items()}
+            assert misunderstood(bare, words) == ()
+
+
+def without_accents(text: str) -> str:
+    return "".join(each for each in unicodedata.normalize("NFD", text) if not unicodedata.combining(each))
 
 
 LETTERS = st.text("SENDONLYBACKZur\u00fc\u0308ck1 !\u0130\u0131\u017f\u212a\u00c9JETR'\u2019-", max_size=14)

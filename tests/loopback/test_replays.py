@@ -78,7 +78,7 @@ def changed(code: str) -> Iterator[str]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("first", ["SEND", "DISCARD", "BACK"])
-async def test_T_25_a_used_code_has_no_second_effect(tmp_path: Path, first: str) -> None:
+async def test_a_used_code_has_no_second_effect(tmp_path: Path, first: str) -> None:
     async with guarded(tmp_path) as house:
         await house.submit("anna", [BERLIN, ALL])
         code = await code_of(house, 1)
@@ -130,7 +130,7 @@ async def test_a_code_that_is_not_quite_right_has_no_effect(tmp_path: Path, form
 
 
 @pytest.mark.slow
-async def test_T_30_another_members_code_has_no_effect_and_is_as_unknown_as_any(tmp_path: Path) -> None:
+async def test_T_20_another_members_code_has_no_effect_and_is_as_unknown_as_any(tmp_path: Path) -> None:
     async with guarded(tmp_path) as house:
         await house.submit("anna", [BERLIN, ALL])
         code = await code_of(house, 1)
