@@ -42,7 +42,7 @@ _TRAILING = b" \t\r\n"
 @dataclass(slots=True)
 class Body:
     """One text of the message, decoded. `shadow` is an HTML text of which a plain version is in `text`; `calendar` is
-    true for the words of an invitation.
+    true for the words of an invitation, `attached` for a file that goes along (RFC 2183, 2.2).
     """
 
     text: str
@@ -51,6 +51,7 @@ class Body:
     calendar: bool = False
     flowed: bool = False
     delsp: bool = False
+    attached: bool = False
 
 
 @dataclass(slots=True)
@@ -335,7 +336,11 @@ def _entity(
 
 def _texts(found: Walk, header: Header, kind: ContentType, start: int, end: int) -> list[Body]:
     """The text of a part, once for each transfer coding that a reader may see in its header."""
-    return [_text(found, kind, coding, start, end) for coding in transfer_codings(header)]
+    bodies = [_text(found, kind, coding, start, end) for coding in transfer_codings(header)]
+    if header.first("content-disposition").lstrip()[:10].lower() == "attachment":
+        for each in bodies:
+            each.attached = True
+    return bodies
 
 
 def _text(found: Walk, kind: ContentType, coding: str, start: int, end: int) -> Body:

@@ -19,6 +19,10 @@ _TIME = re.compile(r"\d{1,2}[:.h]\d\d")
 _COLONS = (":", "\uff1a")
 
 
+# RFC 9580, 7: the text begins behind an empty line.
+_ARMOUR = re.compile(r"\s*-----BEGIN PGP SIGNED MESSAGE-----\n(?:[^\n]{1,200}\n){0,20}\n")
+
+
 def first_line(passages: Sequence[Passage], rests: Collection[int]) -> str:
     """The first line with words in the sender's own voice, '' if there is none. `rests` are the numbers of those
     passages that are what is left of a broken line.
@@ -34,7 +38,8 @@ def first_line(passages: Sequence[Passage], rests: Collection[int]) -> str:
 
 def _with_words(text: str) -> str:
     """The first line with a letter or a digit: "..." and "[...]" stand for what was left out of a quote."""
-    letter = _LETTER.search(text)
+    armour = _ARMOUR.match(text)
+    letter = _LETTER.search(text, armour.end() if armour is not None else 0)
     if letter is None:
         return ""
     *_, start = (each.start() for each in _LINE.finditer(text, 0, letter.end()) if each[0])

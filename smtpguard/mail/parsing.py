@@ -130,7 +130,7 @@ def read_message(opened: Opened) -> Message:
         automatic=_automatic(header),
         report=found.kind.type in ("multipart/report", "message/disposition-notification", "message/delivery-status"),
         passages=tuple(passages),
-        opening=next(filter(None, (each.opening for each in readings[: len(found.bodies)])), ""),
+        opening=_opening(found.bodies, readings),
         hidden_texts=tuple(filter(None, _hidden_texts(header, found, readings))),
         defects=tuple(found.defects),
         says_forward=_says_forward(heading, passages),
@@ -272,6 +272,12 @@ class _Texts:
         if not found.all_speakers:
             self.defects[Defect.MANY_SPEAKERS] = None
         return found.passages, first_line(found.passages, found.rests)
+
+
+def _opening(bodies: list[Body], readings: list[_Reading]) -> str:
+    """The first line that the sender wrote: not in a file or an invitation that goes along."""
+    written = (reading for body, reading in zip(bodies, readings, strict=False) if not (body.attached or body.calendar))
+    return next((each.opening for each in written if each.opening), "")
 
 
 def _hidden_texts(header: Header, found: Walk, readings: list[_Reading]) -> Iterator[str]:

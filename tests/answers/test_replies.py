@@ -265,6 +265,60 @@ def test_a_notice_without_any_mark_of_a_quote_is_never_a_choice() -> None:
         assert SEND == choice(page(f"<div>SEND</div>{quote}"))
 
 
+# ---------------------------------------------------------------- parts
+
+
+def parts(kind: str, *made: tuple[str, str]) -> bytes:
+    """An answer of several parts: (header lines, text) of each."""
+    body = "".join(f"--part\n{head}\n\n{text}\n" for head, text in made)
+    return message(f"{body}--part--", head=f'MIME-Version: 1.0\nContent-Type: {kind}; boundary="part"\n')
+
+
+PLAIN, HTML = "Content-Type: text/plain; charset=utf-8", "Content-Type: text/html; charset=utf-8"
+FILE = 'Content-Type: text/plain; name="a.txt"\nContent-Disposition: ATTACHMENT; filename="a.txt"'
+
+
+@pytest.mark.parametrize(
+    ("kind", "made"),
+    [
+        ("multipart/alternative", [(PLAIN, f"SEND\n\n{QUOTED}"), (HTML, f"<p>SEND</p>{PAGES['Gmail']}")]),
+        ("multipart/alternative", [(PLAIN, ""), (HTML, f"<p>SEND</p>{PAGES['Gmail']}")]),
+        ("multipart/alternative", [(PLAIN, " \n"), (HTML, "<p>SEND</p>")]),
+        ("multipart/mixed", [(PLAIN, "SEND"), (FILE, "BACK")]),
+        ("multipart/mixed", [("Content-Type: image/png\nContent-Disposition: inline", "x"), (PLAIN, "SEND")]),
+        ("multipart/mixed", [(FILE, "BACK"), (PLAIN, "SEND")]),
+        ("multipart/signed", [(PLAIN, "SEND"), ("Content-Type: application/pgp-signature", "x")]),
+    ],
+)
+def test_the_word_is_read_in_the_part_that_was_written(kind: str, made: list[tuple[str, str]]) -> None:
+    assert SEND == choice(parts(kind, *made))
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        (FILE, "SEND"),
+        ("Content-Type: message/rfc822", "From: ben@example.org\nSubject: SEND\n\nSEND"),
+        (
+            "Content-Type: text/calendar; method=REPLY",
+            "BEGIN:VCALENDAR\nBEGIN:VEVENT\nSUMMARY:SEND\nEND:VEVENT\nEND:VCALENDAR",
+        ),
+    ],
+)  # fmt: skip
+def test_what_goes_along_is_no_answer(made: tuple[str, str]) -> None:
+    assert choice(parts("multipart/mixed", (PLAIN, QUOTED), made)) is None
+    assert choice(parts("multipart/mixed", made)) is None
+
+
+def test_a_signed_text_is_read_behind_its_armour() -> None:
+    signature = "-----BEGIN PGP SIGNATURE-----\n\niQIzBAEB\n-----END PGP SIGNATURE-----"
+    armour = "-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA256\n\n"
+
+    assert SEND == choice(message(f"{armour}SEND\n\n{QUOTED}\n{signature}"))
+    assert SEND == choice(message(f"{armour}SEND\n{signature}"))
+    assert choice(message(f"{armour}{QUOTED}\n{signature}")) is None
+
+
 # ---------------------------------------------------------------- a bare reply never sends
 
 

@@ -204,9 +204,10 @@ LETTERS = st.text("SENDONLYBACKZur\u00fc\u0308ck1 !\u0130\u0131\u017f\u212a\u00c
 
 @given(st.text(max_size=40) | LETTERS)
 def test_no_line_raises_and_a_choice_stands_there_letter_by_letter(line: str) -> None:
-    choice = parse_choice(line, LISTS, ALL)
+    choice, english = parse_choice(line, LISTS, ALL), parse_choice(line, LISTS)
 
-    if choice is not None and parse_choice(line, LISTS) is None:
+    assert english in (None, choice)
+    if choice is not None and english is None:
         seen = _letters(line)
         words = [each for language in (GERMAN, FRENCH, TURKISH, JAPANESE, RUSSIAN, GREEK)
                  for each in language.get(choice.word, ())]  # fmt: skip
