@@ -36,6 +36,7 @@ from smtpguard.process import harden, keep_what_is_loaded, take_short_turns
 from smtpguard.state import StateFolderError
 from smtpguard.status import live_findings
 from smtpguard.store import StoreError
+from smtpguard.tools.admin_commands import COMMANDS as ADMIN_COMMANDS
 from smtpguard.tools.commands import COMMANDS
 from smtpguard.tools.rehearsal import failures, rehearse
 from smtpguard.tools.report import FORMATS, Format, report
@@ -284,7 +285,7 @@ def _print_problems(loaded: Loaded) -> None:
         click.echo(format_problem(problem), err=True)
 
 
-for _each in COMMANDS:
+for _each in (*COMMANDS, *ADMIN_COMMANDS):
     main.add_command(_each)
 
 

@@ -134,7 +134,7 @@ def _unbounded(listener: Listener, settings: Settings, certificates: Certificate
             list_server=listener.list_server,
         )
     if isinstance(listener, FilterListener):
-        behind = target(_behind(listener, settings), settings.timeouts, certificates)
+        behind = target(behind_filter(listener, settings), settings.timeouts, certificates)
         if behind.client_address == "xclient":
             # Our client is the front; whom it serves it tells the re-entry port itself, by XFORWARD.
             behind = replace(behind, client_address="none")
@@ -151,7 +151,7 @@ def _unbounded(listener: Listener, settings: Settings, certificates: Certificate
     )
 
 
-def _behind(listener: FilterListener, settings: Settings) -> ServerSettings:
+def behind_filter(listener: FilterListener, settings: Settings) -> ServerSettings:
     """The re-entry port of a filter listener."""
     upstream = settings.upstream
     if listener.upstream is not None:

@@ -12,17 +12,14 @@ from typing import Literal
 import click
 
 from smtpguard import maillog
-from smtpguard.config.in_force import InForce, UnusableSettingsError
 from smtpguard.config.lists import FOLDER
 from smtpguard.config.loading import Loaded, load
 from smtpguard.config.problems import format_problem, printable
-from smtpguard.config.settings import Settings
 from smtpguard.config.values import read_duration
 from smtpguard.exits import BROKEN_SETTINGS, CANNOT_CREATE, FOUND_SOMETHING, INTERRUPTED, UNAVAILABLE
 from smtpguard.keys import KeyFolderError
 from smtpguard.lists import Manager
 from smtpguard.mail.address import parse_address
-from smtpguard.policy import Policy
 from smtpguard.store import StoreError
 from smtpguard.tools.editing import Edit, EditError, editor_command
 from smtpguard.tools.figures_file import UnreadableFiguresError, read_figures
@@ -32,6 +29,7 @@ from smtpguard.tools.progress import Progress
 from smtpguard.tools.remember import AlreadyRunningError, NothingToRememberError, Remember, list_named
 from smtpguard.tools.rules_page import rules_pages
 from smtpguard.tools.schema import schema
+from smtpguard.tools.standing import in_force
 from smtpguard.tools.statistics import UnknownListError, statistics
 from smtpguard.tools.statistics_words import as_object, as_words
 
@@ -171,7 +169,7 @@ def stats_command(
         span = read_duration(since)
     except ValueError as error:
         raise click.UsageError(printable(f'--since "{since}": write a number and its unit: 14d or 72h.')) from error
-    settings, policy = _in_force(config, state_dir)
+    settings, policy, _ = in_force(config, state_dir)
     try:
         kept = read_figures(settings)
         found = statistics(kept, policy, name, span, _now())
@@ -200,7 +198,7 @@ def remember_command(archives: tuple[Path, ...], name: str, state_dir: Path | No
     guard's own user, and be interrupted at any time: called again, it goes on where it was, and reads what is new.
     """
     maillog.set_up("warning")
-    settings, policy = _in_force(config, state_dir)
+    settings, policy, _ = in_force(config, state_dir)
     try:
         of = list_named(policy, name)
         outcome = asyncio.run(Remember(settings, policy, of, _now(), Progress()).run(archives))
@@ -233,20 +231,6 @@ COMMANDS = (
     stats_command,
     remember_command,
 )
-
-
-def _in_force(config: Path, state_dir: Path | None) -> tuple[Settings, Policy]:
-    """The settings as they stand; where a file is broken, its last good version, which the guard goes by."""
-    loaded = load(config)
-    if loaded.ok and loaded.settings is not None and loaded.policy is not None:
-        return loaded.settings.overridden(state_dir=state_dir), loaded.policy
-    try:
-        standing = InForce(config, lambda said: said.overridden(state_dir=state_dir)).start()
-    except UnusableSettingsError as error:
-        for problem in error.problems:
-            click.echo(format_problem(problem), err=True)
-        raise SystemExit(BROKEN_SETTINGS) from error
-    return standing.settings, standing.policy
 
 
 def _without_errors(config: Path) -> Loaded:

@@ -99,6 +99,15 @@ class Connection:
         """The 421 the mail server ended the connection with: the reason to give for the next command."""
         return self._wire.farewell
 
+    @property
+    def certificate(self) -> bytes | None:
+        """The mail server's own certificate (DER), None without TLS."""
+        if not self.secure:
+            return None
+        secured = self._wire.transport.get_extra_info("ssl_object")
+        octets: bytes | None = None if secured is None else secured.getpeercert(binary_form=True)
+        return octets
+
     async def command(self, line: bytes, timeout: float | None = None) -> Reply:  # noqa: ASYNC109 - seconds, with a default
         """Send `line` (without CRLF) and return the reply. `timeout` in seconds; default `timeouts.reply`.
 

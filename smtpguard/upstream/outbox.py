@@ -91,6 +91,10 @@ class SubmissionOutbox:
         Raises UpstreamError if the mail server cannot be reached, refuses the login, or does not offer what is needed.
         Its `reply` is set for a refused greeting and a 421 only: a refused login is not the member's fault.
         """
+        return ConnectionCarrier(await self.connect(login))
+
+    async def connect(self, login: str | None = None) -> Connection:
+        """The same, for whoever has commands of his own to say. Raises UpstreamError."""
         connection = await Connection.open(self._target)
         try:
             await self._hello(connection)
@@ -102,7 +106,7 @@ class SubmissionOutbox:
             connection.abort()
             raise
         self._can_require_tls = "REQUIRETLS" in connection.extensions
-        return ConnectionCarrier(connection)
+        return connection
 
     async def _hello(self, connection: Connection) -> None:
         reply = await connection.hello(self._hello_name)

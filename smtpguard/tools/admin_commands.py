@@ -1,0 +1,131 @@
+"""The commands for whoever looks after the guard's machine; `cli` puts them beside its own."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+import click
+
+from smtpguard import maillog
+from smtpguard.config.named_files import read_password
+from smtpguard.config.places import Endpoint, endpoint_of
+from smtpguard.config.problems import printable
+from smtpguard.config.sections import StoreSettings
+from smtpguard.config.sources import FileError
+from smtpguard.exits import UNAVAILABLE
+from smtpguard.mail.address import parse_address
+from smtpguard.store import StoreError
+from smtpguard.tools import waiting_words
+from smtpguard.tools.doctor.examination import examine
+from smtpguard.tools.doctor.premises import Premises, ProofAccount
+from smtpguard.tools.doctor.sheet import as_object, as_words, exit_code
+from smtpguard.tools.standing import in_force
+
+_SITE = click.Path(path_type=Path, dir_okay=False, exists=True)
+_CONFIG = click.option("--config", "config", type=_SITE, required=True, help="The site's settings: smtpguard.yaml.")
+_STATE_DIR = click.option(
+    "--state-dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="That of the guard, if not as in the settings.",
+)
+_FORMAT = click.option(
+    "--format", "form", type=click.Choice(["text", "json"]), default="text", help="For people, or programs."
+)
+
+
+@click.command("doctor")
+@click.option("--login", metavar="NAME", help="A test account, to prove that it may not send as somebody else.")
+@click.option("--password-file", type=_SITE, help="Its password, in one line; without it you are asked.")
+@click.option("--other", metavar="ADDRESS", help="An address that is not its own; without it `contact`.")
+@click.option("--outside", metavar="HOST:PORT", help="Where mail from outside comes in; without it port 25 of the MX.")
+@_FORMAT
+@_STATE_DIR
+@_CONFIG
+def doctor_command(
+    login: str | None,
+    password_file: Path | None,
+    other: str | None,
+    outside: str | None,
+    form: Literal["text", "json"],
+    state_dir: Path | None,
+    config: Path,
+) -> None:
+    """Look at everything that the guard needs: databases, keys, mail server, outbox, guard domain, page, certificates,
+    DNS.
+
+    It changes nothing, sends no mail, and may be called beside a running guard, by root or by the guard's own user.
+    Exit code 0: all well; 1: something was found; 69: a mail server or database that must be there cannot be reached.
+    """
+    maillog.set_up("error")
+    settings, _, directory = in_force(config, state_dir)
+    account = None
+    if login is not None:
+        elsewhere = None if other is None else parse_address(other)
+        if other is not None and (elsewhere is None or not elsewhere.domain):
+            raise click.UsageError(printable(f"--other {other}: this is no address"))
+        account = ProofAccount(login, _password(password_file), other)
+    elif password_file is not None or other is not None:
+        raise click.UsageError("--password-file and --other need --login")
+    lines = asyncio.run(examine(Premises(settings, directory, _now(), account=account, outside=_place(outside))))
+    if form == "json":
+        click.echo(json.dumps(as_object(lines)))
+    else:
+        for each in as_words(lines):
+            click.echo(each)
+    raise SystemExit(exit_code(lines))
+
+
+def _place(text: str | None) -> Endpoint | None:
+    try:
+        return None if text is None else endpoint_of(text)
+    except ValueError as error:
+        raise click.UsageError(printable(f"--outside {text}: {error}")) from error
+
+
+def _password(file: Path | None) -> str:
+    if file is None:
+        typed: str = click.prompt("Password", hide_input=True, err=True)
+        return typed
+    try:
+        return read_password(file)
+    except FileError as error:
+        raise click.UsageError(printable(f"--password-file {file}: {error}")) from error
+
+
+@click.command("held")
+@_FORMAT
+@click.option("--state-dir", type=click.Path(path_type=Path, file_okay=False), help="That of the guard.")
+@click.option("--config", "config", type=_SITE, help="The site's settings: smtpguard.yaml.")
+def held_command(form: Literal["text", "json"], state_dir: Path | None, config: Path | None) -> None:
+    """Show how many mails wait for an answer, by age, and when the next one's time is over. It names nobody.
+
+    It only reads, and may be called while the guard runs, by root or by the guard's own user.
+    """
+    maillog.set_up("warning")
+    store = StoreSettings()
+    if config is not None:
+        settings, _, _ = in_force(config, state_dir)
+        store, state_dir = settings.store, settings.state_dir
+    if state_dir is None:
+        raise click.UsageError("give --config FILE, or --state-dir FOLDER")
+    try:
+        found = asyncio.run(waiting_words.waiting(store, state_dir, _now()))
+    except (StoreError, OSError) as error:
+        click.echo(printable(f"smtpguard: {error}"), err=True)
+        raise SystemExit(UNAVAILABLE) from error
+    if form == "json":
+        click.echo(json.dumps(waiting_words.as_object(found)))
+        return
+    for each in waiting_words.as_words(found):
+        click.echo(each)
+
+
+COMMANDS = (doctor_command, held_command)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

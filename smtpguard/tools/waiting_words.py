@@ -1,0 +1,85 @@
+"""`smtpguard held`: what waits, by age, for whoever looks after the guard. Never a name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+
+from smtpguard.config.named_files import read_database_url
+from smtpguard.config.sections import StoreSettings
+from smtpguard.config.sources import FileError
+from smtpguard.store import StoreError
+from smtpguard.store.server import Server
+from smtpguard.store.view import Waiting, waiting_in_file, waiting_in_server
+from smtpguard.tools.owner import Owner
+
+# In state_dir.
+HOLDS = "holds.sqlite3"
+AGES = (timedelta(hours=1), timedelta(days=1), timedelta(days=3))
+_NAMES = ("younger than an hour", "younger than a day", "younger than three days", "older")
+_KEYS = ("younger_1h", "younger_1d", "younger_3d", "older")
+
+
+async def waiting(store: StoreSettings, state_dir: Path, now: datetime) -> Waiting:
+    """What waits in the store of a guard, which may be running. Raises StoreError."""
+    if store.url_file is not None:
+        try:
+            url = read_database_url(store.url_file)
+        except FileError as error:
+            raise StoreError(f"{store.url_file}: {error}") from error
+        server = await Server.open(url, schemas=())
+        try:
+            return await waiting_in_server(server, AGES)
+        finally:
+            await server.close()
+    with _of_guard(state_dir) as file:
+        return await waiting_in_file(file, now, AGES)
+
+
+@contextmanager
+def _of_guard(state_dir: Path) -> Iterator[Path]:
+    """The database, as the guard's own user. Raises StoreError if there is none."""
+    file = state_dir / HOLDS
+    if not file.exists():
+        raise StoreError(f"{file}: there is no such file; is this the state_dir of your guard? (--state-dir FOLDER)")
+    with Owner(state_dir).acting():
+        yield file
+
+
+def as_words(found: Waiting) -> Iterator[str]:
+    """For a person."""
+    yield f"{found.total} mails wait for an answer"
+    for name, number in zip(_NAMES, _by_age(found), strict=True):
+        yield f"  {number:6} {name}"
+    if found.next_expiry is not None:
+        yield f"The next one's time is over at {_moment(found.next_expiry)}."
+    size = "" if found.store_octets is None else f"; the store takes {_mebibytes(found.store_octets)}"
+    yield f"They hold {_mebibytes(found.octets)}{size}."
+
+
+def as_object(found: Waiting) -> dict[str, object]:
+    """For a program."""
+    return {
+        "waiting": found.total,
+        **dict(zip(_KEYS, _by_age(found), strict=True)),
+        "next_expiry": None if found.next_expiry is None else _moment(found.next_expiry),
+        "octets": found.octets,
+        "store_octets": found.store_octets,
+    }
+
+
+def _by_age(found: Waiting) -> list[int]:
+    """How many are of each age, none counted twice."""
+    steps = [0, *found.younger, found.total]
+    return [after - before for before, after in pairwise(steps)]
+
+
+def _moment(time: datetime) -> str:
+    return time.astimezone(UTC).isoformat(timespec="seconds")
+
+
+def _mebibytes(octets: int) -> str:
+    return f"{octets / 1024**2:.1f} MiB"
