@@ -124,7 +124,7 @@ async def examine_relaying(premises: Premises, sheet: Sheet) -> None:
         if found.taken:
             shown = ", ".join(found.taken[:FORMS_MAX])
             text = (
-                f"OPEN RELAY: without a login {len(found.taken)} of {found.tried} foreign recipients are taken: {shown}"
+                f"OPEN RELAY: {len(found.taken)} of {found.tried} foreign recipients are taken without a login: {shown}"
             )
             remedy = "take this machine out of mynetworks (Postfix)"
             if any(isinstance(each, SubmissionListener) and each.auth == "optional" for each in settings.listeners):
