@@ -1,10 +1,11 @@
 """The codes that the commands end with (sysexits.h names the last three)."""
 
 DONE = 0
-# `check` found a mistake; `edit` and `new-list` have changed nothing; `remember` could not read all.
+# `check` found a mistake, `doctor` something to look at; `edit` and `new-list` have changed nothing; `remember` could
+# not read all; `expire` could not drop all.
 FOUND_SOMETHING = 1
 WRONG_COMMAND_LINE = 2
-# No store, port or output.
+# No store, port, output, or (`doctor`) mail server.
 UNAVAILABLE = 69
 # `state_dir`, or the file to write, cannot be written.
 CANNOT_CREATE = 73

@@ -74,7 +74,7 @@ class Keeper:
         self.correspondence = Correspondence(own_way, settings.address, lambda: secrets.token_hex(16))
 
         def site() -> Site:
-            return _site(self.settings)
+            return site_of(self.settings)
 
         first_contact = settings.contact
         self._claims = Claims(store, lambda: longest_release(self.settings.timeouts))
@@ -191,7 +191,8 @@ class Keeper:
         await self._store.close()
 
 
-def _site(settings: Settings) -> Site:
+def site_of(settings: Settings) -> Site:
+    """What all mails of the guard's say of the site."""
     return Site(
         organisation=settings.organisation or (settings.guard_domain or ""),
         zone=settings.timezone,

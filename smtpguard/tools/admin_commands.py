@@ -11,18 +11,24 @@ from typing import Literal
 import click
 
 from smtpguard import maillog
+from smtpguard.accounts import Directory
+from smtpguard.certificates import Certificates
 from smtpguard.config.named_files import read_password
 from smtpguard.config.places import Endpoint, endpoint_of
 from smtpguard.config.problems import printable
 from smtpguard.config.sections import StoreSettings
+from smtpguard.config.settings import Settings, SettingsError
 from smtpguard.config.sources import FileError
-from smtpguard.exits import UNAVAILABLE
+from smtpguard.doors import outbox
+from smtpguard.exits import BROKEN_SETTINGS, CANNOT_CREATE, FOUND_SOMETHING, UNAVAILABLE
+from smtpguard.keys import KeyFolderError
 from smtpguard.mail.address import parse_address
 from smtpguard.store import StoreError
 from smtpguard.tools import waiting_words
 from smtpguard.tools.doctor.examination import examine
 from smtpguard.tools.doctor.premises import Premises, ProofAccount
 from smtpguard.tools.doctor.sheet import as_object, as_words, exit_code
+from smtpguard.tools.expire import Dropped, expiring
 from smtpguard.tools.standing import in_force
 
 _SITE = click.Path(path_type=Path, dir_okay=False, exists=True)
@@ -124,7 +130,75 @@ def held_command(form: Literal["text", "json"], state_dir: Path | None, config: 
         click.echo(each)
 
 
-COMMANDS = (doctor_command, held_command)
+@click.command("expire")
+@click.option("--account", metavar="NAME", help="What waits for one account: its login, or its mailbox.")
+@click.option("--all", "everything", is_flag=True, help="All that waits.")
+@click.option("--now", "due", is_flag=True, help="What is due, also while a set clock makes the guard wait.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@_STATE_DIR
+@_CONFIG
+def expire_command(
+    account: str | None, everything: bool, due: bool, yes: bool, state_dir: Path | None, config: Path
+) -> None:
+    """Drop mail that waits for an answer, unseen and for good: of an account whose owner has left, or that others have
+    broken into; or all of it.
+
+    Nobody is told of it, because an account that was broken into may be in wrong hands. With --now only what is due
+    goes, as it does by itself, and each sender gets the usual line. It may be called while the guard runs, by root or
+    by the guard's own user.
+    """
+    maillog.set_up("warning")
+    if [account is not None, everything, due].count(True) != 1:
+        raise click.UsageError("give one of --account NAME, --all, --now")
+    settings, _, directory = in_force(config, state_dir)
+    missing = settings.missing_to_hold()
+    if missing:
+        raise click.UsageError(printable(f"this guard holds no mail: {' '.join(missing)}"))
+    try:
+        dropped = asyncio.run(_drop_due(settings) if due else _drop(settings, account, directory, yes))
+    except SettingsError as error:
+        click.echo(printable(f"smtpguard: {error}"), err=True)
+        raise SystemExit(BROKEN_SETTINGS) from error
+    except KeyFolderError as error:
+        click.echo(printable(f"smtpguard: {error}"), err=True)
+        raise SystemExit(CANNOT_CREATE) from error
+    except (StoreError, OSError) as error:
+        click.echo(printable(f"smtpguard: {error}"), err=True)
+        raise SystemExit(UNAVAILABLE) from error
+    if dropped.busy:
+        click.echo(f"{dropped.busy} are being decided at this moment and were not dropped; try again in a minute.")
+        raise SystemExit(FOUND_SOMETHING)
+
+
+async def _drop_due(settings: Settings) -> Dropped:
+    own_way = outbox(settings, Certificates())
+    async with expiring(settings) as work:
+        dropped = await work.drop_due(own_way)
+    click.echo(f"{_mails(dropped.gone)} whose time was over went; their senders get the usual line.")
+    return dropped
+
+
+async def _drop(settings: Settings, account: str | None, directory: Directory, yes: bool) -> Dropped:
+    async with expiring(settings) as work:
+        ids = await work.of_all() if account is None else await work.of_account(account, directory)
+        whose = "" if account is None else " of this account"
+        if not ids:
+            click.echo(f"No mail{whose} waits for an answer.")
+            return Dropped(0, 0)
+        if not yes:
+            click.echo(f"{_mails(len(ids))}{whose} waiting for an answer. Nobody will be told, and nothing comes back.")
+            click.confirm("Drop them unseen?", abort=True)
+        dropped = await work.drop(ids)
+    told = "Nobody was told" + ("." if account is None else ", since the account may be in wrong hands.")
+    click.echo(f"{_mails(dropped.gone)} dropped. {told} Their keys go with the guard's next sweep.")
+    return dropped
+
+
+def _mails(number: int) -> str:
+    return "1 mail" if number == 1 else f"{number} mails"
+
+
+COMMANDS = (doctor_command, held_command, expire_command)
 
 
 def _now() -> datetime:

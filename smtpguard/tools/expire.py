@@ -1,0 +1,149 @@
+"""`smtpguard expire`: drops mail that waits, unseen (THREAT-MODEL T-32). It works on the guard's store, beside it.
+
+A mail that is dropped becomes a tombstone: its box, card and tags are gone in one transaction. Its day key goes with
+the guard's next sweep that finds nobody waiting for it. In the figures it was counted as unanswered when it was held.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager, nullcontext, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from smtpguard.accounts import Directory
+from smtpguard.config.named_files import read_database_url
+from smtpguard.config.settings import Settings
+from smtpguard.config.sources import FileError
+from smtpguard.correspondence import Correspondence
+from smtpguard.housekeeping import Housekeeping
+from smtpguard.keeper import site_of
+from smtpguard.keys import KeyFolder
+from smtpguard.safe import Safe
+from smtpguard.store import HoldStore, StoreError
+from smtpguard.store.postgresql import PostgreSQLStore
+from smtpguard.store.server import Server
+from smtpguard.store.sqlite import SQLiteStore
+from smtpguard.tags import account_tag
+from smtpguard.tools.owner import Owner
+from smtpguard.tools.waiting_words import HOLDS
+from smtpguard.upstream import Outbox
+
+# A mail that is being released cannot be dropped. Most releases take a second or two; a mail server may take minutes.
+TRIES = 10
+PAUSE_SECONDS = 1.0
+# The one line to each sender; a mail server that takes none of them is given up after this.
+LETTERS_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """How many mails are gone, and how many were being decided all the time."""
+
+    gone: int
+    busy: int
+
+
+class Expire:
+    """The store of a guard with these settings, open for dropping; made by `expiring`.
+
+    Every method raises StoreError; those that need keys raise KeyFolderError.
+    """
+
+    def __init__(self, settings: Settings, store: HoldStore) -> None:
+        self._settings = settings
+        self._store = store
+
+    async def of_account(self, login: str, directory: Directory) -> Sequence[bytes]:
+        """What waits for the account of this login or address, by the tags of all weeks."""
+        account = directory.account(login)
+
+        def tags() -> list[bytes]:
+            keys = KeyFolder(self._settings.key_folder)
+            found = [keys.week_key(week) for week in keys.weeks()]
+            return [account_tag(key, account) for key in found if key is not None]
+
+        return await self._store.waiting_ids(await asyncio.to_thread(tags))
+
+    async def of_all(self) -> Sequence[bytes]:
+        """Everything that waits."""
+        return await self._store.waiting_ids()
+
+    async def drop(self, ids: Sequence[bytes]) -> Dropped:
+        """Drop these, and tell nobody. Those that are being decided are tried again for a while."""
+        gone, busy = 0, list(ids)
+        for number in range(TRIES):
+            if number:
+                await asyncio.sleep(PAUSE_SECONDS)
+            still = []
+            for each in busy:
+                if await self._store.expire_now(each):
+                    gone += 1
+                elif await self._waits(each):
+                    still.append(each)
+            busy = still
+            if not busy:
+                break
+        await self._tidy()
+        return Dropped(gone, len(busy))
+
+    async def drop_due(self, own_way: Outbox) -> Dropped:
+        """Drop what is due, as the sweep does: senders get their line. Also while a set clock makes the sweep pause."""
+        settings = self._settings
+        assert settings.address and settings.contact  # noqa: S101, PT018 - missing_to_hold() was empty
+        letters = Correspondence(own_way, settings.address, lambda: secrets.token_hex(16), retry_seconds=())
+        keys = KeyFolder(settings.key_folder)
+        safe = Safe(keys, secrets.token_bytes)
+        housekeeping = Housekeeping(self._store, keys, safe, letters, lambda: site_of(settings), settings.contact)
+        gone = 0
+        while number := await housekeeping.expire_due():
+            gone += number
+            await letters.settle(LETTERS_SECONDS)
+        await self._tidy()
+        return Dropped(gone, 0)
+
+    async def _waits(self, hold_id: bytes) -> bool:
+        row = await self._store.find(hold_id)
+        return row is not None and row.state.waiting
+
+    async def _tidy(self) -> None:
+        with suppress(StoreError):  # somebody else reads: the guard's sweep does it
+            await self._store.tidy()
+
+
+@asynccontextmanager
+async def expiring(settings: Settings) -> AsyncIterator[Expire]:
+    """The guard's store, as the guard's own user. Raises StoreError, also if there is none yet; OSError."""
+    url = _database_url(settings)
+    async with AsyncExitStack() as ends:
+        ends.enter_context(_as_owner(settings.state_dir))
+        if url is None:
+            yield Expire(settings, await _in_file(settings.state_dir / HOLDS, ends))
+            return
+        # Only a guard that starts brings a database to a newer schema.
+        server = await Server.open(url, schemas=())
+        ends.push_async_callback(server.close)
+        yield Expire(settings, PostgreSQLStore(server))
+
+
+def _as_owner(folder: Path) -> AbstractContextManager[None]:
+    return Owner(folder).acting() if folder.is_dir() else nullcontext()
+
+
+def _database_url(settings: Settings) -> str | None:
+    file = settings.store.url_file
+    try:
+        return None if file is None else read_database_url(file)
+    except FileError as error:
+        raise StoreError(f"{file}: {error}") from error
+
+
+async def _in_file(file: Path, ends: AsyncExitStack) -> HoldStore:
+    if not await asyncio.to_thread(file.exists):
+        raise StoreError(f"{file}: there is no such file; is this the state_dir of your guard? (--state-dir FOLDER)")
+    store = await SQLiteStore.open(file, lambda: datetime.now(UTC))
+    ends.push_async_callback(store.close)
+    return store
