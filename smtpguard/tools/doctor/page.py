@@ -19,8 +19,8 @@ from smtpguard.tools.doctor.sheet import Sheet, in_a_thread, words
 REQUEST_SECONDS = 10.0
 # Nothing of the body is needed but that it comes to an end.
 BODY_OCTETS_MAX = 64 * 1024
-# Where the page's form goes, and what lives beside it.
-FORM, HEALTH = "/h", "/healthz"
+# Where members come in, where a page without answers begins, where the first form goes, and what lives beside them.
+ENTRY, RULES, FORM, HEALTH = "/h", "/rules", "/show", "/healthz"
 # T-23, T-24 and RELIABILITY: the header, and what must stand in it.
 HEADERS: Mapping[str, tuple[str, ...]] = {
     "Content-Security-Policy": ("default-src 'none'", "frame-ancestors 'none'", "form-action 'self'"),
@@ -43,17 +43,18 @@ class _Answer:
 
 async def examine_page(premises: Premises, sheet: Sheet) -> None:
     """Skipped where there is no page."""
-    url = premises.settings.public_url
-    if premises.settings.web is None or url is None:
+    url, web = premises.settings.public_url, premises.settings.web
+    if web is None or url is None:
         sheet.skipped('"web" is not in the settings: there is no page')
         return
-    page = await _asked(sheet, url, "GET", FORM)
+    entry = RULES if web.show == "off" else ENTRY
+    page = await _asked(sheet, url, "GET", entry)
     if page is None:
         return
     if page.status != http.HTTPStatus.OK:
-        sheet.problem(f"{url}{FORM}: answers {page.status}; does a guard run, and does the web server lead to it?")
+        sheet.problem(f"{url}{entry}: answers {page.status}; does a guard run, and does the web server lead to it?")
         return
-    sheet.ok(f"{url}{FORM}: answers")
+    sheet.ok(f"{url}{entry}: answers")
     _certificate(premises, sheet, url, page)
     _headers(sheet, url, page.headers)
     health = await _asked(sheet, url, "GET", HEALTH)
@@ -61,7 +62,8 @@ async def examine_page(premises: Premises, sheet: Sheet) -> None:
         sheet.ok(f"{url}{HEALTH}: the guard says that it is well")
     elif health is not None:
         sheet.skipped(f"{url}{HEALTH}: answers {health.status}; perhaps it is not open to the public")
-    await _origin(sheet, url)
+    if entry == ENTRY:
+        await _origin(sheet, url)
 
 
 def _certificate(premises: Premises, sheet: Sheet, url: str, page: _Answer) -> None:
