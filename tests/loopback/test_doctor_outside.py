@@ -273,12 +273,10 @@ async def test_T_04_a_server_that_logs_values_of_statements_is_warned_of(tmp_pat
         told = {}
         for name, value in (("log_statement", "mod"), ("log_min_duration_statement", "0")):
             with postgresql.connected(superuser=True) as connection:
-                connection.execute(f"ALTER ROLE smtpguard SET {name} = '{value}'")
-            try:
-                told[name] = await doctor(tmp_path)
-            finally:
-                with postgresql.connected(superuser=True) as connection:
-                    connection.execute(f"ALTER ROLE smtpguard RESET {name}")
+                connection.execute(f"ALTER DATABASE {postgresql.name} SET {name} = '{value}'")
+            told[name] = await doctor(tmp_path)
+            with postgresql.connected(superuser=True) as connection:
+                connection.execute(f"ALTER DATABASE {postgresql.name} RESET {name}")
 
     assert (0, []) == (well.code, well.bad())
     assert "schema of held: schema" in well.of("database", "ok")
