@@ -27,9 +27,9 @@ from smtpguard.store import HoldStore, StoreError
 from smtpguard.store.postgresql import PostgreSQLStore
 from smtpguard.store.server import Server
 from smtpguard.store.sqlite import SQLiteStore
+from smtpguard.stores import HOLDS
 from smtpguard.tags import account_tag
 from smtpguard.tools.owner import Owner
-from smtpguard.tools.waiting_words import HOLDS
 from smtpguard.upstream import Outbox
 
 # A mail that is being released cannot be dropped. Most releases take a second or two; a mail server may take minutes.

@@ -14,10 +14,9 @@ from smtpguard.config.sources import FileError
 from smtpguard.store import StoreError
 from smtpguard.store.server import Server
 from smtpguard.store.view import Waiting, waiting_in_file, waiting_in_server
+from smtpguard.stores import HOLDS
 from smtpguard.tools.owner import Owner
 
-# In state_dir.
-HOLDS = "holds.sqlite3"
 AGES = (timedelta(hours=1), timedelta(days=1), timedelta(days=3))
 _NAMES = ("younger than an hour", "younger than a day", "younger than three days", "older")
 _KEYS = ("younger_1h", "younger_1d", "younger_3d", "older")

@@ -16,11 +16,12 @@ from smtpguard.store.database import reading
 from smtpguard.store.server import Server
 from smtpguard.store.view import newest_step, waiting_in_file, waiting_in_server
 from smtpguard.store.worker import BUSY_SECONDS
+from smtpguard.stores import HOLDS, MEMORY
 from smtpguard.tools.doctor.premises import Premises
 from smtpguard.tools.doctor.sheet import Sheet, in_a_thread, words
 
 # In state_dir, with the folder of each one's schema.
-FILES = {"holds.sqlite3": "", "memory.sqlite3": "memory"}
+FILES = {HOLDS: "", MEMORY: "memory"}
 # Whoever reads keeps the guard from emptying its log, which it does at each sweep (T-03 wants it within 60 s).
 LOOK_SECONDS = 20.0
 # Steps of SQLite's machine between two looks at the clock: some milliseconds.
@@ -63,10 +64,10 @@ async def examine_files(premises: Premises, sheet: Sheet) -> dict[date, int]:
             unreachable = getattr(error, "sqlite_errorcode", 0) in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_BUSY)
             hint = " (call it as root, or as the guard's own user)" if unreachable else ""
             sheet.problem(f"{path}: {error}{hint}", unreachable=unreachable)
-    if not (folder / "holds.sqlite3").exists():
+    if not (folder / HOLDS).exists():
         return {}
     try:
-        return dict((await waiting_in_file(folder / "holds.sqlite3", premises.now, ())).days)
+        return dict((await waiting_in_file(folder / HOLDS, premises.now, ())).days)
     except StoreError:
         return {}  # said above
 
