@@ -1,6 +1,6 @@
 # smtpguard: what there is to run. `make demo` and `make test` set up everything they need in .venv.
 #
-#   make demo       a tour over real sockets: hold, notice, answer, expiry
+#   make demo       a tour over real sockets: hold, notice, answer, expiry; with KEEP=1 it goes on for a mail program
 #   make test       format, lint, types and every test that can run on this machine: on all cores, then end to end
 #   make check      the quick part of it, under a minute: no end-to-end tests, no slow ones, fewer examples of what is
 #                   random; many wait, so four at once
@@ -20,7 +20,7 @@ unexport PYTHONDONTWRITEBYTECODE
 .PHONY: demo test check lint e2e-deps bench torture corpus clean
 
 demo: $(READY)
-	@$(BIN)/smtpguard demo
+	@$(BIN)/smtpguard demo $(if $(KEEP),--keep)
 
 test: lint
 	$(PYTEST) tests --ignore=tests/e2e -n auto --dist worksteal

@@ -290,8 +290,9 @@ for _each in (*COMMANDS, *ADMIN_COMMANDS):
 
 
 @main.command()
-def demo() -> None:
+@click.option("--keep", is_flag=True, help="Leave it running after the tour, for a mail program, until Ctrl-C.")
+def demo(keep: bool) -> None:
     """A tour over real sockets: an ordinary post, a cross-post, a forwarded private mail, a mail nobody answers."""
     from smtpguard.demo.tour import tour  # noqa: PLC0415 - the demo's mail server is loaded by the demo alone
 
-    raise SystemExit(asyncio.run(tour()))
+    raise SystemExit(asyncio.run(tour(keep)))

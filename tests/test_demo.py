@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import poplib
 import re
+import signal
+import smtplib
 import subprocess
 import sys
 from collections.abc import Iterator
+from email import message_from_bytes
+from email.message import EmailMessage
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -87,3 +94,71 @@ async def test_the_demo_s_mail_server_wants_a_login_and_fans_out() -> None:
         assert await server.wait_for(MEMBERS["clara"], "s", seconds=0.1) is None
     finally:
         await server.stop()
+
+
+def test_a_demo_that_is_kept_says_how_to_take_part_and_ends_at_ctrl_c(tmp_path: Path) -> None:
+    demo = subprocess.Popen(
+        [sys.executable, "-m", "smtpguard", "demo", "--keep"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+    )  # fmt: skip
+    try:
+        assert demo.stdout is not None
+        said = _until(demo.stdout, "Ctrl-C ends everything.")
+        outgoing, incoming = (int(re.search(rf"{each} +127.0.0.1 +port (\d+)", said)[1]) for each in ("SMTP", "POP3"))  # type: ignore[index]
+        assert re.search(r"account +anna@example\.test +password anna-password\n", said)
+
+        with smtplib.SMTP("127.0.0.1", outgoing, timeout=30) as client:
+            client.login("anna@example.test", "anna-password")
+            text = "From: anna@example.test\r\nSubject: To everybody\r\n\r\nHello.\r\n.dots\r\n"
+            client.sendmail("anna@example.test", ["berlin@lists.example.test", "press@lists.example.test"], text)
+        shown = _until(demo.stdout, "code: ")
+        notice = _newest("anna", incoming)
+        assert notice["Subject"].startswith('NOT SENT YET: "To everybody"')
+        with smtplib.SMTP("127.0.0.1", outgoing, timeout=30) as client:
+            client.login("anna@example.test", "anna-password")
+            answer = "From: anna@example.test\r\nSubject: Re\r\n\r\nONLY 1\r\n"
+            client.sendmail("anna@example.test", [str(notice["Reply-To"]).strip("<>")], answer)
+        _until(
+            demo.stdout, 'anna@example.test has mail from Mail check <mailcheck@check.example.test>: Sent: "To every'
+        )
+        assert _newest("ben", incoming).get_payload() == "Hello.\r\n.dots\r\n"
+
+        demo.send_signal(signal.SIGINT)
+        rest, errors = demo.communicate(timeout=30)
+    finally:
+        if demo.poll() is None:
+            demo.kill()
+            demo.communicate()
+    assert (0, "") == (demo.returncode, errors)
+    assert "anna@example.test has mail from Mail check" in shown
+    assert rest.endswith("\nThe demo has ended; nothing of it is left.\n")
+    assert [] == list(tmp_path.iterdir())
+
+
+def _until(stream: IO[str], words: str) -> str:
+    """All lines up to the one that has these words."""
+    lines = []
+    while words not in (line := stream.readline()):
+        assert line, f"it ended before it said {words!r}: {''.join(lines)}"
+        lines.append(line)
+    return "".join([*lines, line])
+
+
+def _newest(name: str, port: int) -> EmailMessage:
+    """The newest mail, as Python's own POP3 client reads it; a wrong password is refused."""
+    stranger = poplib.POP3("127.0.0.1", port, timeout=30)
+    stranger.user(f"{name}@example.test")
+    with pytest.raises(poplib.error_proto):
+        stranger.pass_("wrong")
+    stranger.quit()
+    client = poplib.POP3("127.0.0.1", port, timeout=30)
+    client.user(f"{name}@example.test")
+    client.pass_(f"{name}-password")
+    count, size = client.stat()
+    assert size > 0
+    assert len(client.list()[1]) == len(client.uidl()[1]) == count
+    octets = b"\r\n".join(client.retr(count)[1]) + b"\r\n"
+    assert b"\r\n".join(client.top(count, 0)[1]) in octets
+    client.quit()
+    return message_from_bytes(octets)  # type: ignore[return-value]

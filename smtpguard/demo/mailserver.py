@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -13,12 +13,16 @@ from typing import Any
 
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
+# A demo that is left running keeps so many mails of each mailbox, all in memory.
+MAILS_MAX = 200
+
 
 @dataclass
 class DemoMailServer:
     """Takes mail for members and lists. `passwords` by login; `lists` are the members' addresses of each list.
 
-    `submission` wants a login; `trusted` is the port for the guard's own mail and its releases.
+    `submission` wants a login; `trusted` is the port for the guard's own mail and its releases. `news` is told of each
+    mail, with the mailbox that it came to.
     """
 
     passwords: Mapping[str, str]
@@ -26,6 +30,7 @@ class DemoMailServer:
     mailboxes: dict[str, list[EmailMessage]] = field(default_factory=dict)
     submission: int = 0
     trusted: int = 0
+    news: Callable[[str, EmailMessage], None] | None = None
     _servers: list[asyncio.Server] = field(default_factory=list)
     _arrived: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -62,7 +67,11 @@ class DemoMailServer:
         message = message_from_bytes(envelope.content or b"", policy=policy.default)  # type: ignore[arg-type]
         for recipient in envelope.rcpt_tos:
             for mailbox in self.lists.get(recipient, (recipient,)):
-                self.mailboxes.setdefault(mailbox, []).append(message)
+                mails = self.mailboxes.setdefault(mailbox, [])
+                mails.append(message)
+                del mails[:-MAILS_MAX]
+                if self.news is not None:
+                    self.news(mailbox, message)
         self._arrived.set()
         return "250 2.0.0 Ok: taken by the mail server"
 

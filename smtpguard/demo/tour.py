@@ -18,11 +18,14 @@ from smtpguard import maillog
 from smtpguard.app import Application
 from smtpguard.config.loading import load
 from smtpguard.demo.mailserver import DemoMailServer
+from smtpguard.demo.staying import free_page_url, stay
 from smtpguard.keeper import Charge
 
 # Long enough for the steps before it, short enough to wait for.
 EXPIRES_SECONDS = 10
 SWEEP_SECONDS = 0.5
+# Who tries it himself has all the time that members have.
+STAYING_EXPIRES_SECONDS = 72 * 3600
 
 MEMBERS = {name: f"{name}@example.test" for name in ("anna", "ben", "clara")}
 LISTS = {
@@ -53,6 +56,10 @@ account_domain: example.test
 timezone: Europe/Berlin
 defaults: {{expires: {expires}s}}
 state_dir: state
+"""
+_PAGE = """\
+public_url: "{page}"
+web: {{listen: "{listen}"}}
 """
 _LIST = (
     'list: {name}@lists.example.test\nmanager: mailman3\nabout: "{about}"\ncontact: {name}-owner@lists.example.test\n'
@@ -105,31 +112,54 @@ def text_of(message: EmailMessage) -> str:
     return "" if body is None else str(body.get_content())
 
 
-async def tour() -> int:
-    """Run the whole tour; 0 if every step went as it should."""
+async def tour(keep: bool = False) -> int:
+    """Run the whole tour; 0 if every step went as it should. With `keep` a guard goes on after it, until Ctrl-C."""
     maillog.set_up("error")
     server = DemoMailServer({address: f"{name}-password" for name, address in MEMBERS.items()}, LISTS)
     await server.start()
-    with tempfile.TemporaryDirectory(prefix="smtpguard-demo-") as name:
-        application = Application(_charge(Path(name), server), sweep_seconds=SWEEP_SECONDS)
-        await application.start()
-        click.echo(f"A mail server and smtpguard in front of it run on 127.0.0.1, port {application.ports[0]}.")
-        walk = Tour(server, application.ports[0])
-        try:
-            for step in (ordinary_post, cross_post, forwarded_letter, nobody_answers):
-                await step(walk)
-        finally:
-            await application.stop()
-            await server.stop()
-    _show_mailboxes(walk)
-    click.echo("\nEvery step went as it should." if not walk.failures else f"\nWent otherwise: {walk.failures}")
+    try:
+        with tempfile.TemporaryDirectory(prefix="smtpguard-demo-") as name:
+            walk = await _walked(Path(name), server)
+            if keep:
+                await _go_on(Path(name), server)
+    finally:
+        await server.stop()
     return 1 if walk.failures else 0
 
 
-def _charge(folder: Path, server: DemoMailServer) -> Charge:
+async def _walked(folder: Path, server: DemoMailServer) -> Tour:
+    """The tour with a guard of its own, and what it came to."""
+    application = Application(_charge(folder, server), sweep_seconds=SWEEP_SECONDS)
+    await application.start()
+    click.echo(f"A mail server and smtpguard in front of it run on 127.0.0.1, port {application.ports[0]}.")
+    walk = Tour(server, application.ports[0])
+    try:
+        for step in (ordinary_post, cross_post, forwarded_letter, nobody_answers):
+            await step(walk)
+    finally:
+        await application.stop()
+    _show_mailboxes(walk)
+    click.echo("\nEvery step went as it should." if not walk.failures else f"\nWent otherwise: {walk.failures}")
+    return walk
+
+
+async def _go_on(folder: Path, server: DemoMailServer) -> None:
+    """A guard that gives people time to answer, and has a page, until somebody ends the demo."""
+    page = free_page_url()
+    more = _PAGE.format(page=page, listen=page.removeprefix("http://"))
+    application = Application(_charge(folder, server, STAYING_EXPIRES_SECONDS, more), sweep_seconds=SWEEP_SECONDS)
+    await application.start()
+    try:
+        await stay(server, application.ports[0], page, [*LISTS])
+    finally:
+        await application.stop()
+    click.echo("\nThe demo has ended; nothing of it is left.")
+
+
+def _charge(folder: Path, server: DemoMailServer, expires: int = EXPIRES_SECONDS, more: str = "") -> Charge:
     """Write the settings as files, as an admin would, and read them."""
-    (folder / "lists").mkdir()
-    site = _SITE.format(submission=server.submission, trusted=server.trusted, expires=EXPIRES_SECONDS)
+    (folder / "lists").mkdir(exist_ok=True)
+    site = _SITE.format(submission=server.submission, trusted=server.trusted, expires=expires) + more
     (folder / "smtpguard.yaml").write_text(site, "utf-8")
     for name, about in ABOUT.items():
         (folder / "lists" / f"{name}.yaml").write_text(_LIST.format(name=name, about=about), "utf-8")
