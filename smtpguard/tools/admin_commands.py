@@ -16,7 +16,6 @@ from smtpguard.certificates import Certificates
 from smtpguard.config.named_files import read_password
 from smtpguard.config.places import Endpoint, endpoint_of
 from smtpguard.config.problems import printable
-from smtpguard.config.sections import StoreSettings
 from smtpguard.config.settings import Settings, SettingsError
 from smtpguard.config.sources import FileError
 from smtpguard.doors import outbox
@@ -112,14 +111,14 @@ def held_command(form: Literal["text", "json"], state_dir: Path | None, config: 
     It only reads, and may be called while the guard runs, by root or by the guard's own user.
     """
     maillog.set_up("warning")
-    store = StoreSettings()
     if config is not None:
         settings, _, _ = in_force(config, state_dir)
-        store, state_dir = settings.store, settings.state_dir
-    if state_dir is None:
+    elif state_dir is not None:
+        settings = Settings().overridden(state_dir=state_dir)
+    else:
         raise click.UsageError("give --config FILE, or --state-dir FOLDER")
     try:
-        found = asyncio.run(waiting_words.waiting(store, state_dir, _now()))
+        found = asyncio.run(waiting_words.waiting(settings, _now()))
     except (StoreError, OSError) as error:
         click.echo(printable(f"smtpguard: {error}"), err=True)
         raise SystemExit(UNAVAILABLE) from error

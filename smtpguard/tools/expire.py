@@ -9,25 +9,19 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager, nullcontext, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 
 from smtpguard.accounts import Directory
-from smtpguard.config.named_files import read_database_url
 from smtpguard.config.settings import Settings
-from smtpguard.config.sources import FileError
 from smtpguard.correspondence import Correspondence
+from smtpguard.databases import HOLDS, Databases
 from smtpguard.housekeeping import Housekeeping
 from smtpguard.keeper import site_of
 from smtpguard.keys import KeyFolder
 from smtpguard.safe import Safe
 from smtpguard.store import HoldStore, StoreError
-from smtpguard.store.postgresql import PostgreSQLStore
-from smtpguard.store.server import Server
-from smtpguard.store.sqlite import SQLiteStore
-from smtpguard.stores import HOLDS
 from smtpguard.tags import account_tag
 from smtpguard.tools.owner import Owner
 from smtpguard.upstream import Outbox
@@ -117,33 +111,17 @@ class Expire:
 @asynccontextmanager
 async def expiring(settings: Settings) -> AsyncIterator[Expire]:
     """The guard's store, as the guard's own user. Raises StoreError, also if there is none yet; OSError."""
-    url = _database_url(settings)
+    folder = settings.state_dir
     async with AsyncExitStack() as ends:
-        ends.enter_context(_as_owner(settings.state_dir))
-        if url is None:
-            yield Expire(settings, await _in_file(settings.state_dir / HOLDS, ends))
-            return
-        # Only a guard that starts brings a database to a newer schema.
-        server = await Server.open(url, schemas=())
-        ends.push_async_callback(server.close)
-        yield Expire(settings, PostgreSQLStore(server))
-
-
-def _as_owner(folder: Path) -> AbstractContextManager[None]:
-    return Owner(folder).acting() if folder.is_dir() else nullcontext()
-
-
-def _database_url(settings: Settings) -> str | None:
-    file = settings.store.url_file
-    try:
-        return None if file is None else read_database_url(file)
-    except FileError as error:
-        raise StoreError(f"{file}: {error}") from error
-
-
-async def _in_file(file: Path, ends: AsyncExitStack) -> HoldStore:
-    if not await asyncio.to_thread(file.exists):
-        raise StoreError(f"{file}: there is no such file; is this the state_dir of your guard? (--state-dir FOLDER)")
-    store = await SQLiteStore.open(file, lambda: datetime.now(UTC))
-    ends.push_async_callback(store.close)
-    return store
+        # The file with the database's address may be root's alone. Only a guard that starts brings one up to date.
+        databases = await Databases.open(settings, lambda: datetime.now(UTC), schemas=())
+        ends.push_async_callback(databases.close)
+        if databases.server is None and not await asyncio.to_thread((folder / HOLDS).exists):
+            raise StoreError(
+                f"{folder / HOLDS}: no such file; is this the state_dir of your guard? (--state-dir FOLDER)"
+            )
+        if await asyncio.to_thread(folder.is_dir):
+            ends.enter_context(Owner(folder).acting())
+        store = await databases.holds()
+        ends.push_async_callback(store.close)
+        yield Expire(settings, store)

@@ -8,13 +8,10 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 
-from smtpguard.config.named_files import read_database_url
-from smtpguard.config.sections import StoreSettings
-from smtpguard.config.sources import FileError
+from smtpguard.config.settings import Settings
+from smtpguard.databases import HOLDS, Databases
 from smtpguard.store import StoreError
-from smtpguard.store.server import Server
 from smtpguard.store.view import Waiting, waiting_in_file, waiting_in_server
-from smtpguard.stores import HOLDS
 from smtpguard.tools.owner import Owner
 
 AGES = (timedelta(hours=1), timedelta(days=1), timedelta(days=3))
@@ -22,20 +19,16 @@ _NAMES = ("younger than an hour", "younger than a day", "younger than three days
 _KEYS = ("younger_1h", "younger_1d", "younger_3d", "older")
 
 
-async def waiting(store: StoreSettings, state_dir: Path, now: datetime) -> Waiting:
+async def waiting(settings: Settings, now: datetime) -> Waiting:
     """What waits in the store of a guard, which may be running. Raises StoreError."""
-    if store.url_file is not None:
-        try:
-            url = read_database_url(store.url_file)
-        except FileError as error:
-            raise StoreError(f"{store.url_file}: {error}") from error
-        server = await Server.open(url, schemas=())
-        try:
-            return await waiting_in_server(server, AGES)
-        finally:
-            await server.close()
-    with _of_guard(state_dir) as file:
-        return await waiting_in_file(file, now, AGES)
+    databases = await Databases.open(settings, lambda: now, schemas=())
+    try:
+        if databases.server is not None:
+            return await waiting_in_server(databases.server, AGES)
+        with _of_guard(settings.state_dir) as file:
+            return await waiting_in_file(file, now, AGES)
+    finally:
+        await databases.close()
 
 
 @contextmanager
@@ -43,7 +36,7 @@ def _of_guard(state_dir: Path) -> Iterator[Path]:
     """The database, as the guard's own user. Raises StoreError if there is none."""
     file = state_dir / HOLDS
     if not file.exists():
-        raise StoreError(f"{file}: there is no such file; is this the state_dir of your guard? (--state-dir FOLDER)")
+        raise StoreError(f"{file}: no such file; is this the state_dir of your guard? (--state-dir FOLDER)")
     with Owner(state_dir).acting():
         yield file
 

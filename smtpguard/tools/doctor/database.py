@@ -9,14 +9,12 @@ from datetime import date
 from functools import partial
 from pathlib import Path
 
-from smtpguard.config.named_files import read_database_url
-from smtpguard.config.sources import FileError
+from smtpguard.databases import HOLDS, MEMORY, Databases
 from smtpguard.store import StoreError
 from smtpguard.store.database import reading
 from smtpguard.store.server import Server
 from smtpguard.store.view import newest_step, waiting_in_file, waiting_in_server
 from smtpguard.store.worker import BUSY_SECONDS
-from smtpguard.stores import HOLDS, MEMORY
 from smtpguard.tools.doctor.premises import Premises
 from smtpguard.tools.doctor.sheet import Sheet, in_a_thread, words
 
@@ -118,16 +116,13 @@ def _compare(sheet: Sheet, what: str, version: int, newest: int) -> None:
 
 async def examine_server(premises: Premises, sheet: Sheet) -> dict[date, int]:
     """PostgreSQL: reachable, its schema, and what it logs. Returns how many mails wait for each day key."""
-    file = premises.settings.store.url_file
-    if file is None:
-        return {}
     try:
-        server = await Server.open(read_database_url(file), schemas=())
-    except FileError as error:
-        sheet.problem(f"{file}: {error}")
-        return {}
+        databases = await Databases.open(premises.settings, lambda: premises.now, schemas=())
     except StoreError as error:
         sheet.problem(str(error), unreachable=True)
+        return {}
+    server = databases.server
+    if server is None:
         return {}
     try:
         sheet.ok("the database answers")
@@ -145,7 +140,7 @@ async def examine_server(premises: Premises, sheet: Sheet) -> dict[date, int]:
         sheet.problem(str(error), unreachable=True)
         return {}
     finally:
-        await server.close()
+        await databases.close()
 
 
 async def _what_is_logged(server: Server, sheet: Sheet) -> None:
