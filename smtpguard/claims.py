@@ -14,7 +14,10 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 
 from smtpguard import maillog
-from smtpguard.held import State
+from smtpguard.decided_file import Decision
+from smtpguard.decisions import Decisions
+from smtpguard.failpoints import reach
+from smtpguard.held import HeldRow, State
 from smtpguard.store import Claim, HoldStore, StoreError
 
 # Seconds between two tries to write down what could not be written: a locked or full database is mended in minutes.
@@ -24,8 +27,10 @@ RETRY_SECONDS = 2.0
 class ClaimedMail:
     """The right to decide one held mail. `interrupted`: an earlier release died between dot and reply."""
 
-    def __init__(self, store: HoldStore, claim: Claim) -> None:
+    def __init__(self, store: HoldStore, decisions: Decisions, row: HeldRow, claim: Claim) -> None:
         self._store = store
+        self._decisions = decisions
+        self.row = row
         self.claim = claim
         self.settled = False
 
@@ -43,33 +48,48 @@ class ClaimedMail:
         await self._store.unmark_sending(self.claim)
 
     async def decide(self, state: State) -> bool:
-        """Write the decision down; False if the claim was lost. Raises StoreError."""
+        """Write the decision down, and keep it beside the day key; False if the claim was lost. Raises StoreError."""
         decided = await self._store.decide(self.claim, state)
         self.settled = True
+        if decided:
+            await self._decisions.note(state, self.row)
         return decided
 
 
 class Claims:
     """Takes claims that last as long as `lasts` says at that time, and are renewed while they are used."""
 
-    def __init__(self, store: HoldStore, lasts: Callable[[], timedelta], retry_seconds: float = RETRY_SECONDS) -> None:
+    def __init__(
+        self,
+        store: HoldStore,
+        decisions: Decisions,
+        lasts: Callable[[], timedelta],
+        retry_seconds: float = RETRY_SECONDS,
+    ) -> None:
         self._store = store
+        self._decisions = decisions
         self._lasts = lasts
         self._retry_seconds = retry_seconds
         self._tasks: set[asyncio.Task[None]] = set()
 
-    @asynccontextmanager
-    async def taken(self, hold_id: bytes) -> AsyncIterator[ClaimedMail | None]:
-        """The claim for the time of the block, None if the mail is not waiting or somebody else has it.
+    async def decided_before(self, row: HeldRow) -> Decision | None:
+        """What was decided on a row that waits in a database which does not know. Raises StoreError, KeyFolderError."""
+        return await self._decisions.settled(row)
 
-        Raises StoreError if the store cannot be asked.
+    @asynccontextmanager
+    async def taken(self, row: HeldRow) -> AsyncIterator[ClaimedMail | None]:
+        """The claim for the time of the block, None if the mail is not waiting, somebody else has it, or it was decided
+        before (T-05).
+
+        Raises StoreError, KeyFolderError if that cannot be asked.
         """
         lasts = self._lasts()
-        claim = await self._store.claim(hold_id, lasts)
-        if claim is None:
+        claim = await self._store.claim(row.id, lasts)
+        # Asked with the claim in hand: whoever had it before has written down what he decided.
+        if claim is None or await self._decided(row, claim):
             yield None
             return
-        mail = ClaimedMail(self._store, claim)
+        mail = ClaimedMail(self._store, self._decisions, row, claim)
         renewal = asyncio.create_task(self._renew(claim, lasts))
         try:
             yield mail
@@ -79,11 +99,15 @@ class Claims:
                 await self._give_back(claim)
 
     async def write_sent(self, mail: ClaimedMail) -> bool:
-        """The mail server has it: write `sent`. False if the store fails; it is then tried on in the background."""
+        """The mail server has it: keep that beside the day key, then write `sent`. False if the store fails; it is then
+        tried on in the background.
+        """
+        await self._decisions.note(State.SENT, mail.row)
+        reach("release.noted")
+        mail.settled = True
         try:
-            await mail.decide(State.SENT)
+            await self._store.decide(mail.claim, State.SENT)
         except StoreError:
-            mail.settled = True
             maillog.warning("a mail has been released, but that could not be written down yet")
             self._insist(lambda: self._store.decide(mail.claim, State.SENT))
             return False
@@ -94,6 +118,13 @@ class Claims:
         for task in set(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _decided(self, row: HeldRow, claim: Claim) -> bool:
+        try:
+            return await self._decisions.settled(row) is not None
+        except BaseException:
+            await self._give_back(claim)
+            raise
 
     async def _give_back(self, claim: Claim) -> None:
         try:

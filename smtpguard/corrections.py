@@ -125,7 +125,7 @@ class Corrections:
     async def _discard(self, row: HeldRow) -> None:
         # The card goes with the row in one transaction, so it is read before.
         card = await self._safe.open_card(row)
-        async with self._claims.taken(row.id) as claimed:
+        async with self._claims.taken(row) as claimed:
             # A mail whose release was cut off may have gone out: only its sender can say what becomes of it.
             if claimed is None or claimed.interrupted or not await claimed.decide(State.DISCARDED):
                 return

@@ -124,13 +124,16 @@ class Deciding:
             return Closed.NOT_NOW
         if not row.state.waiting:
             return Gone(row.id, row.state, row.decided)
+        former = await self._claims.decided_before(row)
+        if former is not None:
+            return Gone(row.id, former.state, former.when)
         held = await self._safe.open(row, token)
         return Closed.KEY_LOST if held is None else Waiting(row, held)
 
     async def decide(self, waiting: Waiting, choice: Choice, open_session: Opener | None = None) -> Effect:
         """Give `choice` its effect; `open_session` is the answering member's own session at the mail server.
 
-        Raises StoreError, UpstreamError if nothing has been decided.
+        Raises StoreError, UpstreamError, KeyFolderError if nothing has been decided.
         """
         match choice.word:
             case Word.DISCARD:
@@ -152,7 +155,7 @@ class Deciding:
             async def opener() -> Carrier:
                 return await self._outbox.open(held.account.login)
 
-        result = await self._release.send(waiting.row.id, held, choice, opener)
+        result = await self._release.send(waiting.row, held, choice, opener)
         match result.ending:
             case Ending.LATER:
                 return Effect(Done.LATER, interrupted=result.interrupted)
@@ -177,7 +180,7 @@ class Deciding:
 
     async def _discard(self, waiting: Waiting) -> Effect:
         held = waiting.held
-        async with self._claims.taken(waiting.row.id) as claimed:
+        async with self._claims.taken(waiting.row) as claimed:
             if claimed is None or not await claimed.decide(State.DISCARDED):
                 return Effect(Done.LATER)
         maillog.discarded(held.submission_id)
@@ -191,7 +194,7 @@ class Deciding:
         """BACK: the sealed original goes to its sender, and is forgotten after the outbox's 250."""
         held = waiting.held
         mailbox = held.account.mailbox
-        async with self._claims.taken(waiting.row.id) as claimed:
+        async with self._claims.taken(waiting.row) as claimed:
             if claimed is None or mailbox is None:
                 return Effect(Done.LATER)
             interrupted = claimed.interrupted

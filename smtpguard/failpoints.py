@@ -18,6 +18,7 @@ Point = Literal[
     "release.claimed",
     "release.sending",
     "release.sent",
+    "release.noted",
     "release.decided",
     "expire.decided",
     "relay.before_end",

@@ -20,6 +20,7 @@ from smtpguard.checks.desk_beside_list import DESK_JOINT, desks_among
 from smtpguard.corrections import Corrections
 from smtpguard.correspondence import Correspondence
 from smtpguard.counting import Counting
+from smtpguard.decisions import Decisions
 from smtpguard.failpoints import reach
 from smtpguard.held import HeldMail, HeldRow, NumberedList, State
 from smtpguard.keys import KeyFolderError
@@ -59,6 +60,7 @@ class Holding:
         self,
         store: HoldStore,
         safe: Safe,
+        decisions: Decisions,
         correspondence: Correspondence,
         site: Callable[[], Site],
         new_token: Callable[[], Token],
@@ -70,6 +72,7 @@ class Holding:
     ) -> None:
         self._store = store
         self._safe = safe
+        self._decisions = decisions
         self._correspondence = correspondence
         self._site = site
         self._new_token = new_token
@@ -171,8 +174,10 @@ class Holding:
         await self._store.mark_held(row.id)
         if self._counting is not None:
             self._counting.held(verdict, held.expires)
-        if former is not None and await self._store.replace(former.id) and self._counting is not None:
-            self._counting.replaced(held.findings, former)
+        if former is not None and await self._store.replace(former.id):
+            await self._decisions.note(State.REPLACED, former)
+            if self._counting is not None:
+                self._counting.replaced(held.findings, former)
         reach("hold.marked")
         maillog.held(arrival.id)
         return outcomes.HELD

@@ -13,6 +13,7 @@ from datetime import UTC, date, datetime, timedelta
 
 from smtpguard import maillog
 from smtpguard.correspondence import Correspondence
+from smtpguard.decisions import Decisions
 from smtpguard.failpoints import reach
 from smtpguard.held import HeldRow, State
 from smtpguard.keys import KeyFolder, KeyFolderError, week_of
@@ -53,6 +54,7 @@ class Housekeeping:
         store: HoldStore,
         keys: KeyFolder,
         safe: Safe,
+        decisions: Decisions,
         correspondence: Correspondence,
         site: Callable[[], Site],
         contact: Address,
@@ -66,6 +68,7 @@ class Housekeeping:
         self._store = store
         self._keys = keys
         self._safe = safe
+        self._decisions = decisions
         self._correspondence = correspondence
         self._site = site
         self._contact = contact
@@ -76,15 +79,17 @@ class Housekeeping:
         self._beside = beside
         self._last: tuple[datetime, float] | None = None
         self._paused_until: float | None = None
+        self._seen: datetime | None = None
 
     async def start(self) -> None:
-        """Once, before mail is taken: claims of a former process lapse; a long absence pauses expiry; lost keys are
-        told.
+        """Once, before mail is taken: claims of a former process lapse; a long absence pauses expiry; what a restored
+        database does not know is settled; lost keys are told.
 
-        Raises StoreError if the store does not work.
+        Raises StoreError if the store does not work, KeyFolderError.
         """
         await self._store.release_claims()
         await self._show_life()
+        await self._decisions.settle_all()
         await self._tell_of_lost_keys()
         for each in self._beside:
             await each()
@@ -107,7 +112,8 @@ class Housekeeping:
     async def sweep(self) -> bool:
         """One round: expire what is due, erase keys nobody needs, leave nothing of decided mail in the files. True if
         more is due than there was time for."""
-        await self._show_life()
+        if await self._show_life():
+            await self._decisions.settle_all()
         more = not self.pauses and await self._expire()
         await self._store.tidy()
         if not self.pauses:
@@ -117,12 +123,17 @@ class Housekeeping:
             await each()
         return more
 
-    async def _show_life(self) -> None:
+    async def _show_life(self) -> bool:
+        """True if the database is an older one than it was (T-05): a copy was put in its place, or a replica that had
+        not heard of everything has taken over. It remembers an earlier sign of life than ours.
+        """
         sign = await self._store.sign_of_life()
         self._watch_clock(sign.now)
         # Also in mid-run: a store that could not be reached for a day took no answers either.
         if sign.before is not None and sign.now - sign.before > AWAY_MAX and not self.pauses:
             self._pause("the guard was away for more than a day")
+        last, self._seen = self._seen, sign.now
+        return last is not None and (sign.before is None or sign.before < last)
 
     def _watch_clock(self, wall: datetime) -> None:
         """`wall` is the store's time now: what mail expires by."""
@@ -144,16 +155,14 @@ class Housekeeping:
 
     async def expire_due(self) -> int:
         """Expire up to SWEEP_ROWS mails that are due, also while expiry pauses; returns how many went."""
-        return sum([await self._expire_one(row) for row in await self._store.due(SWEEP_ROWS)])
+        return len(await self._expire_batch(await self._store.due(SWEEP_ROWS)))
 
     async def _expire(self) -> bool:
         """Batch after batch, for EXPIRY_SECONDS; True if time was over before all was done."""
         latest = self._monotonic() + EXPIRY_SECONDS
         while True:
             rows = await self._store.due(SWEEP_ROWS)
-            count = 0
-            for row in rows:
-                count += await self._expire_one(row)
+            count = len(await self._expire_batch(rows))
             if count:
                 maillog.expired(count)
             if len(rows) < SWEEP_ROWS:
@@ -166,7 +175,16 @@ class Housekeeping:
             if self._monotonic() >= latest:
                 return True
 
+    async def _expire_batch(self, rows: Sequence[HeldRow]) -> list[HeldRow]:
+        """Those of `rows` that expired now."""
+        expired = [each for each in rows if await self._expire_one(each)]
+        if expired:
+            await self._decisions.note(State.EXPIRED, *expired)
+        return expired
+
     async def _expire_one(self, row: HeldRow) -> bool:
+        if await self._decisions.settled(row) is not None:
+            return False
         # The card goes with the row in one transaction, so it is read before.
         card = await self._safe.open_card(row) if row.state is not State.ASKING else None
         if not await self._store.expire(row.id):
@@ -194,7 +212,8 @@ class Housekeeping:
         await asyncio.to_thread(self._erase, {day for day in waiting if waiting[day]}, newest_gone)
 
     def _erase(self, waiting: set[date], before: date) -> None:
-        for day in self._keys.days():
+        # What was decided goes with its key; it is alone if we died in between.
+        for day in {*self._keys.days(), *self._keys.decided_days()}:
             if day < before and day not in waiting:
                 self._keys.erase_day(day)
         self._keys.erase_weeks(week_of(self._clock().date() - self._week_keys))

@@ -18,6 +18,7 @@ from smtpguard.corrections import Corrections
 from smtpguard.correspondence import Correspondence
 from smtpguard.counting import Counting
 from smtpguard.deciding import Deciding
+from smtpguard.decisions import Decisions
 from smtpguard.doors import longest_release, outbox, patience
 from smtpguard.file_letters import FileLetters
 from smtpguard.guard import Guard, Statutes
@@ -77,7 +78,8 @@ class Keeper:
             return site_of(self.settings)
 
         first_contact = settings.contact
-        self._claims = Claims(store, lambda: longest_release(self.settings.timeouts))
+        self._decisions = decisions = Decisions(store, keys)
+        self._claims = Claims(store, decisions, lambda: longest_release(self.settings.timeouts))
         self.corrections = Corrections(store, safe, self._claims, self.correspondence, site, self._remembers)
         self.past, self.learning = self._past(memory, policy)
         self.counting = Counting(memory, KeyFolder(settings.key_folder, "counted"), secrets.token_bytes)
@@ -85,6 +87,7 @@ class Keeper:
         self.holding = Holding(
             store,
             safe,
+            decisions,
             self.correspondence,
             site,
             lambda: Token(secrets.token_bytes(TOKEN_OCTETS)),
@@ -118,6 +121,7 @@ class Keeper:
             store,
             keys,
             safe,
+            decisions,
             self.correspondence,
             site,
             settings.contact,
@@ -186,6 +190,7 @@ class Keeper:
         await self.corrections.settle()
         await self.correspondence.settle(seconds)
         await self._claims.close()
+        await self._decisions.close()
         await self.counting.settle()
         await self.past.close()
         await self._store.close()

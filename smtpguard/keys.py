@@ -3,7 +3,8 @@ section 4).
 
 They never lie in the database or in a backup. A key is on the disk, file and folder, before anybody uses it: a mail
 sealed under a key that a power cut takes away would be lost. Several processes may share a folder; who comes second
-takes the key of the first. Nothing is kept in memory here, so a key that is erased is gone for all of them.
+takes the key of the first. No key is kept in memory here, so one that is erased is gone for all of them. What was
+decided on holds of a day lies beside its key, and goes with it (T-05).
 
 All calls wait for the disk; call them from a thread.
 """
@@ -14,10 +15,12 @@ import os
 import re
 import secrets
 import stat
+from collections.abc import Iterable, Mapping
 from datetime import date
 from pathlib import Path
 from typing import Literal, overload
 
+from smtpguard.decided_file import DecidedFile, Decision
 from smtpguard.whole_file import sync_folder
 
 # Tags of held mail; list posts and threads; who has posted where; what was counted; private mail; public texts.
@@ -26,6 +29,7 @@ WeekKeys = Literal["week", "memory", "posted", "counted", "private", "public"]
 KEY_OCTETS = 32
 
 _DAY_FILE = re.compile(r"day-(\d{4}-\d\d-\d\d)\.key")
+_DECIDED_FILE = re.compile(r"day-(\d{4}-\d\d-\d\d)\.decided")
 _WEEK = re.compile(r"\d{4}-W(?:0[1-9]|[1-4]\d|5[0-3])")
 # How often making a key may be crossed by somebody who erases it. Once is rare, this often is a fault.
 _TRIES = 5
@@ -66,6 +70,7 @@ class KeyFolder:
         self._week_file = re.compile(rf"{weeks}-(\d{{4}}-W\d\d)\.key")
         # Names that this process knows to be durable, so that the folder is synced once for each key.
         self._durable: set[str] = set()
+        self._decided: dict[date, DecidedFile] = {}
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             sync_folder(folder.parent)
@@ -97,9 +102,46 @@ class KeyFolder:
         """The weeks that have a key, oldest first."""
         return tuple(sorted(self._names(self._week_file)))
 
+    def decided_days(self) -> tuple[date, ...]:
+        """The days that have decided ids, oldest first."""
+        return tuple(sorted(date.fromisoformat(name) for name in self._names(_DECIDED_FILE)))
+
+    def decisions(self, day: date) -> Mapping[bytes, Decision]:
+        """What was decided on holds of `day`, by id (T-05)."""
+        try:
+            return self._decided_file(day).decisions()
+        except OSError as error:
+            raise _refused(self._folder / _decided_name(day), error) from error
+
+    def decision(self, day: date, hold_id: bytes) -> Decision | None:
+        """What was decided on a hold of `day`, whatever the database says of it (T-05)."""
+        try:
+            return self._decided_file(day).decision(hold_id)
+        except OSError as error:
+            raise _refused(self._folder / _decided_name(day), error) from error
+
+    def note_decided(self, day: date, decided: Iterable[tuple[bytes, Decision]]) -> None:
+        """Keep what was decided beside the key of `day`, durably. Nothing is kept where the key is gone: without it no
+        copy of the database opens anyway.
+        """
+        try:
+            if self._read(_day_name(day)) is None:
+                return
+            self._decided_file(day).add(decided)
+            if self._read(_day_name(day)) is None:
+                (self._folder / _decided_name(day)).unlink(missing_ok=True)
+        except OSError as error:
+            raise _refused(self._folder / _decided_name(day), error) from error
+
     def erase_day(self, day: date) -> bool:
-        """Erase the key of `day`; what was sealed under it never opens again. False if there was none."""
-        return self._erase(_day_name(day))
+        """Erase the key of `day` and what was decided beside it; what was sealed under it never opens again. False if
+        there was no key.
+        """
+        self._decided.pop(day, None)
+        return self._erase(_day_name(day), beside=_decided_name(day))
+
+    def _decided_file(self, day: date) -> DecidedFile:
+        return self._decided.setdefault(day, DecidedFile(self._folder / _decided_name(day)))
 
     def erase_weeks(self, before: str) -> int:
         """Erase the keys of all weeks before `before` ("2026-W47"); returns how many."""
@@ -171,14 +213,18 @@ class KeyFolder:
         finally:
             new.unlink(missing_ok=True)
 
-    def _erase(self, name: str) -> bool:
+    def _erase(self, name: str, beside: str | None = None) -> bool:
         self._durable.discard(name)
         try:
             entries = tuple(self._folder.iterdir())
             found = [path for path in entries if path.name == name or path.name.startswith(f"{name}.new-")]
             for path in found:
                 _wipe(path)
-            if found:
+            # After the key: as long as that is there, so is what was decided.
+            others = [path for path in entries if path.name == beside]
+            for path in others:
+                path.unlink(missing_ok=True)
+            if found or others:
                 sync_folder(self._folder)
         except OSError as error:
             raise _refused(self._folder / name, error) from error
@@ -201,6 +247,10 @@ def _wipe(path: Path) -> None:
 
 def _day_name(day: date) -> str:
     return f"day-{day:%Y-%m-%d}.key"
+
+
+def _decided_name(day: date) -> str:
+    return f"day-{day:%Y-%m-%d}.decided"
 
 
 def _refuse_if_readable(path: Path, status: os.stat_result, remedy: str) -> None:

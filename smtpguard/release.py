@@ -15,7 +15,7 @@ from smtpguard import maillog
 from smtpguard.answers.choice import Choice, Word
 from smtpguard.claims import ClaimedMail, Claims
 from smtpguard.failpoints import reach
-from smtpguard.held import HeldMail
+from smtpguard.held import HeldMail, HeldRow
 from smtpguard.mail.envelope import Path
 from smtpguard.notices.site import Refusal
 from smtpguard.upstream import Carrier, Outcome, Transmission, UpstreamError
@@ -50,9 +50,12 @@ class Release:
     def __init__(self, claims: Claims) -> None:
         self._claims = claims
 
-    async def send(self, hold_id: bytes, held: HeldMail, choice: Choice, open_carrier: Opener) -> ReleaseResult:
-        """Release `held` as `choice` says. Raises StoreError if the store failed before anything was sent."""
-        async with self._claims.taken(hold_id) as claimed:
+    async def send(self, row: HeldRow, held: HeldMail, choice: Choice, open_carrier: Opener) -> ReleaseResult:
+        """Release `held`, opened from `row`, as `choice` says.
+
+        Raises StoreError, KeyFolderError if store or key folder failed before anything was sent.
+        """
+        async with self._claims.taken(row) as claimed:
             if claimed is None:
                 return ReleaseResult(Ending.LATER)
             reach("release.claimed")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import sqlite3
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -15,6 +16,7 @@ import pytest
 
 from smtpguard.answers.token import Token
 from smtpguard.correspondence import Correspondence
+from smtpguard.decisions import Decisions
 from smtpguard.held import HeldRow, State
 from smtpguard.housekeeping import EXPIRY_SECONDS, SWEEP_ROWS, Housekeeping
 from smtpguard.keys import KeyFolder, week_of
@@ -59,6 +61,7 @@ class Premises:
         self.keys = KeyFolder(folder / "keys")
         self._random = 0
         self.safe = Safe(self.keys, self._octets, self._today)
+        self.decisions = Decisions(store, self.keys, lambda: clock.wall)
         outbox = SubmissionOutbox(Target("127.0.0.1", out.port), login=OutboxLogin.NONE, hello_name="check.example.org")
         self.correspondence = Correspondence(outbox, address("mailcheck@check.example.org"), self._id, ())
         self.keeping = self.made()
@@ -67,7 +70,7 @@ class Premises:
     def made(self, sweep_seconds: float = 0.01, monotonic: Callable[[], float] | None = None) -> Housekeeping:
         """A housekeeping as a new process would make it."""
         return Housekeeping(
-            self.store, self.keys, self.safe, self.correspondence, lambda: SITE, CONTACT,
+            self.store, self.keys, self.safe, self.decisions, self.correspondence, lambda: SITE, CONTACT,
             clock=lambda: self.clock.wall, monotonic=monotonic or (lambda: self.clock.steady),
             sweep_seconds=sweep_seconds,
         )  # fmt: skip
@@ -590,3 +593,48 @@ async def test_a_failing_store_is_a_line_in_the_log_and_another_try(tmp_path: Pa
 
         with pytest.raises(StoreError):
             await here.keeping.start()
+
+
+async def test_T_05_an_older_database_under_a_running_guard_is_noticed_and_settled(tmp_path: Path) -> None:
+    async with premises(tmp_path) as place:
+        decided, other = await place.hold(), await place.hold()
+        await place.keeping.start()
+        await place.decisions.note(State.SENT, decided)
+        for _ in range(2):
+            place.clock.go(seconds=20)
+            await place.keeping.sweep()
+        assert 2 == await place.waiting()  # nothing says that this database does not know of it
+        with sqlite3.connect(tmp_path / "state" / "holds.sqlite3") as connection:
+            connection.execute("UPDATE sign_of_life SET seen = seen - 3600000000")
+        connection.close()
+        place.clock.go(seconds=20)
+        await place.keeping.sweep()
+
+        assert State.SENT is await place.state(decided)
+        assert State.HELD is await place.state(other)
+        await place.letters(0)
+
+
+async def test_T_05_a_mail_that_was_decided_before_it_expired_is_not_told_as_expired(tmp_path: Path) -> None:
+    async with premises(tmp_path) as place:
+        decided, other = await place.hold(hours=1), await place.hold(hours=1)
+        await place.decisions.note(State.SENT, decided)
+        place.clock.go(hours=2)
+        await place.keeping.sweep()
+
+        assert State.SENT is await place.state(decided)
+        assert State.EXPIRED is await place.state(other)
+        await place.letters(1)
+        assert State.EXPIRED is place.keys.decisions(MONDAY.date())[other.id].state
+
+
+async def test_T_05_decided_ids_without_their_key_are_swept_up(tmp_path: Path) -> None:
+    async with premises(tmp_path) as place:
+        row = await place.hold()
+        await place.decisions.note(State.DISCARDED, row)
+        await place.discard(row)
+        (tmp_path / "state" / "keys" / f"day-{MONDAY:%Y-%m-%d}.key").unlink()
+        place.clock.go(days=2)
+        await place.keeping.sweep()
+
+        assert () == place.keys.decided_days()

@@ -113,6 +113,10 @@ class HoldStore(Protocol):
     async def replace(self, hold_id: bytes) -> bool:
         """12-15: a waiting, unclaimed row becomes `replaced`. False if it is decided or being decided."""
 
+    async def settle(self, hold_id: bytes, state: State, when: datetime) -> bool:
+        """T-05: `state` was decided on this row at `when`, and a restored copy does not know. It becomes that tombstone
+        whatever its claim and its time; who has a claim on it loses it. False if it does not wait."""
+
     async def count_help(self, hold_id: bytes) -> int:
         """Count one help answer for this hold and return how many there were before."""
 

@@ -221,6 +221,15 @@ class SQLiteStore:
         )
         return bool(rows)
 
+    async def settle(self, hold_id: bytes, state: State, when: datetime) -> bool:
+        if state.waiting:
+            raise ValueError("a decision is sent, discarded, expired or replaced")
+        rows = await self._execute(
+            f"UPDATE held SET {_TOMBSTONE.replace(':now', ':when')} WHERE id = :id AND {_WAITING} RETURNING id",
+            {"id": hold_id, "state": state.value, "when": number_of(when)},
+        )
+        return bool(rows)
+
     async def count_help(self, hold_id: bytes) -> int:
         rows = await self._execute(
             f"UPDATE held SET helps = helps + 1 WHERE id = :id AND {_WAITING} RETURNING helps", {"id": hold_id}

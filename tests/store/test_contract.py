@@ -559,3 +559,32 @@ async def test_after_close_every_call_is_a_store_error(store: HoldStore) -> None
 
     with pytest.raises(StoreError, match="closed"):
         await store.find(bytes(32))
+
+
+@pytest.mark.parametrize("state", FINAL)
+async def test_T_05_a_row_is_settled_whatever_its_claim_and_its_time(
+    store: HoldStore, clock: SetClock, state: State
+) -> None:
+    held, sending, late, other = a_row(), a_row(), a_row(expires=NOW + HOUR), a_row()
+    for row in (held, sending, late, other):
+        await store.add(row)
+    claim = await claimed(store, sending)
+    assert await store.mark_sending(claim)
+    clock.pass_by(2 * HOUR)
+    claim = await claimed(store, sending)
+    before = NOW - 5 * HOUR
+    for row in (held, sending, late):
+        assert await store.settle(row.id, state, before)
+        assert await store.find(row.id) == HeldRow(row.id, state, decided=before)
+        assert not await store.settle(row.id, state, NOW)
+
+    assert not await store.mark_sending(claim)
+    assert not await store.decide(claim, State.SENT)
+    assert not await store.settle(bytes(32), state, before)
+    assert await store.find(other.id) == other
+    assert [other.id] == await store.waiting_ids()
+
+
+async def test_a_row_is_settled_with_a_decision_only(store: HoldStore) -> None:
+    with pytest.raises(ValueError, match="decision"):
+        await store.settle(bytes(32), State.HELD, NOW)
