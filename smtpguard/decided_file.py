@@ -62,6 +62,7 @@ class DecidedFile:
         self._path = path
         self._lock = threading.Lock()
         self._known: dict[bytes, Decision] = {}
+        self._sum = 0
         self._read_to = 0
         self._file: tuple[int, int] | None = None
 
@@ -70,6 +71,12 @@ class DecidedFile:
         with self._lock:
             self._catch_up()
             return dict(self._known)
+
+    def tally(self) -> tuple[int, int]:
+        """How many there are, and the sum of their numbers: by this two copies are compared."""
+        with self._lock:
+            self._catch_up()
+            return len(self._known), self._sum
 
     def decision(self, hold_id: bytes) -> Decision | None:
         """What was decided on `hold_id`."""
@@ -99,18 +106,23 @@ class DecidedFile:
         try:
             number = os.open(self._path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
         except FileNotFoundError:
-            self._known, self._read_to, self._file = {}, 0, None
+            self._forget(None)
             return
         with os.fdopen(number, "rb") as file:
             status = os.fstat(number)
             if self._file != (status.st_dev, status.st_ino) or status.st_size < self._read_to:
-                self._known, self._read_to, self._file = {}, 0, (status.st_dev, status.st_ino)
+                self._forget((status.st_dev, status.st_ino))
             if status.st_size - self._read_to < _RECORD.size:
                 return
             file.seek(self._read_to)
             octets = file.read(status.st_size - self._read_to)
         whole = len(octets) - len(octets) % _RECORD.size
         for id_, letter, time in _RECORD.iter_unpack(octets[:whole]):
-            # A letter of a later version: what it stands for was decided all the same.
-            self._known.setdefault(id_, Decision(_STATES.get(letter, State.DISCARDED), _time(time)))
+            if id_ not in self._known:
+                # A letter of a later version: what it stands for was decided all the same.
+                self._known[id_] = decision = Decision(_STATES.get(letter, State.DISCARDED), _time(time))
+                self._sum += decision.number
         self._read_to += whole
+
+    def _forget(self, file: tuple[int, int] | None) -> None:
+        self._known, self._sum, self._read_to, self._file = {}, 0, 0, file

@@ -89,6 +89,7 @@ class Housekeeping:
         """
         await self._store.release_claims()
         await self._show_life()
+        await self._meet_nodes()
         await self._decisions.settle_all()
         await self._tell_of_lost_keys()
         for each in self._beside:
@@ -116,6 +117,7 @@ class Housekeeping:
             await self._decisions.settle_all()
         more = not self.pauses and await self._expire()
         await self._store.tidy()
+        await self._meet_nodes()
         if not self.pauses:
             await self._erase_keys()
             await self._forget()
@@ -202,6 +204,15 @@ class Housekeeping:
             await asyncio.sleep(BATCH_PAUSE)
         # A hold that began before midnight may take its count back after it.
         await self._store.forget_notices((self._clock() - KEY_GRACE).date())
+
+    async def _meet_nodes(self) -> None:
+        """Keys that were made or erased on other nodes (T-04)."""
+        met = await asyncio.to_thread(self._keys.exchange)
+        if met.differing:
+            maillog.warning(
+                "this node has other keys than the others: mail of those days can be answered only where it was held",
+                count=met.differing,
+            )
 
     async def _erase_keys(self) -> None:
         """The day key goes with the last decision of its day; nothing of that day opens any more, wherever a copy

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from smtpguard.guard import Guard, Statutes
 from smtpguard.holding import HoldBounds, Holding
 from smtpguard.housekeeping import SWEEP_SECONDS, Housekeeping
 from smtpguard.keys import KeyFolder
+from smtpguard.keyshare import KeyShare
 from smtpguard.learning import Learning
 from smtpguard.notices.site import Site
 from smtpguard.origins import Origins
@@ -65,11 +67,13 @@ class Keeper:
         certificates: Certificates,
         policy: Callable[[], Policy],
         sweep_seconds: float = SWEEP_SECONDS,
+        shared: KeyShare | None = None,
     ) -> None:
+        self._shared = shared
         self.settings = settings = charge.settings
         assert settings.address and settings.contact and settings.outbox  # noqa: S101, PT018 - Charge.can_hold
         self._store = store
-        keys = KeyFolder(settings.key_folder)
+        keys = KeyFolder(settings.key_folder, shared=shared)
         safe = Safe(keys, secrets.token_bytes)
         self._outbox = own_way = outbox(settings, certificates)
         self.correspondence = Correspondence(own_way, settings.address, lambda: secrets.token_hex(16))
@@ -82,7 +86,7 @@ class Keeper:
         self._claims = Claims(store, decisions, lambda: longest_release(self.settings.timeouts))
         self.corrections = Corrections(store, safe, self._claims, self.correspondence, site, self._remembers)
         self.past, self.learning = self._past(memory, policy)
-        self.counting = Counting(memory, KeyFolder(settings.key_folder, "counted"), secrets.token_bytes)
+        self.counting = Counting(memory, KeyFolder(settings.key_folder, "counted", shared), secrets.token_bytes)
         self.letters = FileLetters(self.correspondence, settings.state_dir, site)
         self.holding = Holding(
             store,
@@ -151,16 +155,16 @@ class Keeper:
         folder = self.settings.key_folder
         recollection = Recollection(
             memory,
-            KeyFolder(folder, "memory"),
-            KeyFolder(folder, "posted"),
+            KeyFolder(folder, "memory", self._shared),
+            KeyFolder(folder, "posted", self._shared),
             policy,
             remembers=self._remembers,
             posters_kept=lambda: self.settings.memory.posts,
         )
         origins = Origins(
             memory,
-            KeyFolder(folder, "private"),
-            KeyFolder(folder, "public"),
+            KeyFolder(folder, "private", self._shared),
+            KeyFolder(folder, "public", self._shared),
             policy,
             is_post=recollection.is_post,
             mails_kept=lambda: self.settings.memory.private,
@@ -194,6 +198,8 @@ class Keeper:
         await self.counting.settle()
         await self.past.close()
         await self._store.close()
+        if self._shared is not None:
+            await asyncio.to_thread(self._shared.close)
 
 
 def site_of(settings: Settings) -> Site:

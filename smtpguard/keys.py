@@ -3,10 +3,11 @@ section 4).
 
 They never lie in the database or in a backup. A key is on the disk, file and folder, before anybody uses it: a mail
 sealed under a key that a power cut takes away would be lost. Several processes may share a folder; who comes second
-takes the key of the first. No key is kept in memory here, so one that is erased is gone for all of them. What was
-decided on holds of a day lies beside its key, and goes with it (T-05).
+takes the key of the first. No key is kept in memory here, so one that is erased is gone for all of them. Nodes that
+have no folder in common meet at a share (T-04). What was decided on holds of a day lies beside its key, and goes with
+it (T-05).
 
-All calls wait for the disk; call them from a thread.
+All calls wait for the disk, some for the share; call them from a thread.
 """
 
 from __future__ import annotations
@@ -15,20 +16,29 @@ import os
 import re
 import secrets
 import stat
-from collections.abc import Iterable, Mapping
-from datetime import date
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Literal, overload
+from typing import Literal, TypeVar, overload
 
 from smtpguard.decided_file import DecidedFile, Decision
+from smtpguard.erased_names import ErasedNames
+from smtpguard.keyshare import KeyAwayError, KeyShare, KeyShareError
 from smtpguard.whole_file import sync_folder
 
 # Tags of held mail; list posts and threads; who has posted where; what was counted; private mail; public texts.
 WeekKeys = Literal["week", "memory", "posted", "counted", "private", "public"]
 
+Name = TypeVar("Name")
+
 KEY_OCTETS = 32
 
 _DAY_FILE = re.compile(r"day-(\d{4}-\d\d-\d\d)\.key")
+# Keys of all sets.
+_KEY_FILE = re.compile(r"((?:day-\d{4}-\d\d-\d\d|[a-z]+-\d{4}-W\d\d)\.key)")
+_ERASED_NAMES = "erased"
 _DECIDED_FILE = re.compile(r"day-(\d{4}-\d\d-\d\d)\.decided")
 _WEEK = re.compile(r"\d{4}-W(?:0[1-9]|[1-4]\d|5[0-3])")
 # How often making a key may be crossed by somebody who erases it. Once is rare, this often is a fault.
@@ -39,6 +49,10 @@ _ERASED = bytes(KEY_OCTETS)
 
 class KeyFolderError(Exception):
     """The key folder cannot be used: others can read it, it is damaged, or the disk refuses. The text says which."""
+
+
+class KeyElsewhereError(KeyFolderError):
+    """The key was made by another node, and cannot be had for now."""
 
 
 def week_of(day: date) -> str:
@@ -58,14 +72,26 @@ def first_day(week: str) -> date:
     return date.fromisocalendar(int(week[:4]), int(week[6:]), 1)
 
 
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """What meeting other nodes came to: keys that came, keys that went, and keys that are not the others'."""
+
+    fetched: int = 0
+    erased: int = 0
+    differing: int = 0
+
+
 class KeyFolder:
     """A folder of keys, made with mode 0700 if it is not there. Every method raises KeyFolderError.
 
     `weeks` names the set of week keys: what is kept for different times has keys of its own in the same folder.
+    `shared` is where several nodes meet that have a folder each.
     """
 
-    def __init__(self, folder: Path, weeks: WeekKeys = "week") -> None:
+    def __init__(self, folder: Path, weeks: WeekKeys = "week", shared: KeyShare | None = None) -> None:
         self._folder = folder
+        self._shared = shared
+        self._erased = ErasedNames(folder / _ERASED_NAMES)
         self._weeks = weeks
         self._week_file = re.compile(rf"{weeks}-(\d{{4}}-W\d\d)\.key")
         # Names that this process knows to be durable, so that the folder is synced once for each key.
@@ -93,6 +119,19 @@ class KeyFolder:
     def week_key(self, week: str, create: bool = False) -> bytes | None:
         """The key of the ISO week `week` ("2026-W47"); if there is none, a new one or None as `create` says."""
         return self._key(self._week_name(week), create)
+
+    def present_day(self, day: date) -> tuple[date, bytes]:
+        """A day and its key, made if there is none, for what is sealed on `day`.
+
+        It is the next day's if today's was made by a node that is away, when nobody else has it: the name of a key does
+        not matter, that all nodes can have it does.
+        """
+        return _first_at_hand((day, day + timedelta(days=1)), lambda each: self.day_key(each, create=True))
+
+    def present_week(self, day: date) -> tuple[str, bytes]:
+        """A week and its key, made if there is none, for `day`; the next week's where `present_day` does so."""
+        weeks = (week_of(day), week_of(day + timedelta(days=7)))
+        return _first_at_hand(weeks, lambda each: self.week_key(each, create=True))
 
     def days(self) -> tuple[date, ...]:
         """The days that have a key, oldest first."""
@@ -137,8 +176,37 @@ class KeyFolder:
         """Erase the key of `day` and what was decided beside it; what was sealed under it never opens again. False if
         there was no key.
         """
-        self._decided.pop(day, None)
-        return self._erase(_day_name(day), beside=_decided_name(day))
+        return self._erase(_day_name(day), day)
+
+    def exchange(self) -> Exchange:
+        """Meet the other nodes: give and take keys of all sets, erase what is erased elsewhere, and learn what was
+        decided there. Where no share is, nothing is done.
+        """
+        if self._shared is None:
+            return Exchange()
+        try:
+            with _in_our_words():
+                return self._meet(self._shared)
+        except OSError as error:
+            raise _refused(self._folder, error) from error
+
+    def _meet(self, shared: KeyShare) -> Exchange:
+        read = {name: self._read(name) for name in self._names(_KEY_FILE)}
+        own = {name: key for name, key in read.items() if key is not None}
+        met = shared.meet(own, self._erased.names())
+        self._erased.add(met.erased, datetime.now(UTC).date())
+        gone = own.keys() & met.erased.keys()
+        for name in gone:
+            self._remove(name)
+        for name, key in met.fetched.items():
+            if _KEY_FILE.fullmatch(name):
+                self._make(name, key)
+        sync_folder(self._folder)
+        tallies = {day: self._decided_file(day).tally() for day in self.days()}
+        for day, decided in shared.meet_decided(tallies, self.decisions).items():
+            if decided:
+                self.note_decided(day, decided.items())
+        return Exchange(len(met.fetched), len(gone), len(met.differing))
 
     def _decided_file(self, day: date) -> DecidedFile:
         return self._decided.setdefault(day, DecidedFile(self._folder / _decided_name(day)))
@@ -164,18 +232,27 @@ class KeyFolder:
         try:
             for _ in range(_TRIES):
                 key = self._read(name)
-                if key is None and not create:
-                    return None
                 if key is not None:
                     if name not in self._durable:
                         # Another process may have made it a moment ago, its folder not yet synced.
                         sync_folder(self._folder)
                         self._durable.add(name)
                     return key
-                self._make(name)
+                new = self._new(name, create)
+                if new is None:
+                    return None
+                self._make(name, new)
         except OSError as error:
             raise _refused(self._folder / name, error) from error
         raise KeyFolderError(f"{self._folder / name}: no key can be made; it is erased at once, or holds only zeros")
+
+    def _new(self, name: str, create: bool) -> bytes | None:
+        """A key that is not in the folder: that of the other nodes, or one that is made now."""
+        made = secrets.token_bytes(KEY_OCTETS) if create else None
+        if self._shared is None:
+            return made
+        with _in_our_words():
+            return self._shared.fetch(name) if made is None else self._shared.offer(name, made)
 
     def _read(self, name: str) -> bytes | None:
         path = self._folder / name
@@ -196,14 +273,14 @@ class KeyFolder:
             raise KeyFolderError(f"{path}: a key file has {KEY_OCTETS} octets; restore or remove this one")
         return key
 
-    def _make(self, name: str) -> None:
-        """Make a new key under `name`, unless somebody else was quicker."""
+    def _make(self, name: str, key: bytes) -> None:
+        """Put `key` into the folder under `name`, unless somebody else was quicker."""
         # The name begins with the key's, so that erasing finds it when we die in between.
         new = self._folder / f"{name}.new-{secrets.token_hex(8)}"
         number = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
             with os.fdopen(number, "wb") as file:
-                file.write(secrets.token_bytes(KEY_OCTETS))
+                file.write(key)
                 file.flush()
                 os.fsync(number)
             # Unlike a rename, a link never takes the place of a key that is there already.
@@ -213,22 +290,57 @@ class KeyFolder:
         finally:
             new.unlink(missing_ok=True)
 
-    def _erase(self, name: str, beside: str | None = None) -> bool:
-        self._durable.discard(name)
+    def _erase(self, name: str, day: date | None = None) -> bool:
+        """Erase a key everywhere: whoever still has it learns of that at the share, and never brings it back."""
         try:
-            entries = tuple(self._folder.iterdir())
-            found = [path for path in entries if path.name == name or path.name.startswith(f"{name}.new-")]
-            for path in found:
-                _wipe(path)
-            # After the key: as long as that is there, so is what was decided.
-            others = [path for path in entries if path.name == beside]
-            for path in others:
-                path.unlink(missing_ok=True)
-            if found or others:
-                sync_folder(self._folder)
+            if self._shared is not None:
+                with _in_our_words():
+                    self._shared.erase(name, day)
+                today = datetime.now(UTC).date()
+                self._erased.add({name: today}, today)
+            return self._remove(name)
         except OSError as error:
             raise _refused(self._folder / name, error) from error
+
+    def _remove(self, name: str) -> bool:
+        """Take a key out of this folder, and what lies beside it. Raises OSError."""
+        self._durable.discard(name)
+        day = _DAY_FILE.fullmatch(name)
+        beside = None if day is None else _decided_name(date.fromisoformat(day[1]))
+        if day is not None:
+            self._decided.pop(date.fromisoformat(day[1]), None)
+        entries = tuple(self._folder.iterdir())
+        found = [path for path in entries if path.name == name or path.name.startswith(f"{name}.new-")]
+        for path in found:
+            _wipe(path)
+        # After the key: as long as that is there, so is what was decided.
+        others = [path for path in entries if path.name == beside]
+        for path in others:
+            path.unlink(missing_ok=True)
+        if found or others:
+            sync_folder(self._folder)
         return any(path.name == name for path in found)
+
+
+@contextmanager
+def _in_our_words() -> Iterator[None]:
+    try:
+        yield
+    except KeyAwayError as error:
+        raise KeyElsewhereError(str(error)) from error
+    except KeyShareError as error:
+        raise KeyFolderError(str(error)) from error
+
+
+def _first_at_hand(names: Iterable[Name], key: Callable[[Name], bytes]) -> tuple[Name, bytes]:
+    """The first name whose key is at hand. Raises KeyFolderError."""
+    away: KeyElsewhereError | None = None
+    for name in names:
+        try:
+            return name, key(name)
+        except KeyElsewhereError as error:
+            away = error
+    raise away or KeyFolderError("no key was asked for")
 
 
 def _wipe(path: Path) -> None:

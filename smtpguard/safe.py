@@ -14,7 +14,7 @@ from datetime import UTC, date, datetime
 from smtpguard.answers.token import Token
 from smtpguard.fingerprints import words_of
 from smtpguard.held import Card, HeldMail, HeldRow, State, Tags
-from smtpguard.keys import KeyFolder, week_of
+from smtpguard.keys import KeyFolder
 from smtpguard.mail.message import Account
 from smtpguard.mail.subjects import base_subject
 from smtpguard.seal import NONCE_OCTETS, SealError, content_digest, hold_id, open_box, open_card, seal, seal_card
@@ -62,9 +62,7 @@ class Safe:
         return await asyncio.to_thread(self._tags, held, message_id, wire, own_text or "")
 
     def _tags(self, held: HeldMail, message_id: str | None, typed: bytes, own_text: str) -> Tagged:
-        today = self._today()
-        week = week_of(today)
-        key = self._keys.week_key(week, create=True)
+        week, key = self._keys.present_week(self._today())
         digest = content_digest((typed,))
         recipients = [path.address for path in held.envelope.recipients if path.address is not None]
         tags = tags_of(
@@ -96,8 +94,7 @@ class Safe:
 
     async def asker(self, account: Account) -> tuple[bytes, date]:
         """The mark under which today's notices to an account are counted, and the day. Raises KeyFolderError."""
-        day = self._today()
-        key = await asyncio.to_thread(lambda: self._keys.day_key(day, create=True))
+        day, key = await asyncio.to_thread(self._keys.present_day, self._today())
         return asker_mark(key, account), day
 
     async def week_key(self, week: str) -> bytes | None:
@@ -109,8 +106,7 @@ class Safe:
         return await asyncio.to_thread(self._seal, held, token, tags, notice_id, language)
 
     def _seal(self, held: HeldMail, token: Token, tags: Tags, notice_id: str, language: str) -> HeldRow:
-        day = self._today()
-        key = self._keys.day_key(day, create=True)
+        day, key = self._keys.present_day(self._today())
         assert held.account.mailbox is not None  # noqa: S101 - c1a, step 9
         row_id = hold_id(token.octets)
         card = Card(held.account.mailbox, language, notice_id, held.arrived)

@@ -35,6 +35,8 @@ STOREYS: tuple[tuple[int, tuple[str, ...]], ...] = (
     (3, ("patience", "pace", "turns")),
     (3, ("tls_context", "whole_file")),
     (3, ("decided_file",)),
+    (3, ("keyshare",)),
+    (3, ("erased_names",)),
     (3, ("store", "upstream", "config", "maillog", "keys", "spool", "failpoints", "process")),
     (3, ("status", "watch", "archives")),
     (4, ("decisions",)),

@@ -7,6 +7,7 @@ file that it cannot use; `check` tells of all of them and counts none as an erro
 from __future__ import annotations
 
 import stat
+from base64 import b64decode
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,6 +21,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 from smtpguard.config.sections import Server, TlsSettings
 from smtpguard.config.settings import Settings
 from smtpguard.config.sources import AbsentFileError, FileError, regular_octets
+from smtpguard.keyshare import SECRET_OCTETS
 
 # All authorities of a system, as Debian's ca-certificates.crt, are 220 KB.
 CERTIFICATE_OCTETS_MAX = 4 * 1024 * 1024
@@ -56,6 +58,8 @@ def file_troubles(settings: Settings, now: datetime) -> Iterator[FileTrouble]:
             yield from _line_troubles("outbox.password_file", settings.outbox.password_file, read_password)
     if settings.store.url_file is not None:
         yield from _line_troubles("store.url_file", settings.store.url_file, read_database_url)
+    if settings.secret_file is not None:
+        yield from _line_troubles("secret_file", settings.secret_file, read_node_secret)
 
 
 def read_password(path: Path) -> str:
@@ -69,6 +73,31 @@ def read_database_url(path: Path) -> str:
     if not url.startswith(("postgresql://", "postgres://")):
         raise FileError('holds no address that begins with "postgresql://"')
     return url
+
+
+def read_node_secret(path: Path) -> bytes:
+    """The 32 octets of `secret_file`: as they are, or as hex digits or base64 in a file of one line. Raises FileError,
+    also if others can read the file.
+    """
+    octets = regular_octets(path, SECRET_OCTETS_MAX)
+    if path.stat().st_mode & stat.S_IRWXO:
+        raise FileError("can be used by every user of the machine (correct it with chmod 600)")
+    secret = octets if len(octets) == SECRET_OCTETS and not octets.isascii() else _written_out(octets)
+    # A run of zeros, or one word over and over, is what somebody put there to begin with.
+    if secret is None or len(set(secret)) < SECRET_OCTETS // 4:
+        raise FileError(f"does not hold {SECRET_OCTETS} random octets; make it with: openssl rand -hex 32")
+    return secret
+
+
+def _written_out(octets: bytes) -> bytes | None:
+    text = octets.strip()
+    try:
+        secret = (
+            bytes.fromhex(text.decode("ascii")) if len(text) == 2 * SECRET_OCTETS else b64decode(text, validate=True)
+        )
+    except ValueError:
+        return None
+    return secret if len(secret) == SECRET_OCTETS else None
 
 
 def _one_line(path: Path, what: str) -> str:
@@ -113,7 +142,7 @@ def _authority_troubles(key: str, server: Server, now: datetime) -> Iterator[Fil
             yield from _dates(key, server.ca, certificates[0], now)
 
 
-def _line_troubles(key: str, path: Path, read: Callable[[Path], str]) -> Iterator[FileTrouble]:
+def _line_troubles(key: str, path: Path, read: Callable[[Path], str | bytes]) -> Iterator[FileTrouble]:
     try:
         read(path)
     except FileError as error:

@@ -203,6 +203,16 @@ class PostgreSQLStore:
     async def replace(self, hold_id: bytes) -> bool:
         return await self._end(hold_id, State.REPLACED, "expires > clock_timestamp()")
 
+    async def settle(self, hold_id: bytes, state: State, when: datetime) -> bool:
+        if state.waiting:
+            raise ValueError("a decision is sent, discarded, expired or replaced")
+        rows = await self._server.run(
+            f"UPDATE held SET {_TOMBSTONE.replace('clock_timestamp()', '%(when)s')} WHERE id = %(id)s AND {_WAITING} "
+            "RETURNING id",
+            {"id": hold_id, "state": state.value, "when": when},
+        )
+        return bool(rows)
+
     async def count_help(self, hold_id: bytes) -> int:
         rows = await self._server.run(
             f"UPDATE held SET helps = helps + 1 WHERE id = %(id)s AND {_WAITING} RETURNING helps", {"id": hold_id}
