@@ -16,7 +16,7 @@ from smtpguard.correspondence import Correspondence
 from smtpguard.decisions import Decisions
 from smtpguard.failpoints import reach
 from smtpguard.held import HeldRow, State
-from smtpguard.keys import KeyFolder, KeyFolderError, week_of
+from smtpguard.keys import KeyElsewhereError, KeyFolder, KeyFolderError, week_of
 from smtpguard.mail.address import Address
 from smtpguard.notices.compose import compose_expired, compose_unreadable
 from smtpguard.notices.site import Site
@@ -229,10 +229,20 @@ class Housekeeping:
                 self._keys.erase_day(day)
         self._keys.erase_weeks(week_of(self._clock().date() - self._week_keys))
 
+    def _gone_among(self, days: set[date]) -> set[date]:
+        """Those whose key is lost. One that is with a node that is away comes back with it."""
+
+        def is_gone(day: date) -> bool:
+            try:
+                return self._keys.day_key(day) is None
+            except KeyElsewhereError:
+                return False
+
+        return {day for day in days.difference(self._keys.days()) if is_gone(day)}
+
     async def _tell_of_lost_keys(self) -> None:
         waiting = await self._store.waiting_days()
-        have = set(await asyncio.to_thread(self._keys.days))
-        lost = sum(count for day, count in waiting.items() if day not in have)
+        lost = sum(waiting[day] for day in await asyncio.to_thread(self._gone_among, set(waiting)))
         if lost:
             maillog.warning("waiting mail cannot be opened: its day keys are missing", count=lost)
             head = self._correspondence.letterhead(self._contact)

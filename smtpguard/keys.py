@@ -109,7 +109,10 @@ class KeyFolder:
     @overload
     def day_key(self, day: date, create: bool = False) -> bytes | None: ...
     def day_key(self, day: date, create: bool = False) -> bytes | None:
-        """The key of the UTC day `day`, 32 octets; if there is none, a new one or None as `create` says."""
+        """The key of the UTC day `day`, 32 octets; if there is none, a new one or None as `create` says.
+
+        Raises KeyElsewhereError if it is there, but with a node that is away.
+        """
         return self._key(_day_name(day), create)
 
     @overload
@@ -118,7 +121,12 @@ class KeyFolder:
     def week_key(self, week: str, create: bool = False) -> bytes | None: ...
     def week_key(self, week: str, create: bool = False) -> bytes | None:
         """The key of the ISO week `week` ("2026-W47"); if there is none, a new one or None as `create` says."""
-        return self._key(self._week_name(week), create)
+        try:
+            return self._key(self._week_name(week), create)
+        except KeyElsewhereError:
+            if create:
+                raise
+            return None
 
     def present_day(self, day: date) -> tuple[date, bytes]:
         """A day and its key, made if there is none, for what is sealed on `day`.

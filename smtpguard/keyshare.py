@@ -62,7 +62,10 @@ class KeyShare(Protocol):
         """
 
     def fetch(self, name: str) -> bytes | None:
-        """The key under `name`, None if there is none, or none any more."""
+        """The key under `name`, None if there is none, or none any more.
+
+        Raises KeyAwayError if there is one that nobody can have now.
+        """
 
     def erase(self, name: str, day: date | None) -> None:
         """Nobody shall have the key `name` any more, nor know what was decided beside the key of `day`."""

@@ -14,7 +14,7 @@ from datetime import UTC, date, datetime
 from smtpguard.answers.token import Token
 from smtpguard.fingerprints import words_of
 from smtpguard.held import Card, HeldMail, HeldRow, State, Tags
-from smtpguard.keys import KeyFolder
+from smtpguard.keys import KeyElsewhereError, KeyFolder
 from smtpguard.mail.message import Account
 from smtpguard.mail.subjects import base_subject
 from smtpguard.seal import NONCE_OCTETS, SealError, content_digest, hold_id, open_box, open_card, seal, seal_card
@@ -133,7 +133,10 @@ class Safe:
         )
 
     async def open(self, row: HeldRow, token: Token) -> HeldMail | None:
-        """The held mail, or None if the seal does not open: the day key is gone, or the box is not what it was."""
+        """The held mail, or None if the seal does not open: the day key is gone, or the box is not what it was.
+
+        Raises KeyFolderError, also if the day key is with a node that is away.
+        """
         return await asyncio.to_thread(self._open, row, token)
 
     def _open(self, row: HeldRow, token: Token) -> HeldMail | None:
@@ -146,11 +149,14 @@ class Safe:
             return None
 
     async def open_card(self, row: HeldRow) -> Card | None:
-        """Whom to tell of an expiry, or None if the day key is gone."""
+        """Whom to tell of an expiry, or None if the day key is gone, or away. Raises KeyFolderError."""
         return await asyncio.to_thread(self._open_card, row)
 
     def _open_card(self, row: HeldRow) -> Card | None:
-        key = self._keys.day_key(row.day) if row.day is not None else None
+        try:
+            key = self._keys.day_key(row.day) if row.day is not None else None
+        except KeyElsewhereError:
+            return None
         if key is None or row.expires is None:
             return None
         try:

@@ -102,14 +102,19 @@ class PostgreSQLKeyShare:
             row = connection.execute("SELECT erased FROM known_keys WHERE name = %s", (name,)).fetchone()
             if row is not None and row[0] is not None:
                 raise KeyShareError(f"{name} was erased on {row[0]}: is the clock of this node right?")
-            raise KeyAwayError(f"{name} was made by another node, which has not put it back into the database yet")
+            raise _away(name)
 
         return self._perform(work)
 
     def fetch(self, name: str) -> bytes | None:
         def work(connection: psycopg.Connection[tuple[Any, ...]]) -> bytes | None:
             found = connection.execute(_FETCH, {"name": name}).fetchone()
-            return None if found is None else self._wrapping.unwrapped(name, found[0])
+            if found is not None:
+                return self._wrapping.unwrapped(name, found[0])
+            known = "SELECT name FROM known_keys WHERE name = %s AND erased IS NULL"
+            if connection.execute(known, (name,)).fetchone() is not None:
+                raise _away(name)
+            return None
 
         return self._perform(work)
 
@@ -223,6 +228,10 @@ class PostgreSQLKeyShare:
         if connection is not None:
             with suppress(psycopg.Error, OSError):
                 connection.close()
+
+
+def _away(name: str) -> KeyAwayError:
+    return KeyAwayError(f"{name} was made by another node, which has not put it back into the database yet")
 
 
 def _compare_clocks(connection: psycopg.Connection[tuple[Any, ...]]) -> date:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +18,8 @@ from cryptography.hazmat.primitives.serialization import (
 
 from smtpguard.cli import main
 from smtpguard.config.loading import load
-from smtpguard.config.named_files import file_troubles
+from smtpguard.config.named_files import file_troubles, read_node_secret
+from smtpguard.config.sources import FileError
 from tests.loopback.certificates import Authority, authority
 
 __all__ = ["authority"]
@@ -152,3 +154,71 @@ def test_check_notes_a_file_that_is_not_there_and_serve_ends_with_78(site: Path)
 
     assert (0, True) == (checked.exit_code, f"note: to serve, {line}\n" in checked.stdout)
     assert (78, f"{site}: {line}\n") == (served.exit_code, served.stderr)
+
+
+RANDOM = bytes.fromhex("9f3c1d0e5b7a88c2641be07f2a93d5cc10ffb34e6d81a7295c0e43b8f617d20a")
+
+
+@pytest.fixture
+def secret_file(tmp_path: Path) -> Path:
+    path = tmp_path / "node-secret"
+    path.touch(0o600)
+    return path
+
+
+@pytest.mark.parametrize(
+    "octets",
+    [
+        RANDOM,
+        RANDOM.hex().encode(),
+        RANDOM.hex().upper().encode() + b"\n",
+        base64.b64encode(RANDOM),
+        base64.b64encode(RANDOM) + b"\r\n",
+    ],
+)
+def test_T_04_the_nodes_secret_is_32_octets_as_they_are_or_written_out(secret_file: Path, octets: bytes) -> None:
+    secret_file.write_bytes(octets)
+
+    assert RANDOM == read_node_secret(secret_file)
+
+
+@pytest.mark.parametrize(
+    "octets",
+    [
+        b"",
+        RANDOM[:31],
+        RANDOM + b"\n",
+        RANDOM.hex()[:62].encode(),
+        RANDOM.hex().encode() + b"00",
+        base64.b64encode(RANDOM[:24]),
+        b"correct horse battery staple!!!!",
+        b"0" * 64,
+        bytes(32),
+        b"\xc3\xa4" * 16,
+        RANDOM.hex().encode() + b"\n" + RANDOM.hex().encode(),
+        RANDOM.hex().replace("9", "\u0669").encode(),
+    ],
+)
+def test_T_04_a_secret_that_is_none_is_refused_with_the_way_to_make_one(secret_file: Path, octets: bytes) -> None:
+    secret_file.write_bytes(octets)
+    with pytest.raises(FileError, match=r"does not hold 32 random octets.*openssl rand -hex 32"):
+        read_node_secret(secret_file)
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o604, 0o602])
+def test_T_04_a_secret_that_every_user_can_get_at_is_refused(secret_file: Path, mode: int) -> None:
+    secret_file.write_bytes(RANDOM)
+    secret_file.chmod(mode)
+    with pytest.raises(FileError, match="chmod 600"):
+        read_node_secret(secret_file)
+
+
+def test_T_04_check_and_serve_look_at_the_nodes_secret(site: Path) -> None:
+    (site.parent / "url").write_text("postgresql://smtpguard:x@db.example.test/smtpguard\n")
+    (site.parent / "url").chmod(0o600)
+    site.write_text(SITE + "store: {kind: postgresql, url_file: ./url}\nsecret_file: ./node-secret\n")
+    assert told(site) == [("secret_file", "cannot be read: No such file or directory", True)]
+    (site.parent / "node-secret").write_bytes(RANDOM)
+    (site.parent / "node-secret").chmod(0o600)
+
+    assert told(site) == []
