@@ -63,7 +63,13 @@ class Application:
             store = await self._databases.holds(beside=(settings.state_dir / LOCK,))
             memory = await self._databases.memory()
             self._keeper = keeper = Keeper(
-                self._charge, store, memory, self._certificates, lambda: self._statutes.policy, self._sweep_seconds
+                self._charge,
+                store,
+                memory,
+                self._certificates,
+                lambda: self._statutes.policy,
+                self._sweep_seconds,
+                self._databases.key_share(),
             )
             await keeper.housekeeping.start()
             self._sweeps = asyncio.create_task(keeper.housekeeping.run())

@@ -7,14 +7,16 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from smtpguard.config.named_files import read_database_url
-from smtpguard.config.settings import Settings
+from smtpguard.config.named_files import read_database_url, read_node_secret
+from smtpguard.config.settings import Settings, SettingsError
 from smtpguard.config.sources import FileError
+from smtpguard.keyshare import KeyShare
 from smtpguard.store import HoldStore, Memory, StoreError
 from smtpguard.store.archives import ArchiveStore, SQLiteArchives
 from smtpguard.store.memory import SQLiteMemory
 from smtpguard.store.postgresql import PostgreSQLStore
 from smtpguard.store.postgresql_archives import PostgreSQLArchives
+from smtpguard.store.postgresql_keys import PostgreSQLKeyShare
 from smtpguard.store.postgresql_memory import PostgreSQLMemory
 from smtpguard.store.server import Server
 from smtpguard.store.sqlite import SQLiteStore
@@ -35,6 +37,7 @@ class Databases:
     """
 
     def __init__(self, settings: Settings, clock: Callable[[], datetime], server: Server | None) -> None:
+        self._settings = settings
         self._folder = settings.state_dir
         self._clock = clock
         self.server = server
@@ -64,6 +67,18 @@ class Databases:
         if self.server is not None:
             return PostgreSQLArchives(self.server)
         return await SQLiteArchives.open(self._folder / MEMORY, self._clock)
+
+    def key_share(self) -> KeyShare | None:
+        """Where nodes that have a folder of keys each meet (`secret_file`); None where there is nobody to meet, or the
+        folder is a common one. Raises SettingsError, KeyShareError."""
+        path = self._settings.secret_file
+        if path is None or self.server is None:
+            return None
+        try:
+            secret = read_node_secret(path)
+        except FileError as error:
+            raise SettingsError(f"secret_file: {path} {error}") from error
+        return PostgreSQLKeyShare(_address(self._settings), secret)
 
     async def close(self) -> None:
         """End the connections to the server, if there is one."""

@@ -82,7 +82,9 @@ def read_node_secret(path: Path) -> bytes:
     octets = regular_octets(path, SECRET_OCTETS_MAX)
     if path.stat().st_mode & stat.S_IRWXO:
         raise FileError("can be used by every user of the machine (correct it with chmod 600)")
-    secret = octets if len(octets) == SECRET_OCTETS and not octets.isascii() else _written_out(octets)
+    # 32 characters of text are not 32 random octets.
+    is_text = octets.isascii() and octets.decode("ascii").rstrip("\r\n").isprintable()
+    secret = octets if len(octets) == SECRET_OCTETS and not is_text else _written_out(octets)
     # A run of zeros, or one word over and over, is what somebody put there to begin with.
     if secret is None or len(set(secret)) < SECRET_OCTETS // 4:
         raise FileError(f"does not hold {SECRET_OCTETS} random octets; make it with: openssl rand -hex 32")

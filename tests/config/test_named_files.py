@@ -170,6 +170,7 @@ def secret_file(tmp_path: Path) -> Path:
     "octets",
     [
         RANDOM,
+        bytes(range(32)),
         RANDOM.hex().encode(),
         RANDOM.hex().upper().encode() + b"\n",
         base64.b64encode(RANDOM),
@@ -179,7 +180,7 @@ def secret_file(tmp_path: Path) -> Path:
 def test_T_04_the_nodes_secret_is_32_octets_as_they_are_or_written_out(secret_file: Path, octets: bytes) -> None:
     secret_file.write_bytes(octets)
 
-    assert RANDOM == read_node_secret(secret_file)
+    assert (octets if len(octets) == 32 else RANDOM) == read_node_secret(secret_file)
 
 
 @pytest.mark.parametrize(
