@@ -17,6 +17,8 @@ from smtpguard.accounts import Directory
 from smtpguard.config.settings import Settings
 from smtpguard.correspondence import Correspondence
 from smtpguard.databases import HOLDS, Databases
+from smtpguard.decisions import Decisions
+from smtpguard.held import State
 from smtpguard.housekeeping import Housekeeping
 from smtpguard.keeper import site_of
 from smtpguard.keys import KeyFolder
@@ -47,17 +49,18 @@ class Expire:
     Every method raises StoreError; those that need keys raise KeyFolderError.
     """
 
-    def __init__(self, settings: Settings, store: HoldStore) -> None:
+    def __init__(self, settings: Settings, store: HoldStore, keys: KeyFolder) -> None:
         self._settings = settings
         self._store = store
+        self._keys = keys
+        self._decisions = Decisions(store, keys)
 
     async def of_account(self, login: str, directory: Directory) -> Sequence[bytes]:
         """What waits for the account of this login or address, by the tags of all weeks."""
         account = directory.account(login)
 
         def tags() -> list[bytes]:
-            keys = KeyFolder(self._settings.key_folder)
-            found = [keys.week_key(week) for week in keys.weeks()]
+            found = [self._keys.week_key(week) for week in self._keys.weeks()]
             return [account_tag(key, account) for key in found if key is not None]
 
         return await self._store.waiting_ids(await asyncio.to_thread(tags))
@@ -72,12 +75,16 @@ class Expire:
         for number in range(TRIES):
             if number:
                 await asyncio.sleep(PAUSE_SECONDS)
-            still = []
+            still, dropped = [], []
             for each in busy:
-                if await self._store.expire_now(each):
-                    gone += 1
+                row = await self._store.find(each)
+                if row is not None and await self._store.expire_now(each):
+                    dropped.append(row)
                 elif await self._waits(each):
                     still.append(each)
+            # Beside the day key, too: a database that is put back must not bring them back (T-05).
+            await self._decisions.note(State.EXPIRED, *dropped)
+            gone += len(dropped)
             busy = still
             if not busy:
                 break
@@ -89,15 +96,20 @@ class Expire:
         settings = self._settings
         assert settings.address and settings.contact  # noqa: S101, PT018 - missing_to_hold() was empty
         letters = Correspondence(own_way, settings.address, lambda: secrets.token_hex(16), retry_seconds=())
-        keys = KeyFolder(settings.key_folder)
-        safe = Safe(keys, secrets.token_bytes)
-        housekeeping = Housekeeping(self._store, keys, safe, letters, lambda: site_of(settings), settings.contact)
+        safe = Safe(self._keys, secrets.token_bytes)
+        housekeeping = Housekeeping(
+            self._store, self._keys, safe, self._decisions, letters, lambda: site_of(settings), settings.contact
+        )
         gone = 0
         while number := await housekeeping.expire_due():
             gone += number
             await letters.settle(LETTERS_SECONDS)
         await self._tidy()
         return Dropped(gone, 0)
+
+    async def close(self) -> None:
+        """Finish what was begun."""
+        await self._decisions.close()
 
     async def _waits(self, hold_id: bytes) -> bool:
         row = await self._store.find(hold_id)
@@ -124,4 +136,7 @@ async def expiring(settings: Settings) -> AsyncIterator[Expire]:
             ends.enter_context(Owner(folder).acting())
         store = await databases.holds()
         ends.push_async_callback(store.close)
-        yield Expire(settings, store)
+        keys = await asyncio.to_thread(KeyFolder, settings.key_folder, "week", databases.key_share())
+        expire = Expire(settings, store, keys)
+        yield expire
+        await expire.close()

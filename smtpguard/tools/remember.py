@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import os
 import signal
@@ -19,6 +20,7 @@ from smtpguard.config.binding import nearest
 from smtpguard.config.settings import Settings
 from smtpguard.databases import MEMORY_SCHEMAS, Databases
 from smtpguard.keys import KeyFolder, season_of
+from smtpguard.keyshare import KeyShare
 from smtpguard.lists import MailingList
 from smtpguard.mail.address import parse_address
 from smtpguard.policy import Policy
@@ -101,10 +103,13 @@ class Remember:
             if not await archives.begin():
                 raise AlreadyRunningError(ELSEWHERE)
             season = season_of(self._now.date())
-            keys = _living(KeyFolder(self._settings.key_folder, "public"), season)
+            share = await asyncio.to_thread(databases.key_share)
+            if share is not None:
+                ends.push_async_callback(asyncio.to_thread, share.close)
+            keys = _living(KeyFolder(self._settings.key_folder, "public", share), season)
             await archives.forget((await archives.weeks()) - keys.keys())
             remembering = Remembering(
-                self._seeding(memory),
+                self._seeding(memory, share),
                 archives,
                 keys,
                 self._list,
@@ -115,14 +120,14 @@ class Remember:
             )
             return await self._read(remembering, paths, owner, stops)
 
-    def _seeding(self, memory: Memory) -> Seeding:
+    def _seeding(self, memory: Memory, share: KeyShare | None) -> Seeding:
         folder, kept = self._settings.key_folder, self._settings.memory
         return Seeding(
             memory,
             memory,
-            KeyFolder(folder, "memory"),
-            KeyFolder(folder, "private"),
-            KeyFolder(folder, "public"),
+            KeyFolder(folder, "memory", share),
+            KeyFolder(folder, "private", share),
+            KeyFolder(folder, "public", share),
             self._policy,
             mails_kept=kept.private,
             posts_kept=kept.posts,
