@@ -206,10 +206,10 @@ class Database:
         )  # fmt: skip
 
     def end_connections(self) -> None:
-        """As a restart of the server does, but for this database only."""
+        """As a restart of the server does, but for this database only; on return they have ended."""
         with self.connected(superuser=True) as connection:
             connection.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity "
                 "WHERE datname = current_database() AND pid <> pg_backend_pid()"
             )
 
