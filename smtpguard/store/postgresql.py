@@ -151,7 +151,7 @@ class PostgreSQLStore:
 
     async def waiting_subjects(self) -> frozenset[tuple[str, bytes, bytes]]:
         rows = await self._read(
-            f"SELECT week, tag_account, tag_subject FROM held WHERE {_WAITING} AND tag_subject IS NOT NULL"
+            "SELECT week, tag_account, tag_subject FROM held WHERE tag_account IS NOT NULL AND tag_subject IS NOT NULL"
         )
         # In a thread: of a hundred thousand it takes as long as a session should not wait.
         return await asyncio.to_thread(
@@ -248,7 +248,8 @@ class PostgreSQLStore:
         return await self._end(hold_id, State.EXPIRED, "expires <= clock_timestamp()")
 
     async def waiting_days(self) -> dict[date, int]:
-        rows = await self._read(f"SELECT day, count(*) AS waiting FROM held WHERE {_WAITING} GROUP BY day")
+        # Only waiting rows have a day, as only they have tags (the schema's checks).
+        rows = await self._read("SELECT day, count(*) AS waiting FROM held WHERE day IS NOT NULL GROUP BY day")
         return {each["day"]: int(each["waiting"]) for each in rows}
 
     async def release_claims(self) -> int:
@@ -278,7 +279,8 @@ class PostgreSQLStore:
             f"back = CASE WHEN {since} THEN now() ELSE sign_of_life.back END, "
             "seen_before = sign_of_life.seen, seen = now() "
             "RETURNING seen AS now, "
-            "CASE WHEN back > now() - %(told)s::interval THEN away_since ELSE seen_before END AS before",
+            "CASE WHEN back <= now() AND back > now() - %(told)s::interval THEN away_since ELSE seen_before END "
+            "AS before",
             {"away": _AWAY, "told": _AWAY_TOLD},
         )
         return LifeSign(rows[0]["now"].astimezone(UTC), _time(rows[0]["before"]))

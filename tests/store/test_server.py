@@ -207,7 +207,7 @@ async def test_after_its_connections_were_ended_the_next_call_works(postgresql: 
     row = a_later_row()
     async with nodes(postgresql) as (store,):
         await store.add(row)
-        for number in range(5):
+        for number in range(2):
             await asyncio.gather(*(store.find(row.id) for _ in range(20)))
             postgresql.end_connections()
 

@@ -39,7 +39,9 @@ CREATE INDEX IF NOT EXISTS held_by_resend ON held (tag_resend) WHERE tag_resend 
 CREATE INDEX IF NOT EXISTS held_by_expiry ON held (expires) WHERE expires IS NOT NULL;
 CREATE INDEX IF NOT EXISTS held_by_decision ON held (decided) WHERE decided IS NOT NULL;
 -- What waits of one account (quotas, `smtpguard expire --account`), and with one Subject (12-14).
-CREATE INDEX IF NOT EXISTS held_of_account ON held (tag_account, tag_subject) WHERE tag_account IS NOT NULL;
+CREATE INDEX IF NOT EXISTS held_of_account ON held (tag_account, tag_subject, week) WHERE tag_account IS NOT NULL;
+-- What a sweep asks for every few seconds can be read from an index alone.
+CREATE INDEX IF NOT EXISTS held_by_day ON held (day) WHERE day IS NOT NULL;
 
 -- Who stores a mail of an account under a quota puts its tag here first and takes it away in the same transaction:
 -- whoever comes at the same time waits at that key. No committed row is ever seen here.
