@@ -99,7 +99,7 @@ class Application:
             shutdown = standing.settings.timeouts.shutdown.total_seconds()
             self._server.change([bounded(each, standing.settings) for each in self._server.doors], shutdown=shutdown)
         if self._keeper is not None:
-            self._keeper.take(standing.settings)
+            self._keeper.take(standing.settings, standing.texts)
         if standing.settings.limits.connections > former.limits.connections:
             allow_connections(standing.settings.limits.connections)
 

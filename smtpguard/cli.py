@@ -133,7 +133,7 @@ def _charge(config: Path | None, listen: str | None, upstream: str | None, state
         click.echo(printable(f"{config}: {trouble}"), err=True)
     if broken:
         raise SystemExit(BROKEN_SETTINGS)
-    return Charge(standing.settings, standing.policy, standing.directory, in_force, standing)
+    return Charge(standing.settings, standing.policy, standing.directory, in_force, standing, standing.texts)
 
 
 def _say_last_good(standing: Standing) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from smtpguard.accounts import Directory
 from smtpguard.answering import Answering, AnswerLimits
@@ -28,6 +28,7 @@ from smtpguard.housekeeping import SWEEP_SECONDS, Housekeeping
 from smtpguard.keys import KeyFolder
 from smtpguard.keyshare import KeyShare
 from smtpguard.learning import Learning
+from smtpguard.notices.languages import Texts
 from smtpguard.notices.site import Site
 from smtpguard.origins import Origins
 from smtpguard.past import Past
@@ -49,6 +50,7 @@ class Charge:
     directory: Directory
     in_force: InForce | None = None
     standing: Standing | None = None
+    texts: Texts = field(default_factory=shipped)
 
     @property
     def can_hold(self) -> bool:
@@ -71,6 +73,7 @@ class Keeper:
     ) -> None:
         self._shared = shared
         self.settings = settings = charge.settings
+        self._texts = charge.texts
         assert settings.address and settings.contact and settings.outbox  # noqa: S101, PT018 - Charge.can_hold
         self._store = store
         keys = KeyFolder(settings.key_folder, shared=shared)
@@ -79,7 +82,7 @@ class Keeper:
         self.correspondence = Correspondence(own_way, settings.address, lambda: secrets.token_hex(16))
 
         def site() -> Site:
-            return site_of(self.settings)
+            return site_of(self.settings, self._texts)
 
         first_contact = settings.contact
         self._decisions = decisions = Decisions(store, keys)
@@ -176,9 +179,11 @@ class Keeper:
         """The guard that judges by `statutes`."""
         return Guard(statutes, self.holding, self.answering, self.past, self.corrections, self.counting)
 
-    def take(self, settings: Settings) -> None:
-        """Speak in notices, and to whom, as `settings` say now; what is read at start only is in them as it was."""
+    def take(self, settings: Settings, texts: Texts) -> None:
+        """Speak in notices, and to whom, as `settings` and `texts` say now; what is read at start only is in them as it
+        was."""
         self.settings = settings
+        self._texts = texts
         self._outbox.wait(patience(settings.timeouts))
         self.housekeeping.expect_waits_of(settings.defaults.expires_max)
 
@@ -202,14 +207,14 @@ class Keeper:
             await asyncio.to_thread(self._shared.close)
 
 
-def site_of(settings: Settings) -> Site:
-    """What all mails of the guard's say of the site."""
+def site_of(settings: Settings, texts: Texts | None = None) -> Site:
+    """What all mails of the guard's say of the site; in the shipped words, without `texts`."""
     return Site(
         organisation=settings.organisation or (settings.guard_domain or ""),
         zone=settings.timezone,
         call=settings.call,
         desk=str(settings.desks[0]) if settings.desks else None,
-        texts=shipped().starting_with(settings.languages[0]),
+        texts=(texts or shipped()).starting_with(settings.languages[0]),
         rules=settings.rules,
         page=settings.public_url if settings.web is not None and settings.web.show != "off" else None,
     )

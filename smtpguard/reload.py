@@ -14,6 +14,7 @@ from smtpguard import __version__, maillog
 from smtpguard.config.in_force import InForce, Kept, Standing
 from smtpguard.config.lists import FOLDER
 from smtpguard.config.problems import format_problem
+from smtpguard.config.site_texts import TEXTS_FOLDER
 from smtpguard.file_letters import FileLetters
 from smtpguard.process import clearing_up_later
 from smtpguard.status import STATUS_SECONDS, FileStatus, Status, erase_status
@@ -85,7 +86,9 @@ class Reload:
             await self._write_down()
 
     async def _watch(self) -> None:
-        watch = Watch(self._in_force.path, self._in_force.path.parent / FOLDER, lambda: self._in_force.named)
+        folder = self._in_force.path.parent
+        # The folder of texts as well: a new file changes its time.
+        watch = Watch(self._in_force.path, folder / FOLDER, lambda: (folder / TEXTS_FOLDER, *self._in_force.named))
         while True:
             try:
                 async for _ in watch.changes():

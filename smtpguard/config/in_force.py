@@ -7,20 +7,23 @@ list never disappears but by its file being deleted.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 
 from smtpguard.accounts import Directory
 from smtpguard.config.last_good import LAST_GOOD, SITE, LastGood, state_dir_in
-from smtpguard.config.line_files import LineFile, key_of, of_key
+from smtpguard.config.line_files import LineFile, LineKind, key_of, of_key
 from smtpguard.config.lists import ListFile
 from smtpguard.config.loading import Loaded, SiteFile, together
 from smtpguard.config.problems import Problem, Severity, in_order
 from smtpguard.config.settings import Settings, SettingsError
+from smtpguard.config.site_texts import TextsFile
 from smtpguard.config.succession import Refused, succeed
+from smtpguard.config.texts import shipped
 from smtpguard.config.versions import Files, Offered, SettingsFolder, Version, named_by
 from smtpguard.mail.address import Address
+from smtpguard.notices.languages import Texts
 from smtpguard.policy import Policy
 
 # Read when the guard starts, and not again: what is listened at, connected to and lain down in. The guard's address
@@ -73,6 +76,7 @@ class Standing:
     needs_restart: tuple[str, ...] = ()
     warnings: tuple[Problem, ...] = ()
     endings: tuple[Ending, ...] = ()
+    texts: Texts = field(default_factory=shipped)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -181,8 +185,9 @@ class InForce:
         return files, {key: each for key, each in refused.items() if of_key(key) is None or key in needed}
 
     def _needed(self, files: Files, offered: Offered) -> frozenset[str]:
-        """The keys of what the site file names, as it is in force and as it is now."""
-        named = dict.fromkeys((*named_by(files), *named_by(offered.files)))
+        """The keys of what the site file names, as it is in force and as it is now, and of texts beside it."""
+        texts = (each for key in offered.files if (each := of_key(key)) is not None and each[0] is LineKind.TEXTS)
+        named = dict.fromkeys((*named_by(files), *named_by(offered.files), *texts))
         self._named = tuple(path for _, path in named)
         return frozenset(key_of(*each) for each in named)
 
@@ -237,9 +242,10 @@ class InForce:
         assert isinstance(site, SiteFile)  # noqa: S101 - as in start
         lists = tuple(each.content for each in files.values() if isinstance(each.content, ListFile))
         lines = tuple(each.content for each in files.values() if isinstance(each.content, LineFile))
+        texts = tuple(each.content for each in files.values() if isinstance(each.content, TextsFile))
         own = [problem for each in files.values() for problem in each.problems]
         lacking = list(self._lacking(site, lists))
-        return together(site, lists, [*own, *lacking], self._effective(site), lines)
+        return together(site, lists, [*own, *lacking], self._effective(site), lines, texts)
 
     def _lacking(self, site: SiteFile, lists: tuple[ListFile, ...]) -> Iterator[Problem]:
         """What the guard would miss: now, or when it is started with this file."""
@@ -274,6 +280,7 @@ class InForce:
             self._needs_restart(),
             tuple(each for each in (*loaded.problems, *offered.nameless) if not each.is_error),
             tuple(_endings(files)),
+            loaded.texts,
         )
 
     def _needs_restart(self) -> tuple[str, ...]:

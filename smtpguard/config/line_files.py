@@ -51,9 +51,16 @@ class LineKind(Enum):
 
     ROSTER = "roster"
     STOCK = "stock"
+    # Found beside the site file, not named in it; YAML, and read by `texts`.
+    TEXTS = "texts"
 
 
-_OCTETS_MAX = {LineKind.ROSTER: ROSTER_OCTETS_MAX, LineKind.STOCK: STOCK_OCTETS_MAX}
+# Of texts, ours have some 20 KiB.
+_OCTETS_MAX = {
+    LineKind.ROSTER: ROSTER_OCTETS_MAX,
+    LineKind.STOCK: STOCK_OCTETS_MAX,
+    LineKind.TEXTS: 128 * 1024,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +111,7 @@ def read_lines(kind: LineKind, path: Path, name: str, folder: Path | None = None
     source, changed = read_dated(path, name, _OCTETS_MAX[kind], folder)
     if not isinstance(source, Problem):
         return source, changed
-    where = "" if source.line else f' (it is named by "{kind.value}" in the site file)'
+    where = "" if source.line or kind is LineKind.TEXTS else f' (it is named by "{kind.value}" in the site file)'
     return replace(_unquoted(source), text=f"{source.text.removesuffix('.')}{where}."), changed
 
 

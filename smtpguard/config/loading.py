@@ -16,7 +16,10 @@ from smtpguard.config.places import Surroundings, surroundings_of
 from smtpguard.config.problems import Problem, Source, in_order
 from smtpguard.config.reader import Document, read_document
 from smtpguard.config.settings import Settings
+from smtpguard.config.site_texts import TextsFile, languages_problems, read_texts, texts_files, texts_of_site
 from smtpguard.config.sources import LIST_FILE_OCTETS_MAX, SITE_FILE_OCTETS_MAX, read_source, source_of
+from smtpguard.config.texts import shipped
+from smtpguard.notices.languages import Texts
 from smtpguard.policy import Policy
 
 
@@ -33,6 +36,7 @@ class Loaded:
     problems: tuple[Problem, ...] = ()
     site: Document | None = field(default=None, repr=False)
     files: tuple[ListFile, ...] = field(default=(), repr=False)
+    texts: Texts = field(default_factory=shipped, repr=False)
 
     @property
     def ok(self) -> bool:
@@ -67,7 +71,8 @@ def load(path: Path, instead: Mapping[str, str] | None = None) -> Loaded:
     problems: list[Problem] = list(site.problems)
     files = _list_files(path.parent / FOLDER, around, problems, instead or {})
     lines = tuple(_line_files(site.settings or site.draft, path.parent.absolute(), problems))
-    return together(site, files, problems, lines=lines)
+    texts = tuple(_texts(path.parent.absolute(), problems))
+    return together(site, files, problems, lines=lines, texts=texts)
 
 
 def together(
@@ -76,18 +81,22 @@ def together(
     problems: Iterable[Problem],
     settings: Settings | None = None,
     lines: tuple[LineFile, ...] = (),
+    texts: tuple[TextsFile, ...] = (),
 ) -> Loaded:
-    """What the files say together; `problems` are those of each by itself, `lines` the files that the site file names.
+    """What the files say together; `problems` are those of each by itself, `lines` the files that the site file names,
+    `texts` those beside it.
 
     `settings`: what counts of the site file, where that is not all that it says.
     """
     agreement = Agreement(settings or site.draft, site.document, files, lines)
-    ordered = in_order([*problems, *agreement.problems()], site.name)
+    spoken = languages_problems(settings or site.draft, site.document, texts)
+    ordered = in_order([*problems, *agreement.problems(), *spoken], site.name)
+    said = texts_of_site(texts)
     whole = None if any(each.is_error and each.file == site.name for each in ordered) else settings or site.settings
     if whole is None or any(each.is_error for each in ordered):
-        return Loaded(whole, None, None, ordered, site.document, files)
+        return Loaded(whole, None, None, ordered, site.document, files, said)
     policy = agreement.policy
-    return Loaded(whole, policy, directory_of(whole, policy), ordered, site.document, files)
+    return Loaded(whole, policy, directory_of(whole, policy), ordered, site.document, files, said)
 
 
 def directory_of(settings: Settings, policy: Policy) -> Directory:
@@ -121,6 +130,16 @@ def _line_files(settings: Settings, folder: Path, problems: list[Problem]) -> It
     for kind, path in settings.line_files:
         name = shown_name(path, folder)
         file, own = line_file(kind, path, read_lines(kind, path, name)[0], name)
+        problems += own
+        yield file
+
+
+def _texts(folder: Path, problems: list[Problem]) -> Iterator[TextsFile]:
+    found, odd = texts_files(folder)
+    problems += odd
+    for kind, path in found:
+        name = shown_name(path, folder)
+        file, own = read_texts(path, read_lines(kind, path, name)[0], name)
         problems += own
         yield file
 

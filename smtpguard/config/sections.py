@@ -33,17 +33,6 @@ from smtpguard.config.values import (
 from smtpguard.lists import Burst
 from smtpguard.mail.bounds import BOUNDS
 
-# Languages with notice texts.
-LANGUAGES_KNOWN = ("en",)
-
-
-def _known(language: str) -> str:
-    if language not in LANGUAGES_KNOWN:
-        raise mistake(f'"{language}" is not available in this version. Known: {", ".join(LANGUAGES_KNOWN)}.')
-    return language
-
-
-KnownLanguage = Annotated[Language, AfterValidator(_known)]
 TlsMode = Literal["none", "starttls", "implicit"]
 
 
@@ -172,7 +161,7 @@ class AccountSettings(Section):
     """One exception of the account map."""
 
     mailbox: MailboxOrNone
-    language: KnownLanguage | None = None
+    language: Language | None = None
     automatic: Flag = False
 
     @property

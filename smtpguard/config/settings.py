@@ -25,7 +25,6 @@ from smtpguard.config.sections import (
     BurstSettings,
     Defaults,
     GroupSettings,
-    KnownLanguage,
     Limits,
     LogSettings,
     MemorySettings,
@@ -42,6 +41,7 @@ from smtpguard.config.values import (
     Between,
     Day,
     Flag,
+    Language,
     Line,
     ListName,
     Login,
@@ -116,7 +116,7 @@ class Settings(Section):
     contact: Mailbox | None = None
     call: Line | None = None
     public_url: PageUrl | None = None
-    languages: Annotated[tuple[KnownLanguage, ...], BeforeValidator(one_or_many), Field(min_length=1)] = ("en",)
+    languages: Annotated[tuple[Language, ...], BeforeValidator(one_or_many), Field(min_length=1)] = ("en",)
     timezone: Zone | None = None
     rules: dict[Rule, Line] = Field(default_factory=dict)
     listeners: tuple[Listener, ...] = ()

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
 from importlib.resources import files
@@ -17,13 +16,11 @@ from babel.dates import parse_pattern
 from smtpguard.answers.choice import Word
 from smtpguard.config.binding import nearest
 from smtpguard.config.problems import PROBLEMS_PER_FILE_MAX, Problem, Severity, Source, quoted_value
-from smtpguard.config.reader import Document, Scalar, Sequence, Table, Value, read_document
+from smtpguard.config.reader import Scalar, Sequence, Table, Value, read_document
 from smtpguard.config.sources import source_of
 from smtpguard.notices.languages import DEFAULT_LANGUAGE, Forms, Texts, Wording, languages_of, locale_of
 from smtpguard.notices.sentences import SentenceError, placeholders
 
-# Ours have some 20 KiB.
-TEXTS_FILE_OCTETS_MAX = 128 * 1024
 # A phone shows some 40 characters of a subject; the mail's own subject and the deadline come on top.
 SUBJECT_CHARACTERS_MAX = 70
 WORD_CHARACTERS_MAX = 30
@@ -33,6 +30,7 @@ NUMBERS_MAX = 100
 NAME_CHARACTERS_MAX = 50
 # More names than these in one message help nobody; the English file has them all.
 _NAMED_MAX = 5
+_KNOWN_MAX = 8
 
 _DATES = ("moment", "moment_at", "day")
 # Dates are ours, so a text has them where English has not, and a sentence's number chooses its form.
@@ -41,28 +39,20 @@ _WORD = re.compile(r"[^\W\d_]+")
 _SAMPLE = datetime(2026, 11, 25, 18, 0)  # noqa: DTZ001 - only to see whether a pattern can be used
 
 
-@dataclass(frozen=True, slots=True)
-class TextsFile:
-    """One file read: what it says, as far as it can be used."""
-
-    wording: Wording
-    document: Document = field(repr=False)
-
-
 def texts_file(
     code: str, source: Source, english: Wording | None, below: Wording | None = None
-) -> tuple[TextsFile, tuple[Problem, ...]]:
-    """The file of the language `code`, and what is wrong with it.
+) -> tuple[Wording, tuple[Problem, ...]]:
+    """What the file of the language `code` says, and what is wrong with it.
 
     `english` says what texts there are; None for the shipped English file itself. `below` is the shipped file of the
     same language, if there is one.
     """
     document = read_document(source)
     if document.root is None:
-        return TextsFile(Wording(code), document), document.problems
+        return Wording(code), document.problems
     reading = _Reading(code, source, english, below)
     reading.read(document.root)
-    return TextsFile(reading.wording(), document), (*document.problems, *reading.problems[:PROBLEMS_PER_FILE_MAX])
+    return reading.wording(), (*document.problems, *reading.problems[:PROBLEMS_PER_FILE_MAX])
 
 
 @cache
@@ -73,10 +63,10 @@ def shipped_wordings() -> Mapping[str, Wording]:
     found: dict[str, Wording] = {}
     for code in sorted(sources, key=lambda each: (each != DEFAULT_LANGUAGE, each)):
         source = source_of(f"texts/{code}.yaml", sources[code])
-        file, problems = texts_file(code, source, found.get(DEFAULT_LANGUAGE))
+        wording, problems = texts_file(code, source, found.get(DEFAULT_LANGUAGE))
         if any(each.is_error for each in problems):
             raise ValueError(f"{source.name}: {problems[0].text}")
-        found[code] = file.wording
+        found[code] = wording
     return found
 
 
@@ -158,7 +148,7 @@ class _Reading:
 
     def _fits(self, name: str, text: Scalar) -> bool:
         if not text.strip():
-            self._say(text, "there is no text here. Write it, or delete the name, and English stands there.")
+            self._say(text, "there is no text here. Write it, or delete the name, and the shipped text counts.")
             return False
         try:
             used = placeholders(text)
@@ -257,7 +247,8 @@ class _Reading:
 
     def _unknown(self, key: Scalar, what: str, known: Mapping[str, object] | set[str] | tuple[str, ...]) -> None:
         near = nearest(str(key), sorted(known))
-        meant = f"Did you mean {quoted_value(near)}?" if near else "Delete it, or look into the English file."
+        few = f"There are: {', '.join(sorted(known))}." if len(known) <= _KNOWN_MAX else "The English file has all."
+        meant = f"Did you mean {quoted_value(near)}?" if near else few
         self._say(key, f"there is no {what} {quoted_value(str(key))}. {meant}")
 
     def _say(self, value: Value | None, text: str) -> None:

@@ -50,7 +50,7 @@ MARK_LETTERS_MIN = 4
 RULES = ("2", "4", "5", "7", "11", "12")
 # Enough of a phrase to show how it is to be written.
 _WORDS_SHOWN = 3
-_LANGUAGE = re.compile(r"[a-z]{2,3}(?:-[A-Za-z0-9]{2,8})*")
+LANGUAGE = re.compile(r"[a-z]{2,3}(?:-[A-Za-z0-9]{2,8})*")
 
 
 def mistake(text: str, *at: str | int) -> PydanticCustomError:
@@ -317,7 +317,7 @@ def read_zone(value: object, info: ValidationInfo) -> ZoneInfo:
 def read_language(value: object, info: ValidationInfo) -> str:
     """A language tag (RFC 5646)."""
     text = read_text(value, info)
-    if not _LANGUAGE.fullmatch(text):
+    if not LANGUAGE.fullmatch(text):
         raise mistake(f"{quoted_value(text)} is no language. Write it like en or de.")
     return text
 

@@ -13,6 +13,7 @@ from smtpguard.config.loading import SiteFile, list_file, site_file
 from smtpguard.config.places import surroundings_of
 from smtpguard.config.problems import Problem, Severity, Source
 from smtpguard.config.reader import ClosedDocument
+from smtpguard.config.site_texts import TextsFile, read_texts, texts_files
 from smtpguard.config.sources import LIST_FILE_OCTETS_MAX, SITE_FILE_OCTETS_MAX, read_dated
 from smtpguard.mail.address import Address
 from smtpguard.turns import Turns
@@ -24,7 +25,7 @@ class Version:
 
     name: str
     source: Source | None
-    content: SiteFile | ListFile | LineFile
+    content: SiteFile | ListFile | LineFile | TextsFile
     problems: tuple[Problem, ...]
     changed: int = 0
 
@@ -41,7 +42,7 @@ class Version:
     @property
     def contact(self) -> Address | None:
         """Who looks after it, if that can be read; a file that the site file names has nobody of its own."""
-        if isinstance(self.content, LineFile):
+        if isinstance(self.content, LineFile | TextsFile):
             return None
         return (self.content.settings or self.content.draft).contact
 
@@ -87,14 +88,17 @@ class SettingsFolder:
         for list_id, path in found:
             files[list_id] = self._version(list_id, path, f"{FOLDER}/{path.name}", folder)
             turns.give()
-        for kind, line_path in dict.fromkeys([*named_by(files), *named]):
+        texts, odd = texts_files(self._path.parent)
+        for kind, line_path in dict.fromkeys([*named_by(files), *texts, *named]):
             name = shown_name(line_path, self._path.parent)
+            if kind is LineKind.TEXTS and (kind, line_path) not in texts:
+                continue
             source, changed = read_lines(kind, line_path, name)
             key = key_of(kind, line_path)
             files[key] = self._understood(key, source, name, changed)
         self._known = files
         absent = next((each for each in nameless if each.file == FOLDER and each.is_error), None)
-        return Offered(files, tuple(nameless), absent or _absence(folder))
+        return Offered(files, (*nameless, *odd), absent or _absence(folder))
 
     def of_copy(self, key: str, copy: Copy) -> Version:
         """The version of a last good copy."""
@@ -110,8 +114,11 @@ class SettingsFolder:
         text = source.text if isinstance(source, Source) else None
         if known is not None and text is not None and (known.text, known.name) == (text, name):
             return Version(name, known.source, known.content, known.problems, changed)
-        content: SiteFile | ListFile | LineFile
-        if (line := of_key(key)) is not None:
+        content: SiteFile | ListFile | LineFile | TextsFile
+        line = of_key(key)
+        if line is not None and line[0] is LineKind.TEXTS:
+            content, problems = read_texts(line[1], source, name)
+        elif line is not None:
             content, problems = line_file(*line, source, name)
             source = source if isinstance(source, Problem) else content.source
         elif key == SITE:

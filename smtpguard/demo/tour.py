@@ -165,7 +165,7 @@ def _charge(folder: Path, server: DemoMailServer, expires: int = EXPIRES_SECONDS
         (folder / "lists" / f"{name}.yaml").write_text(_LIST.format(name=name, about=about), "utf-8")
     loaded = load(folder / "smtpguard.yaml")
     assert loaded.settings and loaded.policy and loaded.directory, loaded.problems  # noqa: S101, PT018 - our own files
-    return Charge(loaded.settings, loaded.policy, loaded.directory)
+    return Charge(loaded.settings, loaded.policy, loaded.directory, texts=loaded.texts)
 
 
 async def ordinary_post(walk: Tour) -> None:

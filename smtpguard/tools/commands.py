@@ -28,10 +28,11 @@ from smtpguard.tools.overview import overview, table
 from smtpguard.tools.progress import Progress
 from smtpguard.tools.remember import AlreadyRunningError, NothingToRememberError, Remember, list_named
 from smtpguard.tools.rules_page import rules_pages
-from smtpguard.tools.schema import schema
+from smtpguard.tools.schema import DIALECT, schema
 from smtpguard.tools.standing import in_force
 from smtpguard.tools.statistics import UnknownListError, statistics
 from smtpguard.tools.statistics_words import as_object, as_words
+from smtpguard.tools.texts_schema import texts_schema
 
 _CONFIG = click.option(
     "--config",
@@ -43,10 +44,12 @@ _CONFIG = click.option(
 
 
 @click.command("schema")
-@click.argument("kind", type=click.Choice(["site", "list"]), default="site")
-def schema_command(kind: Literal["site", "list"]) -> None:
-    """Print the JSON Schema of smtpguard.yaml (site) or of a list's file (list), for editors."""
-    click.echo(json.dumps(schema(kind), indent=2, ensure_ascii=False))
+@click.argument("kind", type=click.Choice(["site", "list", "texts"]), default="site")
+def schema_command(kind: Literal["site", "list", "texts"]) -> None:
+    """Print the JSON Schema of smtpguard.yaml (site), of a list's file (list) or of the guard's own words in one
+    language (texts), for editors."""
+    made = texts_schema(DIALECT) if kind == "texts" else schema(kind)
+    click.echo(json.dumps(made, indent=2, ensure_ascii=False))
 
 
 @click.command("new-list")

@@ -258,7 +258,7 @@ def charge(path: Path) -> Charge:
     assert loaded.settings is not None
     assert loaded.policy is not None
     assert loaded.directory is not None
-    return Charge(loaded.settings, loaded.policy, loaded.directory)
+    return Charge(loaded.settings, loaded.policy, loaded.directory, texts=loaded.texts)
 
 
 @asynccontextmanager

@@ -98,14 +98,14 @@ def test_every_language_has_every_text_and_nothing_is_wrong_with_it(language: st
     english = shipped_wordings()["en"]
     source = source_of(f"texts/{language}.yaml", (FOLDER / f"{language}.yaml").read_text("utf-8"))
 
-    file, problems = texts_file(language, source, None if language == "en" else english)
+    wording, problems = texts_file(language, source, None if language == "en" else english)
 
     assert () == problems
-    assert set(english.texts) == set(file.wording.texts)
-    assert set(Word) == set(file.wording.words)
-    assert set(english.dates) == set(file.wording.dates)
-    assert file.wording.name
-    assert 11 <= len(file.wording.numbers or ())
+    assert set(english.texts) == set(wording.texts)
+    assert set(Word) == set(wording.words)
+    assert set(english.dates) == set(wording.dates)
+    assert wording.name
+    assert 11 <= len(wording.numbers or ())
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
