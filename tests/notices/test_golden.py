@@ -25,7 +25,7 @@ FORBIDDEN_IN = {
         "gesperrt",
         "verdächtig",
         "vorfall",
-        "gemeldet",
+        " gemeldet",
     ),
     "es": ("infracción", "infringe", "violación", "bloquead", "sospechos", "incidente", "denunciad", "incumpl"),
     "fr": ("infraction", "violation", "bloqué", "suspect", "incident", "signalé", "sanction"),
