@@ -32,7 +32,7 @@ from smtpguard.keeper import Charge
 from smtpguard.keys import KeyFolderError
 from smtpguard.mail.address import parse_address
 from smtpguard.policy import Policy
-from smtpguard.process import harden, keep_what_is_loaded, take_short_turns
+from smtpguard.process import harden, keep_what_is_loaded, take_short_turns, tell_faults
 from smtpguard.state import StateFolderError
 from smtpguard.status import live_findings
 from smtpguard.store import StoreError
@@ -95,6 +95,7 @@ def serve(config: Path | None, listen: str | None, upstream: str | None, state_d
     log = charge.settings.log
     maillog.set_up(log.level, log.format)
     harden()
+    tell_faults(maillog.fault)
     take_short_turns()
     keep_what_is_loaded()
     allow_connections(charge.settings.limits.connections)

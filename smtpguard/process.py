@@ -1,7 +1,8 @@
 """What the operating system gives this process, and what it may do with it.
 
-Passwords, tokens and plain mail pass through this process. It leaves no core file behind, and no other process of the
-same user may attach to it or read its memory (THREAT-MODEL T-06). Each session needs file descriptors.
+Passwords, tokens and plain mail pass through this process. It leaves no core file behind, no other process of the same
+user may attach to it or read its memory, and no traceback quotes what it had in hand (THREAT-MODEL T-06). Each session
+needs file descriptors.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ import gc
 import os
 import resource
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 # prctl(2), from linux/prctl.h.
@@ -33,6 +35,28 @@ def harden() -> None:
     if libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0) != 0:
         number = ctypes.get_errno()
         raise OSError(number, f"prctl(PR_SET_DUMPABLE): {os.strerror(number)}")
+
+
+def tell_faults(tell: Callable[[str, BaseException], None]) -> None:
+    """Give `tell` what nobody catches, in whatever thread or finalizer, in place of Python's traceback: that ends with
+    the words of the exception, and those may quote a mail (THREAT-MODEL T-06).
+    """
+
+    def uncaught(kind: type[BaseException], error: BaseException, places: object) -> None:
+        if not isinstance(error, KeyboardInterrupt):
+            tell("ended by an exception", error)
+
+    def in_thread(said: threading.ExceptHookArgs) -> None:
+        if said.exc_value is not None and said.exc_type is not SystemExit:
+            tell("a thread was ended by an exception", said.exc_value)
+
+    def unraisable(said: sys.UnraisableHookArgs) -> None:
+        if said.exc_value is not None:
+            tell("an exception where none can be raised", said.exc_value)
+
+    sys.excepthook = uncaught
+    threading.excepthook = in_thread
+    sys.unraisablehook = unraisable
 
 
 def keep_what_is_loaded() -> None:

@@ -36,6 +36,47 @@ def test_T_06_a_hardened_process_leaves_no_core_and_is_closed_to_others_of_its_u
     assert owner == 0  # root's, whoever runs it: proc(5)
 
 
+FAULTS = """
+import asyncio, sys, threading
+from smtpguard import maillog
+from smtpguard.listener.server import keep_tracebacks_out
+from smtpguard.process import tell_faults
+maillog.set_up("info", "logfmt")
+tell_faults(maillog.fault)
+
+def fails():
+    raise ValueError("planted words of a mail")
+
+class Unfinished:
+    def __del__(self):
+        fails()
+
+async def in_loop():
+    keep_tracebacks_out(asyncio.get_running_loop())
+    asyncio.get_running_loop().call_soon(fails)
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+
+asyncio.run(in_loop())
+thread = threading.Thread(target=fails)
+thread.start()
+thread.join()
+Unfinished()
+fails()
+"""
+
+
+def test_T_06_what_nobody_catches_is_told_by_class_and_place_and_quotes_nothing() -> None:
+    child = subprocess.run([sys.executable, "-c", FAULTS], capture_output=True, text=True, check=False)
+
+    assert child.returncode == 1
+    assert "planted" not in child.stderr
+    assert "Traceback" not in child.stderr
+    assert 3 == child.stderr.count("event=fault")
+    assert 4 == child.stderr.count("error=ValueError")
+    assert 3 == child.stderr.count('at="<string>:')
+
+
 FILES = """
 import resource, sys
 from smtpguard.process import allow_descriptors

@@ -98,6 +98,7 @@ class ClientConnection(Line):
                 self.hang_up()
             while (line := await self.read_line()) is not None:
                 await self._obey(line)
+                line = b""  # there may have been a password in it, and the next one may be long in coming (T-06)
             await self.flush()
             self.let_go()
             await self.linger()

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import gc
 import smtplib
+from collections import deque
 from typing import Any
 
 import pytest
 
 from smtpguard import replies
+from smtpguard.listener.auth import Login
 from smtpguard.listener.options import AuthWithoutTls
 from tests.logs import caught
 from tests.loopback import sasl
@@ -441,6 +444,64 @@ async def test_T_53_neither_login_nor_secret_is_logged(mechanism: str) -> None:
     for planted in (login, secret):
         assert planted not in log.getvalue()
         assert b64(planted)[:-4].decode() not in log.getvalue()
+
+
+def held_by_the_guard(secret: bytes) -> list[str]:
+    """What of the guard's own has `secret` in it: fields of its objects, and the variables of what runs or waits."""
+
+    def has(value: object, depth: int = 4) -> bool:
+        if isinstance(value, bytes | bytearray | memoryview):
+            return secret in bytes(value)
+        if isinstance(value, str):
+            return secret in value.encode(errors="replace")
+        nested = isinstance(value, dict | list | tuple | set | deque | asyncio.StreamReader)
+        return nested and depth > 0 and any(has(each, depth - 1) for each in gc.get_referents(value))
+
+    found = []
+    for each in gc.get_objects():
+        frame = getattr(each, "cr_frame", None) or getattr(each, "gi_frame", None) or getattr(each, "ag_frame", None)
+        if frame is not None and "/smtpguard/" in frame.f_code.co_filename:
+            found += [f"{frame.f_code.co_name}: {name}" for name, value in frame.f_locals.items() if has(value)]
+        elif type(each).__module__.startswith("smtpguard"):
+            found += [type(each).__name__ for value in gc.get_referents(each) if has(value)]
+    return found
+
+
+NOWHERE_ELSE = "a-password-that-is-nowhere-else"
+PLAIN = b64(f"\0anna\0{NOWHERE_ELSE}")
+XOAUTH2 = b64(f"user=anna\x01auth=Bearer {NOWHERE_ELSE}\x01\x01")
+
+
+@pytest.mark.parametrize("right", [True, False])
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [b"AUTH PLAIN " + PLAIN],
+        [b"AUTH PLAIN", PLAIN],
+        [b"AUTH LOGIN", b64("anna"), b64(NOWHERE_ELSE)],
+        [b"AUTH LOGIN " + b64("anna"), b64(NOWHERE_ELSE)],
+        [b"AUTH XOAUTH2 " + XOAUTH2],
+    ],
+    ids=["PLAIN", "PLAIN asked", "LOGIN asked", "LOGIN", "XOAUTH2"],
+)
+async def test_T_06_a_password_is_dropped_when_the_mail_server_has_replied(lines: list[bytes], right: bool) -> None:
+    users = {"anna": NOWHERE_ELSE if right else "x"}
+    async with (
+        FakeUpstream(users=users, mechanisms="PLAIN LOGIN XOAUTH2") as up,
+        submission_door(up) as door,
+        door.client() as client,
+    ):
+        await client.ask(b"EHLO me")
+        said = [await client.ask(line) for line in lines]
+        if said[-1].startswith(b"334"):  # XOAUTH2 tells what was wrong, and wants to hear that it was heard
+            said.append(await client.ask(b""))
+        assert said[-1].startswith(b"235" if right else b"535"), said
+        kept = Login(NOWHERE_ELSE)  # the looking finds what is there
+        assert ["Login"] == held_by_the_guard(NOWHERE_ELSE.encode())
+        del kept
+
+        for secret in (NOWHERE_ELSE.encode(), lines[-1].rpartition(b" ")[2][:-4]):
+            assert [] == held_by_the_guard(secret)
 
 
 async def test_the_standard_librarys_client_logs_in_by_cram_md5() -> None:
