@@ -20,6 +20,7 @@ from smtpguard.exits import BROKEN_SETTINGS, CANNOT_CREATE, FOUND_SOMETHING, INT
 from smtpguard.keys import KeyFolderError
 from smtpguard.lists import Manager
 from smtpguard.mail.address import parse_address
+from smtpguard.rules_page.rules import rules_pages
 from smtpguard.store import StoreError
 from smtpguard.tools.editing import Edit, EditError, editor_command
 from smtpguard.tools.figures_file import UnreadableFiguresError, read_figures
@@ -27,7 +28,6 @@ from smtpguard.tools.new_list import NewListError, RefusedError, file_of, new_li
 from smtpguard.tools.overview import overview, table
 from smtpguard.tools.progress import Progress
 from smtpguard.tools.remember import AlreadyRunningError, NothingToRememberError, Remember, list_named
-from smtpguard.tools.rules_page import rules_pages
 from smtpguard.tools.schema import DIALECT, schema
 from smtpguard.tools.standing import in_force
 from smtpguard.tools.statistics import UnknownListError, statistics
@@ -140,7 +140,10 @@ def lists_command(as_json: bool, config: Path) -> None:
 @_CONFIG
 def rules_page_command(folder: Path, config: Path) -> None:
     """Write the page that members read, index.html and rules.txt, into DIR. It names no person."""
-    pages = rules_pages(_without_errors(config), _now())
+    loaded = _without_errors(config)
+    assert loaded.settings is not None  # noqa: S101 - there are no errors
+    assert loaded.policy is not None  # noqa: S101
+    pages = rules_pages(loaded.settings, loaded.policy, _now())
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in pages.items():

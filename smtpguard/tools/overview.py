@@ -9,6 +9,7 @@ from datetime import datetime
 from smtpguard.config.loading import Loaded
 from smtpguard.lists import MailingList
 from smtpguard.policy import Policy
+from smtpguard.rules_page.exceptions import exceptions
 
 _HEADINGS = ("id", "address", "kind", "pairs", "on_alarm", "exceptions", "contact")
 
@@ -71,18 +72,6 @@ def partners(one: MailingList, policy: Policy) -> tuple[str, ...]:
     return tuple(sorted(each.id for each in policy.lists if each.id != one.id and _pair(one, each, policy)))
 
 
-def exceptions(one: MailingList, policy: Policy, now: datetime) -> tuple[tuple[str, str, bool], ...]:
-    """Id of the other list, last day, and whether both files have it; those that have not ended, soonest first."""
-    today = now.astimezone(policy.zone).date()
-    found = {
-        (entry.until.isoformat(), other, _pair(one, policy.by_id[other], policy, now))
-        for entry in one.exemptions
-        for other in entry.crosspost_with
-        if entry.until >= today and other in policy.by_id
-    }
-    return tuple((other, until, agreed) for until, other, agreed in sorted(found))
-
-
 def _row(one: MailingList, policy: Policy, asked: tuple[str, ...], now: datetime) -> Row:
     agreed = partners(one, policy)
     return Row(
@@ -103,5 +92,5 @@ def _asked(words: Sequence[str], policy: Policy) -> tuple[str, ...]:
     return tuple(dict.fromkeys(each for each in found if each in policy.by_id))
 
 
-def _pair(one: MailingList, other: MailingList, policy: Policy, when: datetime | None = None) -> bool:
-    return policy.allowed((one, other), when)
+def _pair(one: MailingList, other: MailingList, policy: Policy) -> bool:
+    return policy.allowed((one, other))

@@ -11,9 +11,10 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from smtpguard.config.loading import load
+from smtpguard.config.loading import Loaded, load
 from smtpguard.config.texts import shipped_wordings
-from smtpguard.tools.rules_page import ASKED, in_words, rules_pages
+from smtpguard.rules_page.rules import ASKED, in_words
+from smtpguard.rules_page.rules import rules_pages as pages_of
 from tests.tools.site import SITE, list_text, run, write_site
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -21,6 +22,12 @@ GOLDEN = Path(__file__).parent / "golden"
 NOW = datetime.now(UTC)
 DAY, SOON, LATER = ((NOW + timedelta(days=each)).date().isoformat() for each in (0, 14, 28))
 PERSONS = ("anna@example.org", "ben@example.org", "carla.smith@example.org", "Sam", "030 123", "it@example.org")
+
+
+def rules_pages(loaded: Loaded, now: datetime) -> dict[str, str]:
+    assert loaded.settings is not None
+    assert loaded.policy is not None
+    return pages_of(loaded.settings, loaded.policy, now)
 
 
 def write(folder: Path) -> Path:
@@ -292,4 +299,5 @@ def test_everything_that_a_notice_can_say_has_its_line() -> None:
     rows = (each.removeprefix("reasons.") for each in shipped_wordings()["en"].texts if each.startswith("reasons."))
     reasons = {each for each in rows if each[:1].isdigit()}
 
+    assert len(reasons) > 30
     assert reasons <= set(ASKED)

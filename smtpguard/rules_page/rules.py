@@ -1,4 +1,4 @@
-"""`smtpguard rules-page`: the page that members read, as HTML and as plain text.
+"""The rules page as HTML and as plain text, for `smtpguard rules-page` and for the guard's own web server.
 
 It says which rules are in force, which lists there are and what may go to several of them, every exception with its
 end, and what is remembered for how long. It names no person: who may post is a number, an owner's address is left out
@@ -9,21 +9,19 @@ list's, a role's or a desk's.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
 from importlib.resources import files
-from itertools import combinations
 
 from jinja2 import DictLoader, Environment, StrictUndefined, select_autoescape
 
-from smtpguard.config.loading import Loaded
 from smtpguard.config.settings import Settings
 from smtpguard.lists import ListKind, MailingList, OnAlarm, WrongTopic
 from smtpguard.mail.address import Address, parse_address
 from smtpguard.policy import Kind, Policy
-from smtpguard.tools.overview import exceptions
+from smtpguard.rules_page.exceptions import exceptions
 
 PAGES: Mapping[str, str] = {"index.html": "rules.html", "rules.txt": "rules.txt"}
 """The files that are written, each with its template."""
@@ -101,17 +99,14 @@ class Exempted:
     reasons: tuple[str, ...]
 
 
-def rules_pages(loaded: Loaded, now: datetime) -> dict[str, str]:
-    """Text by file name. `loaded` has no errors; only what counts at the moment `now` is on the page."""
-    settings, policy = loaded.settings, loaded.policy
-    if settings is None or policy is None:
-        raise ValueError("files with errors have no rules")
-    facts = _facts(loaded, settings, policy, now)
+def rules_pages(settings: Settings, policy: Policy, now: datetime, *, own_page: bool = False) -> dict[str, str]:
+    """Text by file name. Only what counts at the moment `now` is on the page. `own_page`: the guard serves it itself,
+    beside its other pages and with their style."""
+    facts = {**_facts(settings, policy, now), "own_page": own_page}
     return {name: _environment().get_template(template).render(facts) for name, template in PAGES.items()}
 
 
-def _facts(loaded: Loaded, settings: Settings, policy: Policy, now: datetime) -> dict[str, object]:
-    posters = {each.id: len(each.settings.posters) for each in loaded.files if each.settings is not None}
+def _facts(settings: Settings, policy: Policy, now: datetime) -> dict[str, object]:
     # Closed lists are counted and not named, here and beside other lists (T-52).
     lists = sorted((each for each in policy.lists if not each.is_closed), key=lambda each: each.id)
     return {
@@ -119,11 +114,11 @@ def _facts(loaded: Loaded, settings: Settings, policy: Policy, now: datetime) ->
         "day": now.astimezone(policy.zone).date().isoformat(),
         "guard": None if settings.address is None else settings.address.normal,
         "rules": {rule: _asked(rule, policy) for rule in (12, 11)},
-        "lists": [_entry(each, posters.get(each.id, 0), policy) for each in lists],
+        "lists": [_entry(each, _posters(each), policy) for each in lists],
         "closed": len(policy.lists) - len(lists),
         "pairs": [
             (one.id, other.id, frozenset((one.id, other.id)) in policy.pairs)
-            for one, other in combinations(lists, 2)
+            for one, other in _named_together(lists, policy)
             if policy.allowed((one, other))
         ],
         "max_lists": policy.max_lists,
@@ -217,11 +212,30 @@ def _entry(one: MailingList, posters: int, policy: Policy) -> Entry:
     )
 
 
+def _named_together(lists: list[MailingList], policy: Policy) -> Iterator[tuple[MailingList, MailingList]]:
+    """Lists of which the site or a file of theirs names both: of a thousand, not every pair is looked at."""
+    named = {frozenset((one.id, other)) for one in lists for other in one.crosspost_with}
+    return _couples(lists, named | policy.pairs)
+
+
+def _couples(lists: list[MailingList], pairs: Collection[frozenset[str]]) -> Iterator[tuple[MailingList, MailingList]]:
+    """The lists of `pairs` of ids, in the order of `lists`."""
+    places = {each.id: place for place, each in enumerate(lists)}
+    found = {tuple(sorted(places[each] for each in pair)) for pair in pairs if pair <= places.keys()}
+    return ((lists[couple[0]], lists[couple[1]]) for couple in sorted(found) if len(couple) == 2)
+
+
+def _posters(one: MailingList) -> int:
+    """How many accounts may post. One that is named by an address has it as its login and as its mailbox."""
+    addresses = {name: parse_address(name) for name in one.posters}
+    return len({name if address is None else address.normal for name, address in addresses.items()})
+
+
 def _exempted(lists: list[MailingList], policy: Policy, now: datetime) -> list[Exempted]:
     """Exceptions that both sides have; the earlier of two ends counts."""
     ends = {(one.id, other): until for one in lists for other, until, agreed in exceptions(one, policy, now) if agreed}
     found = []
-    for one, other in combinations(lists, 2):
+    for one, other in _couples(lists, {frozenset(pair) for pair in ends}):
         both = [ends[pair] for pair in ((one.id, other.id), (other.id, one.id)) if pair in ends]
         if both and not policy.allowed((one, other)):
             reasons = [
@@ -263,7 +277,7 @@ def _is_public(desk: str, policy: Policy, settings: Settings) -> bool:
 
 @cache
 def _environment() -> Environment:
-    folder = files("smtpguard.tools") / "templates"
+    folder = files("smtpguard.rules_page") / "templates"
     return Environment(
         loader=DictLoader({name: (folder / name).read_text("utf-8") for name in PAGES.values()}),
         undefined=StrictUndefined,
