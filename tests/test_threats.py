@@ -31,8 +31,9 @@ from tests.loopback.guarded import (
 TESTS = Path(__file__).parent
 # The numbers of the threat model that this version has to meet.
 MET = (
-    "T_01", "T_02", "T_03", "T_04", "T_05", "T_06", "T_10", "T_11", "T_12", "T_13", "T_14", "T_15", "T_16",
-    "T_17", "T_26", "T_27", "T_28", "T_30", "T_32", "T_40", "T_41", "T_42", "T_53",
+    "T_01", "T_02", "T_03", "T_04", "T_05", "T_06", "T_10", "T_11", "T_12", "T_13", "T_14", "T_15", "T_16", "T_17",
+    "T_20", "T_21", "T_22", "T_23", "T_24", "T_25", "T_26", "T_27", "T_28", "T_30", "T_32", "T_40", "T_41", "T_42",
+    "T_53",
 )  # fmt: skip
 
 

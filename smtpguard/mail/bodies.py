@@ -68,8 +68,9 @@ class Walk:
 
     `kind` is the content type of the whole; `headers` are those of all attached mails, also of mails within mails;
     `attachments` are the beginnings of parts that are neither text nor mail, decoded, where `wanted` says so of them;
-    `unwanted` is the size of the others. `skipped` octets of the message need no reading any more. `inside` is true for
-    the walk through an attached mail.
+    `unwanted` is the size of the others; `files` are all of them: what they are, their octets as they stand in the
+    message, and whether those are base64. `skipped` octets of the message need no reading any more. `inside` is true
+    for the walk through an attached mail.
     """
 
     octets: bytes
@@ -83,6 +84,7 @@ class Walk:
     mails: list[AttachedMail] = field(default_factory=list)
     headers: list[Header] = field(default_factory=list)
     attachments: list[bytes] = field(default_factory=list)
+    files: list[tuple[ContentType, int, bool]] = field(default_factory=list)
     defects: dict[Defect, None] = field(default_factory=dict)
     protections: set[Protection] = field(default_factory=set)
     methods: set[str] = field(default_factory=set)
@@ -156,6 +158,7 @@ def _part(
         return _texts(found, header, kind, start, end)
     if kind.type in _CMS_TYPES or kind.filename.lower().endswith(".p7m"):
         return _secured(found, header, start, end, depth, mails)
+    found.files.append((kind, end - start, "base64" in transfer_codings(header)))
     unread = unread_type(kind.type, kind.filename)
     if unread is not None:
         found.unread.add(unread)

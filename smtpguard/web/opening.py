@@ -1,0 +1,36 @@
+"""The page as the settings have it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from smtpguard.config.places import SocketFile
+from smtpguard.config.settings import Settings
+from smtpguard.deciding import Deciding
+from smtpguard.notices.site import Site
+from smtpguard.policy import Policy
+from smtpguard.web.answers import Answers, PageOptions, Show
+from smtpguard.web.door import WebDoor
+from smtpguard.web.pages import Pages
+from smtpguard.web.rules import RulesPages
+
+
+def page_door(
+    settings: Callable[[], Settings], policy: Callable[[], Policy], site: Callable[[], Site], deciding: Deciding | None
+) -> WebDoor | None:
+    """The door of the page, still shut; None if the settings have none. `deciding` is None where no mail can be held.
+
+    `settings`, `policy` and `site` are asked at each request; what stands in section `web` counts as it is now.
+    """
+    said, origin = settings().web, settings().public_url
+    if said is None or origin is None:
+        return None
+    show = Show(said.show)
+
+    def options() -> PageOptions:
+        return PageOptions(origin, show, said.forwarded_from, settings().limits.wrong_codes_per_minute)
+
+    answers = None if deciding is None else Answers(deciding, site, options)
+    rules = RulesPages(lambda: (settings(), policy()))
+    listen = said.listen.path if isinstance(said.listen, SocketFile) else (said.listen.host, said.listen.port)
+    return WebDoor(Pages(answers, rules, site, show, origin), listen, origin)

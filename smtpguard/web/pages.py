@@ -1,0 +1,85 @@
+"""All addresses of the page, and what answers there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from smtpguard.notices.site import Site
+from smtpguard.web.answers import Answers, Show, preferred
+from smtpguard.web.headers import SecureAnswers
+from smtpguard.web.rendering import SERVED, served
+from smtpguard.web.rules import RulesPages
+from smtpguard.web.speaking import Speaker
+
+
+class Pages:
+    """The web application. `answers` is None where no mail can be held: then there are only the rules.
+
+    `origin` is scheme, host and port under which members reach it.
+    """
+
+    def __init__(self, answers: Answers | None, rules: RulesPages, site: Callable[[], Site], show: Show, origin: str):
+        self._answers = answers if show is not Show.OFF else None
+        self._rules = rules
+        self._site = site
+        routes = [
+            Route("/", partial(self._rules_page, "index.html")),
+            Route("/rules", partial(self._rules_page, "index.html")),
+            Route("/rules.txt", partial(self._rules_page, "rules.txt")),
+            Route("/healthz", _health),
+            *(Route(f"/{name}", partial(_file, name)) for name in SERVED),
+        ]
+        if self._answers is not None:
+            routes += [Route("/h", self._enter), Route("/show", self._answers.show, methods=["POST"])]
+            if show is Show.FULL:
+                routes.append(Route("/choose", self._answers.choose, methods=["POST"]))
+        starlette = Starlette(
+            routes=routes, exception_handlers={404: self._missing, 405: self._missing, Exception: self._fault}
+        )
+        # A redirect would repeat the address, and take Host at its word.
+        starlette.router.redirect_slashes = False
+        self.app: ASGIApp = SecureAnswers(starlette, origin)
+
+    async def settle(self, seconds: float) -> None:
+        """Give choices that are being worked on `seconds` to end."""
+        if self._answers is not None:
+            await self._answers.settle(seconds)
+
+    def _speaker(self, request: Request) -> Speaker:
+        language = preferred(request, self._site())
+        if self._answers is not None:
+            return self._answers.speaker(language)
+        return Speaker(language, self._site(), answers=False)
+
+    async def _enter(self, request: Request) -> Response:
+        return self._speaker(request).enter()
+
+    async def _rules_page(self, name: str, _: Request) -> Response:
+        text = await self._rules.text(name)
+        return HTMLResponse(text) if name.endswith(".html") else PlainTextResponse(text)
+
+    async def _missing(self, request: Request, error: Exception) -> Response:
+        """An unknown address, or another method than it takes. Nothing of the address is repeated."""
+        assert isinstance(error, HTTPException)  # noqa: S101 - it is registered for 404 and 405
+        response = self._speaker(request).told("missing", error.status_code)
+        response.headers.update(error.headers or {})
+        return response
+
+    async def _fault(self, request: Request, _: Exception) -> Response:
+        return self._speaker(request).told("trouble", 500)
+
+
+async def _health(_: Request) -> Response:
+    return PlainTextResponse("ok\n")
+
+
+async def _file(name: str, _: Request) -> Response:
+    return Response(served(name), media_type=SERVED[name])

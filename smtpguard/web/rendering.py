@@ -1,0 +1,55 @@
+"""The page's templates, each a whole page in one language; and what is served as it is: one style, one script."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
+
+from jinja2 import DictLoader, Environment, StrictUndefined
+from starlette.responses import HTMLResponse, Response
+
+from smtpguard.notices.languages import Language
+from smtpguard.notices.letter import clean_line
+from smtpguard.notices.site import Site
+
+SERVED: Mapping[str, str] = {"page.css": "text/css; charset=utf-8", "h.js": "text/javascript; charset=utf-8"}
+"""Files that are served, and their types."""
+
+
+def page(
+    name: str, language: Language, site: Site, title: str, *, answers: bool, status: int = 200, **facts: object
+) -> Response:
+    """The page `name` ("view"). `title` stands in the browser's tab and its history; `answers` is true where codes are
+    taken. A text comes in plain and is escaped here."""
+    everywhere: dict[str, object] = {
+        "t": language.text,
+        "language": language,
+        "title": title,
+        "organisation": clean_line(site.organisation),
+        "call": site.call,
+        "answers": answers,
+    }
+    text = _environment().get_template(f"{name}.html").render({**everywhere, **facts})
+    # What a client typed outside UTF-8 stands in an envelope as lone surrogates.
+    return HTMLResponse(
+        text.encode("utf-8", "replace"), status, headers={"Content-Language": language.tag, "Vary": "Accept-Language"}
+    )
+
+
+@cache
+def served(name: str) -> bytes:
+    """The octets of a file of `SERVED`."""
+    return (files("smtpguard.web") / "served" / name).read_bytes()
+
+
+@cache
+def _environment() -> Environment:
+    folder = files("smtpguard.web") / "templates"
+    return Environment(
+        loader=DictLoader({each.name: each.read_text("utf-8") for each in folder.iterdir()}),
+        undefined=StrictUndefined,
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
