@@ -20,6 +20,9 @@ MAILMAN_MASTER = MAILMAN_VENV / "bin" / "master"
 # A library that shifts the clock of one program. The folder has the machine's name in it.
 FAKETIME = next(iter(Path("/usr/lib").glob("*/faketime/libfaketime.so.1")), None)
 
+CHROMIUM = Path("/usr/bin/chromium")
+CHROMEDRIVER = Path("/usr/bin/chromedriver")
+
 REMEDY = "`make e2e-deps` (Debian, as root) adds it"
 
 
@@ -39,6 +42,8 @@ def missing() -> str | None:
         "s-nail": shutil.which("s-nail") is not None,
         "curl": shutil.which("curl") is not None,
         "libfaketime": FAKETIME is not None,
+        "Chromium": CHROMIUM.exists(),
+        "Chromium's driver": CHROMEDRIVER.exists(),
     }
     absent = [name for name, found in wanted.items() if not found]
     if not absent:
