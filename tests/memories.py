@@ -5,11 +5,14 @@ A test takes `memory`, and `second` for what a second node (on PostgreSQL) or pr
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, closing
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
+import psycopg
 import pytest
 
 from smtpguard.store.archives import ArchiveStore, SQLiteArchives
@@ -53,6 +56,26 @@ class Place:
             archives = PostgreSQLArchives(await self._server())
         self._ends.push_async_callback(archives.close)
         return archives
+
+    async def rows(self, question: str) -> list[tuple[Any, ...]]:
+        """What the tables have, asked past the memory."""
+        if self.url is None:
+            with closing(sqlite3.connect(self.file)) as connection:
+                return connection.execute(question).fetchall()
+        with psycopg.connect(self.url) as server:
+            return server.execute(question.encode()).fetchall()
+
+    async def octets(self) -> bytes:
+        """All that lies there, as somebody who has stolen it sees it."""
+        if self.url is None:
+            return b"".join(each.read_bytes() for each in self.file.parent.iterdir() if each.is_file())
+        tables = await self.rows("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+        found = []
+        with psycopg.connect(self.url) as server:
+            for (table,) in tables:
+                with server.cursor().copy(f"COPY {table} TO STDOUT (FORMAT BINARY)".encode()) as copied:
+                    found += [bytes(each) for each in copied]
+        return b"".join(found)
 
     async def _server(self) -> Server:
         assert self.url is not None

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -21,7 +23,13 @@ from smtpguard.keys import KeyFolder, week_of
 from smtpguard.mail.message import ForwardKind, Passage, Submission, Voice
 from smtpguard.marks import Marks
 from smtpguard.store.memory import SQLiteMemory
+from smtpguard.store.postgresql_memory import PostgreSQLMemory
+from smtpguard.store.server import Row, Server
+from tests.memories import BACKENDS, SCHEMAS, Memory, empty, memory_database
+from tests.postgresql import Database, postgresql_cluster
 from tests.test_origins import MONDAY, OTHER, PLAN, POLICY, House, address
+
+__all__ = ["memory_database", "postgresql_cluster"]
 
 pytestmark = pytest.mark.slow
 
@@ -91,11 +99,62 @@ class Seen:
     rows: list[tuple[object, ...]]
 
 
-async def world(folder: Path, name: str, before: list[Mail | None], last: Mail) -> Seen:
+class Watched:
+    """A memory that tells what is asked of its database, and what lies in it."""
+
+    def __init__(self, memory: Memory, server: Server | None) -> None:
+        self.memory = memory
+        self._server = server
+        self.statements: list[str] = []
+
+    @classmethod
+    async def open(cls, folder: Path, database: Database | None) -> Watched:
+        """A memory with nothing in it: in a file in `folder`, or in `database`."""
+        if database is None:
+            return cls(await SQLiteMemory.open(folder / "memory.sqlite3", lambda: MONDAY), None)
+        empty(database)
+        server = await Server.open(database.url, schemas=SCHEMAS)
+        return cls(PostgreSQLMemory(server), server)
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Note every question of the block, without its values."""
+        if isinstance(self.memory, SQLiteMemory):
+            self.memory._reader.set_trace_callback(lambda text: self.statements.append(text.partition("WHERE")[0]))
+            yield
+            self.memory._reader.set_trace_callback(None)
+            return
+        assert self._server is not None
+        run = self._server.run
+
+        async def noted(statement: str, *more: object, **named: object) -> list[Row]:
+            self.statements.append(statement)
+            return await run(statement, *more, **named)  # type: ignore[arg-type]
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(self._server, "run", noted)
+            yield
+
+    async def mails_of(self, mailbox: bytes) -> list[tuple[object, ...]]:
+        """The rows of one mailbox."""
+        if isinstance(self.memory, SQLiteMemory):
+            rows = self.memory._reader.execute("SELECT * FROM mails WHERE mailbox = ?", (mailbox,))
+            return [tuple(each) for each in rows]
+        assert self._server is not None
+        found = await self._server.run("SELECT * FROM mails WHERE mailbox = %s", (mailbox,))
+        return sorted(tuple(each.values()) for each in found)
+
+    async def close(self) -> None:
+        await self.memory.close()
+        if self._server is not None:
+            await self._server.close()
+
+
+async def world(folder: Path, database: Database | None, name: str, before: list[Mail | None], last: Mail) -> Seen:
     """`before` in their order, those that are None never written; then what `last` meets."""
-    store = await SQLiteMemory.open(folder / name / "memory.sqlite3", lambda: MONDAY)
+    store = await Watched.open(folder / name, database)
     try:
-        house = House(folder, store)
+        house = House(folder, store.memory)
         await house.look(X, LISTS[:1], "Hello.")  # what is read once by a process, whoever sends first
         for number, each in enumerate(before, 1):
             if each is not None:
@@ -103,29 +162,34 @@ async def world(folder: Path, name: str, before: list[Mail | None], last: Mail) 
                 house.origins.keep(submission, POLICY, await house.origins.trace(submission, POLICY, Evidence()))
                 await house.origins.settle()
         submission = last.submission(house, len(before) + 1)
-        statements: list[str] = []
-        store._reader.set_trace_callback(lambda text: statements.append(text.partition("WHERE")[0]))
-        traced = await house.origins.trace(submission, POLICY, Evidence())
-        store._reader.set_trace_callback(None)
+        with store.watching():
+            traced = await house.origins.trace(submission, POLICY, Evidence())
         house.origins.keep(submission, POLICY, traced)
         await house.origins.settle()
         week = week_of(MONDAY.date())
         key = KeyFolder(folder / "keys", "private").week_key(week, create=True)
-        mine = Marks(week, key).mailbox(f"{X}@example.test")
-        rows = store._reader.execute("SELECT * FROM mails WHERE mailbox = ?", (mine.itself,))
-        kept = [tuple(each) for each in rows]
-        return Seen(traced.evidence, judge(submission, traced.evidence, POLICY), statements, kept)
+        kept = await store.mails_of(Marks(week, key).mailbox(f"{X}@example.test").itself)
+        return Seen(traced.evidence, judge(submission, traced.evidence, POLICY), store.statements, kept)
     finally:
         await store.close()
 
 
+@pytest.fixture(scope="module", params=BACKENDS)
+def database(request: pytest.FixtureRequest) -> Database | None:
+    """None for SQLite."""
+    return None if request.param == "sqlite" else request.getfixturevalue("memory_database")
+
+
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(before=st.lists(mails, max_size=6), last=mails)
-def test_T_10_what_others_write_to_each_other_changes_nothing(before: list[Mail], last: Mail) -> None:
+def test_T_10_what_others_write_to_each_other_changes_nothing(
+    database: Database | None, before: list[Mail], last: Mail
+) -> None:
     last = replace(last, sender=X)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         without: list[Mail | None] = [each if each.concerns(X) else None for each in before]
-        one = asyncio.run(world(folder, "all", list(before), last))
-        other = asyncio.run(world(folder, "own", without, last))
+        one = asyncio.run(world(folder, database, "all", list(before), last))
+        other = asyncio.run(world(folder, database, "own", without, last))
     assert one == other
+    assert one.statements or {*last.to} == {X}  # a mail to oneself alone is not looked at

@@ -18,9 +18,12 @@ from smtpguard.mail.message import Account, Automatic, ForwardKind, Message, Pas
 from smtpguard.origins import Origins, Traced
 from smtpguard.policy import Policy, Remember
 from smtpguard.prose import Prose, ProseReader
-from smtpguard.store.memory import SQLiteMemory
 from smtpguard.tracing import MATCHES_MAX
 from tests.letters import LETTERS
+from tests.memories import BACKENDS, Memory, Place, memory_database, placed, url_of
+from tests.postgresql import postgresql_cluster
+
+__all__ = ["memory_database", "postgresql_cluster"]
 
 MONDAY = datetime(2026, 11, 16, 9, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -52,7 +55,9 @@ POLICY = Policy(
 class House:
     """Origins with a clock and a policy that tests set; one mail server behind it takes everything."""
 
-    def __init__(self, folder: Path, store: SQLiteMemory) -> None:
+    place: Place
+
+    def __init__(self, folder: Path, store: Memory) -> None:
         self.now = MONDAY
         self.policy = POLICY
         self.folder = folder / "keys"
@@ -97,13 +102,13 @@ class House:
         return submission
 
 
-@pytest.fixture
-async def house(tmp_path: Path) -> AsyncIterator[House]:
-    store = await SQLiteMemory.open(tmp_path / "state" / "memory.sqlite3", lambda: MONDAY)
-    made = House(tmp_path, store)
-    yield made
-    await made.origins.settle()
-    await store.close()
+@pytest.fixture(params=BACKENDS)
+async def house(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[House]:
+    async with placed(tmp_path / "state" / "memory.sqlite3", lambda: MONDAY, url_of(request.param, request)) as place:
+        made = House(tmp_path, await place.open())
+        made.place = place
+        yield made
+        await made.origins.settle()
 
 
 BERLIN = ["berlin@lists.example.test"]
@@ -412,15 +417,16 @@ async def test_a_closed_list_is_known_as_long_as_its_posts_are_kept(house: House
 async def test_a_letter_takes_little_room_in_each_mailbox(house: House) -> None:
     await house.send("anna", ["ben"], LETTERS["en"])
     await house.origins.settle()
-    (row,) = house.store._reader.execute("SELECT length(fingerprints) AS size FROM mails WHERE flags = 0")
-    assert 0 < row["size"] <= 3200
+    (kept,) = await house.place.rows("SELECT length(fingerprints) FROM mails WHERE flags = 0")
+    assert 0 < kept[0] <= 3200
 
 
-async def test_nothing_of_it_can_be_read_without_the_keys(house: House, tmp_path: Path) -> None:
+async def test_nothing_of_it_can_be_read_without_the_keys(house: House) -> None:
     await house.send("anna", ["ben"], PLAN, subject="The treasurer")
     await house.origins.settle()
     await house.store.tidy()
-    octets = (tmp_path / "state" / "memory.sqlite3").read_bytes().lower()
+    octets = (await house.place.octets()).lower()
+    assert b"2026-w47" in octets
     for word in (b"treasurer", b"anna", b"ben@", b"example.test", b"board", b"@x"):
         assert word not in octets
 
