@@ -119,10 +119,20 @@ async def test_a_batch_of_any_size_is_written(memory: Memory) -> None:
     assert {each.lists for each in answer.posted_to} == {(BERLIN,), (PRESS,)}
 
 
-async def test_rows_of_a_week_without_key_go_with_their_links_whatever_their_time(memory: Memory) -> None:
-    await memory.remember([post(week="2026-W40")], [])
+async def test_rows_of_a_week_without_key_go_with_their_links_whatever_their_time(memory: Memory, place: Place) -> None:
+    await memory.remember([post(week="2026-W40"), post(links=(b"other-------",))], [])
     await memory.forget(texts=NOW - DAY, posts=NOW - DAY, weeks="2026-W41", poster_weeks="2026-W41")
-    assert await memory.ask(asks(links=(b"message-1---",))) == Recollected()
+    assert await memory.ask(asks(links=(b"message-1---",), since=None)) == Recollected()
+    assert [bytes(mark) for (mark,) in await place.rows("SELECT mark FROM links")] == [b"other-------"]
+
+
+async def test_what_was_written_at_the_very_moment_from_which_on_mails_are_recent_is_not(memory: Memory) -> None:
+    posts = [post(when=NOW - DAY), post(when=NOW - HOUR), post(when=NOW - HOUR + timedelta(microseconds=1))]
+    await memory.remember(posts, [])
+
+    thread = (await memory.ask(asks(links=(b"message-1---",), recent_since=NOW - HOUR))).thread
+
+    assert [each.when for each in thread] == [posts[0].when, posts[2].when]
 
 
 async def test_posts_of_one_moment_keep_their_order(memory: Memory) -> None:

@@ -9,11 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from smtpguard.remembered import Recollected
 from smtpguard.store import StoreError
 from smtpguard.store.memory import SQLiteMemory
 from tests.store.conftest import HOUR, NOW, SetClock
-from tests.store.remembered import ALL, ANNA, BEN, BERLIN, DAY, PRESS, asks, post
+from tests.store.remembered import ALL, ANNA, BEN, BERLIN, PRESS, asks, post
 
 
 @pytest.fixture
@@ -26,17 +25,6 @@ async def memory(file: Path, clock: SetClock) -> AsyncIterator[SQLiteMemory]:
     opened = await SQLiteMemory.open(file, clock)
     yield opened
     await opened.close()
-
-
-async def test_rows_of_a_week_without_key_go_with_their_links_whatever_their_time(
-    memory: SQLiteMemory, file: Path
-) -> None:
-    await memory.remember([post(week="2026-W40")], [])
-    await memory.forget(texts=NOW - DAY, posts=NOW - DAY, weeks="2026-W41", poster_weeks="2026-W41")
-    assert (await memory.ask(asks(links=(b"message-1---",)))) == Recollected()
-    connection = sqlite3.connect(file)
-    assert connection.execute("SELECT count(*) FROM links").fetchone() == (0,)
-    connection.close()
 
 
 async def test_it_is_there_after_a_restart_and_only_for_its_owner(file: Path, clock: SetClock) -> None:
