@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import smtplib
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,14 +11,16 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.closed import closed
 from tests.e2e.guard import Guard
 from tests.e2e.scene import Scene
-from tests.e2e.stack import Stack
+from tests.e2e.stack import GUARD_ADDRESS, Stack
 from tests.e2e.stack.ports import HOST
 from tests.e2e.writing import new_subject
 
 pytestmark = pytest.mark.e2e
 
+CODE = GUARD_ADDRESS.replace("@", f"+{'A' * 52}@")
 Checks = list[tuple[str, str, str]]
 
 
@@ -59,9 +62,9 @@ def test_all_is_well_and_the_mail_server_has_no_mail_of_it(stack: Stack, careful
     stack.settle()
     before = stack.mail_log().count(": removed")
 
-    # The submission port stands for a port 25 that is closed to the guard domain: it takes nothing without a login.
     login = ("--login", scene.member.login, "--password-file", str(password))
-    code, checks = doctor(guard, stack.submission[1], *login)
+    with closed(stack) as outside:
+        code, checks = doctor(guard, outside, *login)
 
     assert [] == [each for each in checks if each[1] in ("warning", "problem")]
     assert code == 0
@@ -79,6 +82,21 @@ def test_all_is_well_and_the_mail_server_has_no_mail_of_it(stack: Stack, careful
     assert "files in force" in of(checks, "guard", "ok")
     assert "the day keys are those that waiting mail needs" in of(checks, "keys", "ok")
     assert scene.member.password not in str(checks)
+
+
+def test_T_27_and_T_31_a_port_25_closed_by_the_shipped_file_takes_all_other_mail(stack: Stack) -> None:
+    anna, mails = stack.members["anna"].address, [("<>", GUARD_ADDRESS), ("<>", CODE), (f"<{GUARD_ADDRESS}>", "")]
+    with closed(stack) as outside, smtplib.SMTP(HOST, outside, timeout=30) as client:
+        client.ehlo("outside.example.net")
+        for sender, recipient in mails:
+            assert client.docmd(f"MAIL FROM:{sender}")[0] == 250
+            code, words = client.docmd(f"RCPT TO:<{recipient or anna}>")
+            assert code == 554
+            assert words.endswith(b"nobody can write to this address from outside")
+            client.rset()
+        client.docmd("MAIL FROM:<>")
+        assert client.docmd(f"RCPT TO:<{anna}>")[0] == 250
+        client.rset()
 
 
 def test_mistakes_in_the_site_are_found(stack: Stack, tmp_path: Path) -> None:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sqlite3
+import tempfile
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -266,3 +269,33 @@ async def test_expire_where_no_guard_has_been(tmp_path: Path) -> None:
     assert said.exit_code == 69
     assert "is this the state_dir of your guard?" in said.stderr
     assert not (tmp_path / "state").exists()
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that everybody can pass through: pytest closes its own to others, each time that one starts."""
+    with tempfile.TemporaryDirectory(prefix="smtpguard-test-") as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.geteuid() != 0, reason="root alone can act as the guard's user")
+async def test_root_works_as_the_guard_s_user_and_leaves_nothing_of_root_s(open_folder: Path) -> None:
+    async with guarded(open_folder) as house:
+        await house.submit("anna", [BERLIN, PRESS])
+    state = open_folder / "state"
+    for each in (state, *state.rglob("*")):
+        os.chown(each, 12345, 12345)
+    where = ("--config", open_folder / "smtpguard.yaml", "--state-dir", state)
+
+    counted = await asyncio.to_thread(run_program, "held", *where)
+    looked = await asyncio.to_thread(run_program, "doctor", *where, "--outside", "127.0.0.1:1")
+    dropped = await asyncio.to_thread(run_program, "expire", "--account", "anna", "--yes", *where)
+
+    assert (0, "") == (counted.returncode, counted.stderr)
+    assert "the day keys are those that waiting mail needs" in looked.stdout
+    assert f"{state}/holds.sqlite3: whole" in looked.stdout
+    assert (0, "") == (dropped.returncode, dropped.stderr)
+    assert "1 mail dropped" in dropped.stdout
+    assert {12345} == {each.stat().st_uid for each in (state, *state.rglob("*"))}

@@ -10,6 +10,7 @@ from smtpguard.mail.address import Address, parse_address
 from smtpguard.tools.doctor.mail_server import last, place, said_on, written
 from smtpguard.tools.doctor.premises import Premises, ProofAccount, patient
 from smtpguard.tools.doctor.sheet import Sheet, words
+from smtpguard.upstream import UpstreamError
 from smtpguard.upstream.connection import Connection
 from smtpguard.upstream.outbox import Credentials, OutboxLogin, SubmissionOutbox
 
@@ -40,7 +41,13 @@ async def examine_senders(premises: Premises, sheet: Sheet) -> None:
         credentials=Credentials(account.login, account.password),
     )
     async with said_on(sheet, place(way)):
-        connection = await login.connect()
+        try:
+            connection = await login.connect()
+        except UpstreamError as error:
+            if "login" not in str(error):
+                raise
+            _not_proved(settings, sheet, f"the login is refused: {words(str(error).partition(': ')[2])}")
+            return
         try:
             await _try(settings, sheet, connection, own, other)
             await connection.quit()
