@@ -17,7 +17,7 @@ from smtpguard.databases import Databases
 from smtpguard.doors import bounded, doors, own_name, target
 from smtpguard.guard import Guard, Statutes
 from smtpguard.housekeeping import SWEEP_SECONDS
-from smtpguard.keeper import Charge, Keeper
+from smtpguard.keeper import Charge, Keeper, site_of
 from smtpguard.learning import Learning
 from smtpguard.listener.server import Server, keep_tracebacks_out
 from smtpguard.process import allow_descriptors, descriptors_for
@@ -25,6 +25,8 @@ from smtpguard.reload import Record, Reload
 from smtpguard.state import LOCK, lock_state
 from smtpguard.upstream import UpstreamError
 from smtpguard.upstream.relay_probe import relays_without_login
+from smtpguard.web.door import WebDoor
+from smtpguard.web.opening import page_door
 
 # What an answer causes at the very end (the result mail) still gets so long, when sessions have used up
 # `timeouts.shutdown`.
@@ -37,12 +39,14 @@ class Application:
     def __init__(self, charge: Charge, *, sweep_seconds: float = SWEEP_SECONDS) -> None:
         self._charge = charge
         self._settings = charge.settings
+        self._texts = charge.texts
         self._sweep_seconds = sweep_seconds
         self._keeper: Keeper | None = None
         self._server: Server | None = None
         self._sweeps: asyncio.Task[None] | None = None
         self._lock: int | None = None
         self._databases: Databases | None = None
+        self._page: WebDoor | None = None
         self._certificates = Certificates()
         self._reloading = asyncio.Lock()
         self._statutes = Statutes(charge.policy, charge.directory)
@@ -80,8 +84,9 @@ class Application:
         self._server = Server(guard, opened, shutdown=shutdown, copies=learning)
         await self._server.start()
         self.ports = tuple(self._server.ports)
+        await self._open_page()
         _warn_of_open_doors(settings)
-        maillog.started(" ".join(_spoken_endpoints(settings, self.ports)), __version__)
+        maillog.started(" ".join(_spoken_endpoints(settings, self.ports, self.page)), __version__)
         if self._charge.in_force is not None and self._charge.standing is not None:
             record = None
             if self._keeper is not None:
@@ -89,10 +94,26 @@ class Application:
             self._reload = Reload(self._charge.in_force, self._charge.standing, self._take, record)
             await self._reload.start()
 
+    async def _open_page(self) -> None:
+        self._page = page_door(
+            lambda: self._settings,
+            lambda: self._statutes.policy,
+            lambda: site_of(self._settings, self._texts),
+            None if self._keeper is None else self._keeper.deciding,
+        )
+        if self._page is not None:
+            await self._page.start()
+
+    @property
+    def page(self) -> str | None:
+        """Where the page is served, "127.0.0.1:8025" or the path of a socket; None without one."""
+        return None if self._page is None else self._page.address
+
     def _take(self, standing: Standing) -> None:
         """From the next submission on `standing` counts, and from the next session on its limits and times; one that
         has them already keeps them."""
         former, self._settings = self._settings, standing.settings
+        self._texts = standing.texts
         self._statutes = Statutes(standing.policy, standing.directory)
         maillog.set_up(standing.settings.log.level, standing.settings.log.format)
         if self._server is not None:
@@ -154,8 +175,10 @@ class Application:
         latest = loop.time() + seconds
         if self._reload is not None:
             await self._reload.stop()
-        if self._server is not None:
-            await self._server.stop()
+        await asyncio.gather(
+            *([self._server.stop()] if self._server is not None else []),
+            *([self._page.stop(seconds)] if self._page is not None else []),
+        )
         if self._sweeps is not None:
             self._sweeps.cancel()
         if self._keeper is not None:
@@ -223,5 +246,6 @@ def _warn_of_open_doors(settings: Settings) -> None:
             )
 
 
-def _spoken_endpoints(settings: Settings, ports: tuple[int, ...]) -> list[str]:
-    return [f"{each.kind}={each.listen.host}:{port}" for each, port in zip(settings.listeners, ports, strict=True)]
+def _spoken_endpoints(settings: Settings, ports: tuple[int, ...], page: str | None) -> list[str]:
+    spoken = [f"{each.kind}={each.listen.host}:{port}" for each, port in zip(settings.listeners, ports, strict=True)]
+    return spoken if page is None else [*spoken, f"web={page}"]

@@ -105,6 +105,8 @@ def serve(config: Path | None, listen: str | None, upstream: str | None, state_d
 def _say_ports(application: Application) -> None:
     """On stdout, for whoever started us with port 0."""
     click.echo(f"listening on port {' '.join(str(port) for port in application.ports)}")
+    if application.page is not None:
+        click.echo(f"page at {application.page}")
     sys.stdout.flush()
 
 

@@ -33,6 +33,14 @@ class WebDoor:
         self._server: _Server | None = None
         self._serving: asyncio.Task[None] | None = None
 
+    @property
+    def address(self) -> str:
+        """Where it is, for people."""
+        if isinstance(self._listen, Path):
+            return str(self._listen)
+        host = self._listen[0]
+        return f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
+
     async def start(self) -> None:
         """Open the door. Raises OSError if the address cannot be had."""
         opened = _socket_file(self._listen) if isinstance(self._listen, Path) else _port(*self._listen)

@@ -21,7 +21,6 @@ from typing import Any
 from urllib.parse import urlencode
 
 from smtpguard.answers.token import Token, find_tokens
-from smtpguard.web.opening import page_door
 from tests.loopback.guarded import ALL, BERLIN, House, body, guarded
 
 ORIGIN = "https://mailcheck.example.test"
@@ -154,20 +153,6 @@ async def paged(
     web = {"show": show, "listen": f"127.0.0.1:{port}", **changes.pop("web", {})}
     settings = {"public_url": f"http://127.0.0.1:{port}" if for_browsers else ORIGIN, "web": web, **changes}
     async with guarded(folder, **settings) as house:
-        application = house.application
-        keeper = application._keeper
-        assert keeper is not None
-        from smtpguard.keeper import _site
-
-        door = page_door(
-            lambda: application._settings,
-            lambda: application._statutes.policy,
-            lambda: _site(application._settings),
-            keeper.deciding,
-        )
-        assert door is not None
-        await door.start()
-        try:
-            yield house, PageSite(door.port)
-        finally:
-            await door.stop(2)
+        page = house.application._page
+        assert page is not None
+        yield house, PageSite(page.port)
