@@ -14,6 +14,7 @@ from email import message_from_bytes
 from email.message import EmailMessage
 from pathlib import Path
 from typing import IO
+from urllib.request import urlopen
 
 import pytest
 
@@ -106,6 +107,10 @@ def test_a_demo_that_is_kept_says_how_to_take_part_and_ends_at_ctrl_c(tmp_path: 
         assert demo.stdout is not None
         said = _until(demo.stdout, "Ctrl-C ends everything.")
         outgoing, incoming = (int(re.search(rf"{each} +127.0.0.1 +port (\d+)", said)[1]) for each in ("SMTP", "POP3"))  # type: ignore[index]
+        page = re.search(r"the page +(http://127.0.0.1:\d+)\n", said)
+        assert page is not None
+        with urlopen(f"{page[1]}/h", timeout=30) as answer_of_page:
+            assert answer_of_page.status == 200
         assert re.search(r"account +anna@example\.test +password anna-password\n", said)
 
         with smtplib.SMTP("127.0.0.1", outgoing, timeout=30) as client:

@@ -20,7 +20,7 @@ from smtpguard.store.server import Server
 from tests.loopback.certificates import Authority, authority
 from tests.loopback.fake_upstream import FakeUpstream
 from tests.loopback.guarded import PASSWORDS, XCLIENT, write_config
-from tests.loopback.test_doctor import NOBODY, Told, doctor
+from tests.loopback.test_doctor import NOBODY, Told, doctor, free_port, well
 from tests.postgresql import Database, postgresql, postgresql_cluster
 from tests.tools.site import run
 from tests.upstream.nameserver import NameServer
@@ -127,6 +127,20 @@ async def test_a_page_that_is_reached_as_it_should_be(
     said = told.of("page", "ok")
     assert "its certificate is right and good for 98 days" in said
     assert "Content-Security-Policy, Referrer-Policy, Cache-Control" in said
+    assert "the guard says that it is well" in said
+    assert "forms of other sites are refused" in said
+
+
+async def test_the_guard_s_own_page_is_well(tmp_path: Path) -> None:
+    port = free_port()
+    web = {"listen": f"127.0.0.1:{port}"}
+    async with well(tmp_path, web=web, public_url=f"http://127.0.0.1:{port}"):
+        told = await doctor(tmp_path)
+
+    assert (0, []) == (told.code, told.bad())
+    said = told.of("page", "ok")
+    assert f"http://127.0.0.1:{port}/h: answers" in said
+    assert "arrive as the guard sends them" in said
     assert "the guard says that it is well" in said
     assert "forms of other sites are refused" in said
 
