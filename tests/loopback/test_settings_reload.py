@@ -167,6 +167,23 @@ async def test_a_changed_list_file_counts_by_itself(tmp_path: Path) -> None:
         assert await house.passes([BERLIN, PRESS], "after")
 
 
+async def test_a_text_put_otherwise_counts_by_itself_and_a_broken_one_is_told_to_the_contact(tmp_path: Path) -> None:
+    async with scene(tmp_path) as house:
+        folder = house.config.parent / "texts"
+        folder.mkdir()
+        (folder / "en.yaml").write_text("held: {fine: No harm done.}\n")
+        await house.until(lambda: house.status_of("texts/en.yaml") is not None, "the status of the texts")
+        assert not await house.passes([BERLIN, PRESS], "first")
+        assert "No harm done." in body(house.notices()[-1])
+
+        (folder / "en.yaml").write_text("held: {fine: '{{ fin }}'}\n")
+        _, subject, text = await house.letter(1)
+        assert "texts/en.yaml cannot be used as it is" == subject
+        assert "texts/en.yaml:1:14: this text has no placeholder {{ fin }}." in text
+        assert not await house.passes([BERLIN, PRESS], "second")
+        assert "No harm done." in body(house.notices()[-1])
+
+
 async def test_a_mail_that_is_under_way_is_judged_by_what_counts_at_its_end(tmp_path: Path) -> None:
     async with scene(tmp_path) as house:
         reader, writer = await asyncio.open_connection("127.0.0.1", house.guard.ports[0])
