@@ -18,8 +18,17 @@ REASONS_MAX = 4
 ABOUT_CHARACTERS_MAX = 56
 # Reasons are wrapped here; "Why: 1. " stands before the first line.
 REASON_CHARACTERS = 73
-# Rows of both rules that are told as one.
-RULE_OF: Mapping[str, int] = {"90-07": 11, "90-11": 11}
+# Rows that serve other rules of the organisation, too, or alone, as their reasons say; else it is the row's own.
+RULES_OF: Mapping[str, tuple[int, ...]] = {
+    "11-11": (2,),
+    "11-24": (2, 11),
+    "12-17": (2, 12),
+    "12-20": (2, 12),
+    "12-26": (7,),
+    "12-27": (4, 5),
+    "90-07": (11,),
+    "90-11": (11,),
+}
 # The column of what a choice means; a language with longer words has a wider one.
 WORD_CHARACTERS = 10
 
@@ -77,7 +86,7 @@ def _answer(offer: Offer, held: HeldMail, language: Language, to: str | None) ->
 def closing(site: Site, held: HeldMail, language: Language) -> dict[str, object]:
     """What stands below the choices: what silence means, who knows, whom to ask."""
     complaint = site.desk if any(each.rule == 11 for each in held.findings) else None
-    numbers = dict.fromkeys(str(RULE_OF.get(each.id, each.rule)) for each in held.findings)
+    numbers = dict.fromkeys(str(rule) for each in held.findings for rule in RULES_OF.get(each.id, (each.rule,)))
     return {
         "silence": language.text("held.silence", deadline=language.moment(held.expires, site.zone, "moment_at")),
         "fine": language.text("held.fine"),

@@ -17,7 +17,7 @@ from smtpguard.notices.letter import Letterhead
 from smtpguard.reading import NoticeSigns, look_into, open_content
 from tests.notices.cases import CASES
 from tests.notices.pages import answer, page, page_source
-from tests.notices.samples import HEAD, SITE, TOKEN, crosspost, notice, read, speaking, text
+from tests.notices.samples import HEAD, SITE, TOKEN, crosspost, finding, notice, read, speaking, text
 
 LANGUAGES = shipped().codes
 PAGE = "https://mailcheck.example.org"
@@ -186,3 +186,13 @@ def test_lines_of_the_two_parts_stay_apart() -> None:
     assert 2 == sum(not each.is_multipart() for each in read(octets).walk())
     in_text, in_html = words_alike(octets)
     assert in_text == in_html
+
+
+def test_a_row_that_serves_another_rule_shows_the_words_of_that_one() -> None:
+    site = replace(SITE, rules={"2": "What is ours stays ours.", "12": "One mail belongs on one list."})
+    facts = {"source": "council", "targets": ("berlin",), "outsiders": (), "begins": "So ..."}
+
+    said = text(notice(crosspost(findings=(finding("11-11", **facts),)), site=site))
+
+    assert "\n\nOur rule 2: What is ours stays ours.\n\n" in said
+    assert "Our rule 12" not in said

@@ -16,6 +16,7 @@ from smtpguard.answers.choice import Word
 from smtpguard.config.sources import source_of
 from smtpguard.config.texts import shipped, shipped_wordings, texts_file
 from smtpguard.notices.reasons import reason
+from smtpguard.notices.sections import RULES_OF
 from smtpguard.rows import ROWS
 from smtpguard.verdict import Fact
 from tests.notices.samples import ENGLISH, FORBIDDEN
@@ -32,17 +33,6 @@ REASON_FACTS: dict[str, Fact] = {
     "by_thread": "", "persons": ("ben@example.org",), "source": "council", "targets": ("b",),
     "outsiders": ("x@example.net",), "what": ("message/partial",),
 }  # fmt: skip
-# Rows of the table that serve other rules of the organisation, too, or alone.
-OTHER_RULES = {
-    "11-11": (2,),
-    "11-24": (2, 11),
-    "90-07": (11,),
-    "90-11": (11,),
-    "12-17": (2, 12),
-    "12-20": (2, 12),
-    "12-26": (7,),
-    "12-27": (4, 5),
-}
 
 
 def rows_that_alarm() -> set[str]:
@@ -87,7 +77,7 @@ def test_a_reason_names_its_rule_and_ends_like_a_sentence(row: str, language: st
 
     assert said.endswith((".", '"', "“", "»"))
     assert "{" not in said
-    numbers = OTHER_RULES.get(row, (int(row[:2]),) if row != "unexamined" else ())
+    numbers = RULES_OF.get(row, (int(row[:2]),) if row != "unexamined" else ())
     assert all(re.search(rf"\b{number}\b", said) for number in numbers)
     if language == "en":
         assert said[0].islower()
