@@ -250,6 +250,12 @@ LOUD: dict[str, Any] = {
 }  # fmt: skip
 
 
+def row_of(verdict: Verdict) -> str | None:
+    """What decided. An umbrella says in its own file what lies below it, and then 12-04 or 12-05 says of several lists
+    what 12-02 said before (SEMANTICS c1a): other words, the same outcome."""
+    return "12-02" if verdict.decided_by in ("12-04", "12-05") else verdict.decided_by
+
+
 @pytest.fixture(scope="module")
 def plain(tmp_path_factory: pytest.TempPathFactory) -> Loaded:
     """The organisation with a file that says nothing but what it must."""
@@ -276,7 +282,7 @@ def test_T_50_no_list_file_changes_what_happens_to_mail_to_other_lists_or_to_per
 
     for mail in mails:
         before, after = verdict(mail, plain), verdict(mail, loaded)
-        assert (before.action, before.decided_by) == (after.action, after.decided_by)
+        assert (before.action, row_of(before)) == (after.action, row_of(after))
         assert account_of(mail, plain) == account_of(mail, loaded)
 
 

@@ -12,7 +12,6 @@ from selenium.webdriver import ActionChains, Chrome, Keys
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait
 
-from smtpguard.config.sections import LANGUAGES_KNOWN
 from smtpguard.config.texts import shipped
 from smtpguard.web.connection import PageConnection
 from tests.e2e.browser import PAGE_SECONDS, button, in_browser, press, the, troubles, words
@@ -294,7 +293,7 @@ async def test_nothing_of_a_mail_runs_or_loads(tmp_path: Path, received: list[by
     }
 
 
-@pytest.mark.parametrize("code", LANGUAGES_KNOWN)
+@pytest.mark.parametrize("code", shipped().codes)
 @pytest.mark.parametrize("width", [360, 1100])
 async def test_the_page_speaks_the_language_of_the_account_and_else_the_browsers(
     tmp_path: Path, code: str, width: int

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from smtpguard.answers.token import parse_token
 from smtpguard.deciding import Deciding
+from smtpguard.held import HeldRow, State
+from smtpguard.seal import hold_id
 from smtpguard.store import StoreError
+from smtpguard.web.seen import seen
 from tests.logs import caught
 from tests.loopback.guarded import ALL, BERLIN
 from tests.web.site import ORIGIN, hold, other_code, paged
@@ -367,12 +372,18 @@ async def test_where_only_a_members_session_releases_the_page_offers_the_other_c
 
 async def test_T_20_where_the_page_only_shows_nothing_can_be_done(tmp_path: Path) -> None:
     async with paged(tmp_path, show="view") as (house, site):
-        view = await site.show(await hold(house))
+        code = await hold(house)
+        view = await site.show(code)
 
         assert "Here they are." in view.words
         assert "please answer the notice by mail" in view.words
         assert "/choose" not in view.text
-        assert 404 == (await site.type(view, "SEND")).status
+        # Also with all that a choice needs.
+        token = parse_token(code)
+        assert token is not None
+        row = HeldRow(id=hold_id(token.octets), state=State.HELD)
+        form = {"code": code, "seen": seen(token, row, datetime.now(UTC)), "word": "SEND"}
+        assert 404 == (await site.post("/choose", form)).status
         assert ["held"] == house.states()
 
 
