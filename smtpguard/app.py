@@ -63,7 +63,7 @@ class Application:
         guard, learning = Guard(lambda: self._statutes), Learning(lambda: self._statutes.policy)
         if self._charge.can_hold:
             self._lock = lock_state(settings.state_dir)
-            self._databases = await Databases.open(settings, lambda: datetime.now(UTC))
+            self._databases = await Databases.open(settings, lambda: datetime.now(UTC), with_keys=True)
             store = await self._databases.holds(beside=(settings.state_dir / LOCK,))
             memory = await self._databases.memory()
             self._keeper = keeper = Keeper(
@@ -73,7 +73,7 @@ class Application:
                 self._certificates,
                 lambda: self._statutes.policy,
                 self._sweep_seconds,
-                self._databases.key_share(),
+                self._databases.key_share,
             )
             await keeper.housekeeping.start()
             self._sweeps = asyncio.create_task(keeper.housekeeping.run())

@@ -3,12 +3,13 @@ several nodes."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 
 from smtpguard.config.named_files import read_database_url, read_node_secret
-from smtpguard.config.settings import Settings, SettingsError
+from smtpguard.config.settings import Settings
 from smtpguard.config.sources import FileError
 from smtpguard.keyshare import KeyShare
 from smtpguard.store import HoldStore, Memory, StoreError
@@ -28,27 +29,42 @@ MEMORY = "memory.sqlite3"
 # What a PostgreSQL database has for a guard, by its schemas (store/schema/postgresql).
 ALL_SCHEMAS = ("held", "memory", "shared")
 MEMORY_SCHEMAS = ("memory",)
+SEEDED_SCHEMAS = ("memory", "shared")
 
 
 class Databases:
     """Made by `open`. What is opened here is closed by whoever asked for it, and then `close` ends the connections.
 
-    `server` is the database that the nodes share, None where there is but one node. Everything raises StoreError.
+    `server` is the database that the nodes share, None where there is but one node. `key_share` is where nodes meet
+    that have a folder of keys each, None where there is nobody to meet, or the folder is a common one. Everything
+    raises StoreError.
     """
 
-    def __init__(self, settings: Settings, clock: Callable[[], datetime], server: Server | None) -> None:
-        self._settings = settings
+    def __init__(
+        self, settings: Settings, clock: Callable[[], datetime], server: Server | None, share: KeyShare | None
+    ) -> None:
         self._folder = settings.state_dir
         self._clock = clock
         self.server = server
+        self.key_share = share
 
     @classmethod
     async def open(
-        cls, settings: Settings, clock: Callable[[], datetime], *, schemas: Sequence[str] = ALL_SCHEMAS
+        cls,
+        settings: Settings,
+        clock: Callable[[], datetime],
+        *,
+        schemas: Sequence[str] = ALL_SCHEMAS,
+        with_keys: bool = False,
     ) -> Databases:
-        """Connect, if the settings name a server, and bring `schemas` of its database up to date."""
-        server = None if settings.store.kind == "sqlite" else await Server.open(_address(settings), schemas=schemas)
-        return cls(settings, clock, server)
+        """Connect, if the settings name a server, and bring `schemas` of its database up to date. `with_keys`: keys
+        will be used. All files are read here: whoever goes on as another user may not be able to.
+        """
+        if settings.store.kind == "sqlite":
+            return cls(settings, clock, None, None)
+        url, secret = _address(settings), _secret(settings) if with_keys else None
+        server = await Server.open(url, schemas=schemas)
+        return cls(settings, clock, server, None if secret is None else PostgreSQLKeyShare(url, secret))
 
     async def holds(self, beside: Sequence[Path] = ()) -> HoldStore:
         """Held mail; a file of its own goes wrong, too, if one of `beside` is removed or replaced."""
@@ -68,20 +84,10 @@ class Databases:
             return PostgreSQLArchives(self.server)
         return await SQLiteArchives.open(self._folder / MEMORY, self._clock)
 
-    def key_share(self) -> KeyShare | None:
-        """Where nodes that have a folder of keys each meet (`secret_file`); None where there is nobody to meet, or the
-        folder is a common one. Raises SettingsError, KeyShareError."""
-        path = self._settings.secret_file
-        if path is None or self.server is None:
-            return None
-        try:
-            secret = read_node_secret(path)
-        except FileError as error:
-            raise SettingsError(f"secret_file: {path} {error}") from error
-        return PostgreSQLKeyShare(_address(self._settings), secret)
-
     async def close(self) -> None:
         """End the connections to the server, if there is one."""
+        if self.key_share is not None:
+            await asyncio.to_thread(self.key_share.close)
         if self.server is not None:
             await self.server.close()
 
@@ -93,3 +99,11 @@ def _address(settings: Settings) -> str:
         return read_database_url(path)
     except FileError as error:
         raise StoreError(f"store.url_file: {path} {error}") from error
+
+
+def _secret(settings: Settings) -> bytes | None:
+    path = settings.secret_file
+    try:
+        return None if path is None else read_node_secret(path)
+    except FileError as error:
+        raise StoreError(f"secret_file: {path} {error}") from error

@@ -157,16 +157,19 @@ class Housekeeping:
 
     async def expire_due(self) -> int:
         """Expire up to SWEEP_ROWS mails that are due, also while expiry pauses; returns how many went."""
-        return len(await self._expire_batch(await self._store.due(SWEEP_ROWS)))
+        expired = await self._expire_batch(await self._store.due(SWEEP_ROWS))
+        await self._decisions.note(State.EXPIRED, *expired)
+        return len(expired)
 
     async def _expire(self) -> bool:
         """Batch after batch, for EXPIRY_SECONDS; True if time was over before all was done."""
         latest = self._monotonic() + EXPIRY_SECONDS
         while True:
             rows = await self._store.due(SWEEP_ROWS)
-            count = len(await self._expire_batch(rows))
-            if count:
-                maillog.expired(count)
+            expired = await self._expire_batch(rows)
+            if expired:
+                maillog.expired(len(expired))
+                await self._decisions.note(State.EXPIRED, *expired)
             if len(rows) < SWEEP_ROWS:
                 return False
             await asyncio.sleep(BATCH_PAUSE)
@@ -179,10 +182,7 @@ class Housekeeping:
 
     async def _expire_batch(self, rows: Sequence[HeldRow]) -> list[HeldRow]:
         """Those of `rows` that expired now."""
-        expired = [each for each in rows if await self._expire_one(each)]
-        if expired:
-            await self._decisions.note(State.EXPIRED, *expired)
-        return expired
+        return [each for each in rows if await self._expire_one(each)]
 
     async def _expire_one(self, row: HeldRow) -> bool:
         if await self._decisions.settled(row) is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -203,8 +202,6 @@ class Keeper:
         await self.counting.settle()
         await self.past.close()
         await self._store.close()
-        if self._shared is not None:
-            await asyncio.to_thread(self._shared.close)
 
 
 def site_of(settings: Settings, texts: Texts | None = None) -> Site:

@@ -122,11 +122,13 @@ class Expire:
 
 @asynccontextmanager
 async def expiring(settings: Settings) -> AsyncIterator[Expire]:
-    """The guard's store, as the guard's own user. Raises StoreError, also if there is none yet; OSError."""
+    """The guard's store, as the guard's own user. Raises StoreError, also if there is none yet, KeyFolderError,
+    OSError.
+    """
     folder = settings.state_dir
     async with AsyncExitStack() as ends:
         # The file with the database's address may be root's alone. Only a guard that starts brings one up to date.
-        databases = await Databases.open(settings, lambda: datetime.now(UTC), schemas=())
+        databases = await Databases.open(settings, lambda: datetime.now(UTC), schemas=(), with_keys=True)
         ends.push_async_callback(databases.close)
         if databases.server is None and not await asyncio.to_thread((folder / HOLDS).exists):
             raise StoreError(
@@ -136,7 +138,7 @@ async def expiring(settings: Settings) -> AsyncIterator[Expire]:
             ends.enter_context(Owner(folder).acting())
         store = await databases.holds()
         ends.push_async_callback(store.close)
-        keys = await asyncio.to_thread(KeyFolder, settings.key_folder, "week", databases.key_share())
+        keys = await asyncio.to_thread(KeyFolder, settings.key_folder, "week", databases.key_share)
         expire = Expire(settings, store, keys)
+        ends.push_async_callback(expire.close)
         yield expire
-        await expire.close()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import fcntl
 import os
 import signal
@@ -18,7 +17,7 @@ from smtpguard.archives.coverage import SILENCE_MAX
 from smtpguard.archives.opening import open_archive
 from smtpguard.config.binding import nearest
 from smtpguard.config.settings import Settings
-from smtpguard.databases import MEMORY_SCHEMAS, Databases
+from smtpguard.databases import SEEDED_SCHEMAS, Databases
 from smtpguard.keys import KeyFolder, season_of
 from smtpguard.keyshare import KeyShare
 from smtpguard.lists import MailingList
@@ -94,7 +93,7 @@ class Remember:
             ends.enter_context(owner.acting())
             ends.enter_context(_alone(self._settings.state_dir / LOCK))
             stops = ends.enter_context(_stoppable())
-            databases = await Databases.open(self._settings, lambda: self._now, schemas=MEMORY_SCHEMAS)
+            databases = await Databases.open(self._settings, lambda: self._now, schemas=SEEDED_SCHEMAS, with_keys=True)
             ends.push_async_callback(databases.close)
             memory = await databases.memory()
             ends.push_async_callback(memory.close)
@@ -103,9 +102,7 @@ class Remember:
             if not await archives.begin():
                 raise AlreadyRunningError(ELSEWHERE)
             season = season_of(self._now.date())
-            share = await asyncio.to_thread(databases.key_share)
-            if share is not None:
-                ends.push_async_callback(asyncio.to_thread, share.close)
+            share = databases.key_share
             keys = _living(KeyFolder(self._settings.key_folder, "public", share), season)
             await archives.forget((await archives.weeks()) - keys.keys())
             remembering = Remembering(

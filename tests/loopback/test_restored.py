@@ -15,6 +15,7 @@ import pytest
 
 from smtpguard.app import Application
 from smtpguard.store.worker import number_of
+from smtpguard.tools.expire import expiring
 from tests.logs import caught
 from tests.loopback.guarded import ALL, BERLIN, House, body, charge, guarded
 
@@ -162,6 +163,20 @@ async def test_T_05_an_expired_mail_is_told_once_though_the_database_forgot(tmp_
 
         assert ["expired"] == house.states()
         assert 2 == len(house.own_mail())
+
+
+async def test_T_05_a_mail_that_an_admin_dropped_stays_dropped(tmp_path: Path) -> None:
+    async with copied(tmp_path) as place:
+        house = place.house
+        notice = await held(place)
+        place.copy()
+        async with expiring(charge(tmp_path / "smtpguard.yaml").settings) as work:
+            assert 1 == (await work.drop(await work.of_all())).gone
+        await place.put_back()
+
+        assert ["expired"] == house.states()
+        assert 250 == (await house.answer("anna", notice, "SEND")).code
+        assert [] == house.released()
 
 
 async def test_T_05_without_its_day_key_a_restored_hold_is_void_counted_and_told_to_the_contact(tmp_path: Path) -> None:
