@@ -7,6 +7,7 @@ import os
 import signal
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Protocol
 
 from smtpguard import __version__, maillog
 from smtpguard.certificates import Certificates
@@ -25,12 +26,19 @@ from smtpguard.reload import Record, Reload
 from smtpguard.state import LOCK, lock_state
 from smtpguard.upstream import UpstreamError
 from smtpguard.upstream.relay_probe import relays_without_login
-from smtpguard.web.door import WebDoor
-from smtpguard.web.opening import page_door
 
 # What an answer causes at the very end (the result mail) still gets so long, when sessions have used up
 # `timeouts.shutdown`.
 LETTERS_SECONDS = 2.0
+
+
+class Page(Protocol):
+    """The page's door (web/door)."""
+
+    @property
+    def address(self) -> str: ...
+    async def start(self) -> None: ...
+    async def stop(self, seconds: float) -> None: ...
 
 
 class Application:
@@ -46,7 +54,7 @@ class Application:
         self._sweeps: asyncio.Task[None] | None = None
         self._lock: int | None = None
         self._databases: Databases | None = None
-        self._page: WebDoor | None = None
+        self._page: Page | None = None
         self._certificates = Certificates()
         self._reloading = asyncio.Lock()
         self._statutes = Statutes(charge.policy, charge.directory)
@@ -95,6 +103,10 @@ class Application:
             await self._reload.start()
 
     async def _open_page(self) -> None:
+        if self._settings.web is None:
+            return
+        from smtpguard.web.opening import page_door  # noqa: PLC0415 - a web server of 5 MB that others do without
+
         self._page = page_door(
             lambda: self._settings,
             lambda: self._statutes.policy,

@@ -3,23 +3,18 @@ several nodes."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import Protocol
 
 from smtpguard.config.named_files import read_database_url, read_node_secret
 from smtpguard.config.settings import Settings
 from smtpguard.config.sources import FileError
 from smtpguard.keyshare import KeyShare
-from smtpguard.store import HoldStore, Memory, StoreError
+from smtpguard.store import HoldStore, Memory, Statements, StoreError
 from smtpguard.store.archives import ArchiveStore, SQLiteArchives
 from smtpguard.store.memory import SQLiteMemory
-from smtpguard.store.postgresql import PostgreSQLStore
-from smtpguard.store.postgresql_archives import PostgreSQLArchives
-from smtpguard.store.postgresql_keys import PostgreSQLKeyShare
-from smtpguard.store.postgresql_memory import PostgreSQLMemory
-from smtpguard.store.server import Server
 from smtpguard.store.sqlite import SQLiteStore
 
 # In state_dir.
@@ -32,21 +27,39 @@ MEMORY_SCHEMAS = ("memory",)
 SEEDED_SCHEMAS = ("memory", "shared")
 
 
+class Shared(Protocol):
+    """A database that several nodes share (store/shared)."""
+
+    @property
+    def server(self) -> Statements: ...
+    @property
+    def key_share(self) -> KeyShare | None: ...
+    def holds(self) -> HoldStore: ...
+    def memory(self) -> Memory: ...
+    def archives(self) -> ArchiveStore: ...
+    async def close(self) -> None: ...
+
+
 class Databases:
     """Made by `open`. What is opened here is closed by whoever asked for it, and then `close` ends the connections.
-
-    `server` is the database that the nodes share, None where there is but one node. `key_share` is where nodes meet
-    that have a folder of keys each, None where there is nobody to meet, or the folder is a common one. Everything
-    raises StoreError.
+    Everything raises StoreError.
     """
 
-    def __init__(
-        self, settings: Settings, clock: Callable[[], datetime], server: Server | None, share: KeyShare | None
-    ) -> None:
+    def __init__(self, settings: Settings, clock: Callable[[], datetime], shared: Shared | None) -> None:
         self._folder = settings.state_dir
         self._clock = clock
-        self.server = server
-        self.key_share = share
+        self._shared = shared
+
+    @property
+    def server(self) -> Statements | None:
+        """The database that the nodes share, None where there is but one node."""
+        return None if self._shared is None else self._shared.server
+
+    @property
+    def key_share(self) -> KeyShare | None:
+        """Where nodes meet that have a folder of keys each; None where there is nobody to meet, or the folder is a
+        common one."""
+        return None if self._shared is None else self._shared.key_share
 
     @classmethod
     async def open(
@@ -61,35 +74,34 @@ class Databases:
         will be used. All files are read here: whoever goes on as another user may not be able to.
         """
         if settings.store.kind == "sqlite":
-            return cls(settings, clock, None, None)
+            return cls(settings, clock, None)
+        from smtpguard.store.shared import SharedDatabase  # noqa: PLC0415 - 11 MB that others do without
+
         url, secret = _address(settings), _secret(settings) if with_keys else None
-        server = await Server.open(url, schemas=schemas)
-        return cls(settings, clock, server, None if secret is None else PostgreSQLKeyShare(url, secret))
+        return cls(settings, clock, await SharedDatabase.open(url, schemas, secret))
 
     async def holds(self, beside: Sequence[Path] = ()) -> HoldStore:
         """Held mail; a file of its own goes wrong, too, if one of `beside` is removed or replaced."""
-        if self.server is not None:
-            return PostgreSQLStore(self.server)
+        if self._shared is not None:
+            return self._shared.holds()
         return await SQLiteStore.open(self._folder / HOLDS, self._clock, beside=beside)
 
     async def memory(self) -> Memory:
         """What the guard remembers of mail that passed, and what it counts."""
-        if self.server is not None:
-            return PostgreSQLMemory(self.server)
+        if self._shared is not None:
+            return self._shared.memory()
         return await SQLiteMemory.open(self._folder / MEMORY, self._clock)
 
     async def archives(self) -> ArchiveStore:
         """How far archives have been read into the memory."""
-        if self.server is not None:
-            return PostgreSQLArchives(self.server)
+        if self._shared is not None:
+            return self._shared.archives()
         return await SQLiteArchives.open(self._folder / MEMORY, self._clock)
 
     async def close(self) -> None:
         """End the connections to the server, if there is one."""
-        if self.key_share is not None:
-            await asyncio.to_thread(self.key_share.close)
-        if self.server is not None:
-            await self.server.close()
+        if self._shared is not None:
+            await self._shared.close()
 
 
 def _address(settings: Settings) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, tzinfo
+from functools import cached_property
 from types import MappingProxyType
 
 from babel import Locale, UnknownLocaleError
@@ -62,9 +63,12 @@ class Language:
         self.words: Mapping[Word, tuple[str, ...]] = MappingProxyType(dict(wording.words))
         self.translated = frozenset(wording.texts if translated is None else translated)
         self._wording = wording
-        self._locale = locale_of(wording.code)
-        self._english = locale_of(DEFAULT_LANGUAGE)
         self._compiled: dict[str, Template] = {}
+
+    @cached_property
+    def _locale(self) -> Locale:
+        # What Babel knows of a language is some MB: only languages that are spoken are loaded.
+        return locale_of(self.code)
 
     @property
     def tag(self) -> str:
@@ -122,7 +126,7 @@ class Language:
         return self.text("joints.quote", text=text)
 
     def _category(self, name: str, count: object) -> str:
-        locale = self._locale if name in self.translated else self._english
+        locale = self._locale if name in self.translated else locale_of(DEFAULT_LANGUAGE)
         return locale.plural_form(count) if isinstance(count, int) else "other"
 
     def _dated(self, when: date, form: str) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Protocol
+from typing import Any, Protocol
 
 from smtpguard.held import HeldRow, State
 from smtpguard.policy import Remember
@@ -225,6 +225,13 @@ class FiguresStore(Protocol):
 
     async def forget_figures(self, before: str) -> int:
         """Delete the figures of all weeks before `before`; returns how many."""
+
+
+class Statements(Protocol):
+    """A database that several nodes share, for whoever only asks it something."""
+
+    async def run(self, statement: str, values: Mapping[str, Any] | Sequence[Any] = ()) -> list[dict[str, Any]]:
+        """The rows of one statement."""
 
 
 class Memory(MemoryStore, TextStore, FiguresStore, Protocol):

@@ -11,9 +11,8 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from smtpguard.store import StoreError
+from smtpguard.store import Statements, StoreError
 from smtpguard.store.database import reading, steps_of
-from smtpguard.store.server import Server
 from smtpguard.store.worker import BUSY_SECONDS, number_of, time_of
 
 _WAITING = "state IN ('asking', 'held', 'sending')"
@@ -60,7 +59,7 @@ async def waiting_in_file(path: Path, now: datetime, ages: Sequence[timedelta]) 
         raise StoreError(f"{path}: {error.strerror or error}") from error
 
 
-async def waiting_in_server(server: Server, ages: Sequence[timedelta]) -> Waiting:
+async def waiting_in_server(server: Statements, ages: Sequence[timedelta]) -> Waiting:
     """What waits in a PostgreSQL database, by its own clock. Raises StoreError."""
     columns = "".join(f", count(*) FILTER (WHERE created > now() - %(age{n})s) AS younger{n}" for n in range(len(ages)))
     row = await _only_row(
@@ -89,7 +88,7 @@ def newest_step(schema: str) -> int:
     return max(steps_of(schema))
 
 
-async def _only_row(server: Server, statement: str, values: Mapping[str, Any] | None = None) -> dict[str, Any]:
+async def _only_row(server: Statements, statement: str, values: Mapping[str, Any] | None = None) -> dict[str, Any]:
     return (await server.run(statement, values or {}))[0]
 
 

@@ -273,7 +273,7 @@ assert len(HOSTILE) >= 200
 IDS = [f"{number:02}-{ascii(each)[:24]}" for number, each in enumerate(HOSTILE)]
 
 # What mail programs make a link of; our own have their place in the HTML part.
-LINK = re.compile(r"(?i)\b(?:[a-z][a-z0-9+.-]{1,20}://|www\.|javascript:|data:|mailto:)\S")
+LINK = re.compile(r"(?i)\b(?:[a-z][a-z0-9+.-]{1,20}://|www\.|javascript:|data:|mailto:)[^\s\"“”„«»]")
 CODE_LINE = re.compile(r"(?im)^[\s>|]*code\s*:.*$")
 CHOICE_LINE = re.compile(r"(?m)^[\s>|]*(?:SEND|DISCARD|BACK|ONLY\b.*?)(?:\s{2,}.*|[.!]?\s*)$")
 

@@ -153,3 +153,14 @@ def test_times_are_said_in_the_site_s_zone(moment: datetime, zone: timezone, sai
     assert said == ENGLISH.moment(moment, zone)
     assert said.replace(", ", " at ") == ENGLISH.moment(moment, zone, "moment_at")
     assert said.partition(",")[0] == ENGLISH.day(moment.astimezone(zone).date())
+
+
+@pytest.mark.parametrize("code", sorted(shipped_wordings()))
+def test_what_is_shipped_stands_up_to_what_is_asked_of_a_sites_own_file(code: str) -> None:
+    text = (FOLDER / f"{code}.yaml").read_text("utf-8")
+    english = None if code == "en" else shipped_wordings()["en"]
+
+    wording, problems = texts_file(code, source_of(f"texts/{code}.yaml", text), english)
+
+    assert () == problems
+    assert shipped_wordings()[code] == wording

@@ -10,9 +10,8 @@ from functools import partial
 from pathlib import Path
 
 from smtpguard.databases import HOLDS, MEMORY, Databases
-from smtpguard.store import StoreError
+from smtpguard.store import Statements, StoreError
 from smtpguard.store.database import reading
-from smtpguard.store.server import Server
 from smtpguard.store.view import newest_step, waiting_in_file, waiting_in_server
 from smtpguard.store.worker import BUSY_SECONDS
 from smtpguard.tools.doctor.premises import Premises
@@ -143,7 +142,7 @@ async def examine_server(premises: Premises, sheet: Sheet) -> dict[date, int]:
         await databases.close()
 
 
-async def _what_is_logged(server: Server, sheet: Sheet) -> None:
+async def _what_is_logged(server: Statements, sheet: Sheet) -> None:
     """T-04: keys and sealed mail must not lie in the server's log when they are gone everywhere else."""
     rows = await server.run(
         "SELECT name, setting FROM pg_settings WHERE name = ANY(%(names)s)", {"names": [*_SETTINGS]}
