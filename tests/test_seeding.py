@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -10,9 +9,9 @@ from pathlib import Path
 from smtpguard.keys import KeyFolder
 from smtpguard.mail.message import Passage, Voice
 from smtpguard.seeding import SeededPost, Seeding
-from tests.test_origins import BERLIN, DAY, OTHER, PLAN, POLICY, House, house
+from tests.test_origins import BERLIN, DAY, OTHER, PLAN, POLICY, House, house, memory_database, postgresql_cluster
 
-__all__ = ["house"]
+__all__ = ["house", "memory_database", "postgresql_cluster"]
 
 
 def seeding(house: House) -> Seeding:
@@ -68,11 +67,9 @@ async def test_the_authors_of_closed_posts_keep_their_own_words(house: House) ->
     assert (await house.look("ben", BERLIN, PLAN)).known == ()
 
 
-def count(house: House, table: str) -> int:
-    with sqlite3.connect(house.folder.parent / "state" / "memory.sqlite3") as connection:
-        found: int = connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
-    connection.close()
-    return found
+async def count(house: House, table: str) -> int:
+    ((found,),) = await house.place.rows(f"SELECT count(*) FROM {table}")
+    return int(found)
 
 
 async def test_what_is_there_is_not_kept_twice(house: House) -> None:
@@ -82,10 +79,10 @@ async def test_what_is_there_is_not_kept_twice(house: House) -> None:
     for of, kept in (("council", 2), ("berlin", 4)):
         for _ in range(2):
             assert await seeding(house).add(POLICY.by_id[of], [*posts, posts[0]]) == 3
-        assert (count(house, "mails"), count(house, "posts")) == (2, kept)
+        assert (await count(house, "mails"), await count(house, "posts")) == (2, kept)
     await house.origins.learn_post("press", first, house.now - 2 * DAY)
     await seeding(house).add(POLICY.by_id["press"], posts)
-    assert (count(house, "mails"), count(house, "posts")) == (2, 6)
+    assert (await count(house, "mails"), await count(house, "posts")) == (2, 6)
 
 
 async def test_an_answer_on_a_closed_list_that_quotes_does_not_set_words_free(house: House) -> None:
@@ -105,7 +102,7 @@ async def test_what_the_guard_has_passed_to_a_closed_list_stays_known_when_its_a
     await house.origins.learn_post("council", first, house.now - 2 * DAY)
     await house.origins.learn_post("council", answer, house.now - DAY)
     await seeding(house).add(POLICY.by_id["council"], [SeededPost(answer, house.now - DAY)])
-    assert count(house, "mails") == 2
+    assert await count(house, "mails") == 2
     (known,) = (await house.look("ben", BERLIN, OTHER)).known
     assert known.words >= 8
 
@@ -115,7 +112,7 @@ async def test_T_15_posts_of_a_desk_or_to_one_are_not_kept(house: House) -> None
     to = house.submission("anna", [*BERLIN, "commission"], OTHER).message
     berlin = POLICY.by_id["berlin"]
     assert await seeding(house).add(berlin, [SeededPost(of, house.now), SeededPost(to, house.now)]) == 0
-    assert count(house, "public_texts") == 0
+    assert await count(house, "public_texts") == 0
 
 
 async def test_the_oldest_that_is_kept_is_told_to_the_day(house: House) -> None:

@@ -222,8 +222,13 @@ def write_config(folder: Path, up: FakeUpstream, out: FakeUpstream, **changes: A
         "account_domain": "example.test",
         "timezone": "Europe/Berlin",
         "state_dir": "state",
-        # Here all members come from one address.
-        "limits": {"connections_per_address": 1000, **changes.pop("limits", {})},
+        # Here all members come from one address, and write more than people do.
+        "limits": {
+            "connections_per_address": 1000,
+            "holds_per_account": 1000,
+            "notices_per_account_and_day": 1000,
+            **changes.pop("limits", {}),
+        },
     }
     site["outbox"].update(changes.pop("outbox_changes", {}))
     site["outbox"] = {key: value for key, value in site["outbox"].items() if value is not None}
