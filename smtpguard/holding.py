@@ -171,7 +171,9 @@ class Holding:
             maillog.deferred(arrival.id, "notice refused for now", outcome.final)
             return outcomes.NOT_NOW
         reach("hold.noticed")
-        await self._store.mark_held(row.id)
+        if not await self._store.mark_held(row.id) and await self._is_gone(row.id):
+            maillog.deferred(arrival.id, "the row went while the notice was on its way")
+            return outcomes.NOT_NOW
         if self._counting is not None:
             self._counting.held(verdict, held.expires)
         if former is not None and await self._store.replace(former.id):
@@ -181,6 +183,13 @@ class Holding:
         reach("hold.marked")
         maillog.held(arrival.id)
         return outcomes.HELD
+
+    async def _is_gone(self, hold_id: bytes) -> bool:
+        """True if nobody can answer the notice any more: a replica that had not heard of the row has taken over, or an
+        admin dropped it. No 250 may be said for it.
+        """
+        row = await self._store.find(hold_id)
+        return row is None or row.state is State.EXPIRED
 
     def _quota(self, tagged: Tagged, former: HeldRow | None) -> Quota:
         bounds = self._bounds()

@@ -74,8 +74,9 @@ class HoldStore(Protocol):
     async def forget_notices(self, before: date) -> int:
         """Delete the counts of all days before `before`; returns how many."""
 
-    async def mark_held(self, hold_id: bytes) -> None:
-        """asking -> held: the notice is known to be taken. May be lost in a crash (SEMANTICS c6)."""
+    async def mark_held(self, hold_id: bytes) -> bool:
+        """asking -> held: the notice is known to be taken. May be lost in a crash (SEMANTICS c6). False if the row is
+        not, or no more, in `asking`: answered by now, marked already, or gone."""
 
     async def drop(self, hold_id: bytes) -> None:
         """Remove a row whose notice was not taken; no tombstone remains."""

@@ -120,10 +120,13 @@ class PostgreSQLStore:
     async def forget_notices(self, before: date) -> int:
         return len(await self._server.run("DELETE FROM notices WHERE day < %(before)s RETURNING 1", {"before": before}))
 
-    async def mark_held(self, hold_id: bytes) -> None:
-        await self._server.run(
-            "UPDATE held SET state = 'held' WHERE id = %(id)s AND state = 'asking'", {"id": hold_id}, again=True
+    async def mark_held(self, hold_id: bytes) -> bool:
+        rows = await self._server.run(
+            "UPDATE held SET state = 'held' WHERE id = %(id)s AND state = 'asking' RETURNING 1",
+            {"id": hold_id},
+            again=True,
         )
+        return bool(rows)
 
     async def drop(self, hold_id: bytes) -> None:
         # Only `asking`: in any other state somebody has answered, so the notice has been read after all.

@@ -137,8 +137,11 @@ class SQLiteStore:
         )
         return len(rows)
 
-    async def mark_held(self, hold_id: bytes) -> None:
-        await self._execute("UPDATE held SET state = 'held' WHERE id = :id AND state = 'asking'", {"id": hold_id})
+    async def mark_held(self, hold_id: bytes) -> bool:
+        rows = await self._execute(
+            "UPDATE held SET state = 'held' WHERE id = :id AND state = 'asking' RETURNING id", {"id": hold_id}
+        )
+        return bool(rows)
 
     async def drop(self, hold_id: bytes) -> None:
         # Only `asking`: in any other state somebody has answered, so the notice has been read after all.

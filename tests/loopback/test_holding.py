@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -116,6 +117,29 @@ async def test_a_notice_whose_reply_is_lost_leaves_a_row_that_its_code_can_decid
         assert ["asking"] == house.states()
         assert 250 == (await house.answer("anna", parsed(notice), "DISCARD")).code
         assert ["discarded"] == house.states()
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        "DELETE FROM held",  # a replica that had not heard of it has taken over
+        "UPDATE held SET expires = created",  # so short a time, or a clock set forward
+    ],
+)
+async def test_a_row_that_is_gone_when_its_notice_is_taken_gets_no_250(tmp_path: Path, how: str) -> None:
+    async with guarded(tmp_path) as house:
+        house.out.on("END", then="stall", times=1)
+        submitting = asyncio.create_task(house.submit("anna", [BERLIN, ALL]))
+        await house.out.wait_until(lambda: house.out.sessions and house.out.sessions[-1].partial)
+        with sqlite3.connect(tmp_path / "state" / "holds.sqlite3") as connection:
+            connection.execute(how)
+        connection.close()
+        while "held" in house.states() or "asking" in house.states():
+            await asyncio.sleep(0.05)
+        house.out.go_on()
+
+        assert 451 == (await submitting).code
+        assert "NOT SENT YET" in (await house.submit("anna", [BERLIN, ALL])).text
 
 
 async def test_a_hold_that_takes_too_long_is_put_off(tmp_path: Path) -> None:

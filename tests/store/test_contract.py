@@ -111,8 +111,9 @@ async def test_asking_becomes_held(store: HoldStore) -> None:
     row = a_row()
     await store.add(row)
 
-    await store.mark_held(row.id)
-    await store.mark_held(bytes(32))
+    assert await store.mark_held(row.id)
+    assert not await store.mark_held(row.id)
+    assert not await store.mark_held(bytes(32))
 
     assert await store.find(row.id) == replace(row, state=State.HELD)
 
