@@ -9,9 +9,10 @@ sends it once more.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from smtpguard import maillog
 from smtpguard.decided_file import Decision
@@ -24,14 +25,31 @@ from smtpguard.store import Claim, HoldStore, StoreError
 RETRY_SECONDS = 2.0
 
 
-class ClaimedMail:
-    """The right to decide one held mail. `interrupted`: an earlier release died between dot and reply."""
+def steady() -> float:
+    """Seconds that also pass while this process is stopped or the machine sleeps."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
-    def __init__(self, store: HoldStore, decisions: Decisions, row: HeldRow, claim: Claim) -> None:
+
+class ClaimedMail:
+    """The right to decide one held mail. `interrupted`: an earlier release died between dot and reply. `until`, by
+    `clock`: before that nobody else can have it.
+    """
+
+    def __init__(
+        self,
+        store: HoldStore,
+        decisions: Decisions,
+        row: HeldRow,
+        claim: Claim,
+        until: float,
+        clock: Callable[[], float] = steady,
+    ) -> None:
         self._store = store
         self._decisions = decisions
+        self._clock = clock
         self.row = row
         self.claim = claim
+        self.until = until
         self.settled = False
 
     @property
@@ -41,7 +59,13 @@ class ClaimedMail:
 
     async def mark_sending(self) -> bool:
         """Before the final dot; False if the claim was lost, and then nothing may be sent."""
-        return await self._store.mark_sending(self.claim)
+        if not await self._store.mark_sending(self.claim):
+            return False
+        # What the store said may be long ago: this process may have been stopped, and another node have sent it.
+        if self._clock() < self.until:
+            return True
+        await self.unmark_sending()
+        return False
 
     async def unmark_sending(self) -> None:
         """The mail server has refused after the dot: the mail is only held again."""
@@ -65,11 +89,13 @@ class Claims:
         decisions: Decisions,
         lasts: Callable[[], timedelta],
         retry_seconds: float = RETRY_SECONDS,
+        clock: Callable[[], float] = steady,
     ) -> None:
         self._store = store
         self._decisions = decisions
         self._lasts = lasts
         self._retry_seconds = retry_seconds
+        self._clock = clock
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def decided_before(self, row: HeldRow) -> Decision | None:
@@ -84,13 +110,14 @@ class Claims:
         Raises StoreError, KeyFolderError if that cannot be asked.
         """
         lasts = self._lasts()
+        until = self._clock() + lasts.total_seconds()
         claim = await self._store.claim(row.id, lasts)
         # Asked with the claim in hand: whoever had it before has written down what he decided.
         if claim is None or await self._decided(row, claim):
             yield None
             return
-        mail = ClaimedMail(self._store, self._decisions, row, claim)
-        renewal = asyncio.create_task(self._renew(claim, lasts))
+        mail = ClaimedMail(self._store, self._decisions, row, claim, until, self._clock)
+        renewal = asyncio.create_task(self._renew(mail, lasts))
         try:
             yield mail
         finally:
@@ -102,14 +129,21 @@ class Claims:
         """The mail server has it: keep that beside the day key, then write `sent`. False if the store fails; it is then
         tried on in the background.
         """
+        now = datetime.now(UTC)
         await self._decisions.note(State.SENT, mail.row)
         reach("release.noted")
         mail.settled = True
+
+        async def write() -> None:
+            # Whoever has the claim by now must not send it again: before his dot he finds that he lost it.
+            if not await self._store.decide(mail.claim, State.SENT):
+                await self._store.settle(mail.row.id, State.SENT, now)
+
         try:
-            await self._store.decide(mail.claim, State.SENT)
+            await write()
         except StoreError:
             maillog.warning("a mail has been released, but that could not be written down yet")
-            self._insist(lambda: self._store.decide(mail.claim, State.SENT))
+            self._insist(write)
             return False
         return True
 
@@ -146,12 +180,14 @@ class Claims:
                 continue
             return
 
-    async def _renew(self, claim: Claim, lasts: timedelta) -> None:
+    async def _renew(self, mail: ClaimedMail, lasts: timedelta) -> None:
         while True:
             await asyncio.sleep(lasts.total_seconds() / 3)
+            until = self._clock() + lasts.total_seconds()
             try:
-                if not await self._store.renew(claim, lasts):
+                if not await self._store.renew(mail.claim, lasts):
                     return
+                mail.until = until
             except StoreError:
                 # The claim may lapse now; mark_sending tells before the dot.
                 maillog.warning("a claim could not be renewed")

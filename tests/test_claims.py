@@ -1,0 +1,98 @@
+"""The right to decide a held mail: whoever lost it sends nothing, and what has gone out is known to whoever has it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+
+from smtpguard.claims import Claims
+from smtpguard.decisions import Decisions
+from smtpguard.held import HeldRow, State
+from smtpguard.keys import KeyFolder
+from smtpguard.store.sqlite import SQLiteStore
+from tests.store.conftest import LASTS, SetClock, a_row
+
+
+class Steady:
+    """A clock that goes on when it is told to."""
+
+    def __init__(self) -> None:
+        self.seconds = 1000.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+@pytest.fixture
+def clock() -> SetClock:
+    return SetClock()
+
+
+@pytest.fixture
+async def store(tmp_path: Path, clock: SetClock) -> AsyncIterator[SQLiteStore]:
+    store = await SQLiteStore.open(tmp_path / "state" / "holds.sqlite3", clock)
+    yield store
+    await store.close()
+
+
+@pytest.fixture
+async def row(store: SQLiteStore) -> HeldRow:
+    row = a_row()
+    await store.add(row)
+    await store.mark_held(row.id)
+    return row
+
+
+def claims(store: SQLiteStore, folder: Path, steady: Steady) -> Claims:
+    keys = KeyFolder(folder / "keys")
+    keys.day_key(date(2026, 11, 22), create=True)
+    return Claims(store, Decisions(store, keys), lambda: LASTS, clock=steady)
+
+
+@pytest.mark.parametrize(("seconds", "may_send"), [(-1, True), (0, False)])
+async def test_a_process_that_was_stopped_for_as_long_as_its_claim_lasts_sends_nothing(
+    tmp_path: Path, store: SQLiteStore, row: HeldRow, seconds: int, may_send: bool
+) -> None:
+    steady = Steady()
+
+    async with claims(store, tmp_path, steady).taken(row) as claimed:
+        assert claimed is not None
+        marked = store.mark_sending
+
+        async def late(claim: object) -> bool:
+            mine = await marked(claim)  # type: ignore[arg-type]
+            steady.seconds += LASTS.total_seconds() + seconds
+            return mine
+
+        store.mark_sending = late  # type: ignore[method-assign]
+        assert may_send is await claimed.mark_sending()
+    found = await store.find(row.id)
+
+    assert found is not None
+    # Nothing went out, and nobody is told that it may have.
+    assert (State.SENDING if may_send else State.HELD) is found.state
+
+
+async def test_what_went_out_is_sent_though_somebody_else_has_the_claim_by_now(
+    tmp_path: Path, store: SQLiteStore, clock: SetClock, row: HeldRow
+) -> None:
+    one = claims(store, tmp_path / "one", Steady())
+    two = claims(store, tmp_path / "two", Steady())
+    async with one.taken(row) as first:
+        assert first is not None
+        assert await first.mark_sending()
+        clock.pass_by(LASTS + timedelta(seconds=1))
+        async with two.taken(row) as second:
+            assert second is not None
+            assert second.interrupted
+            # The mail server's 250 to the first comes late.
+            assert await one.write_sent(first)
+
+            assert not await second.mark_sending()
+        found = await store.find(row.id)
+
+    assert found is not None
+    assert State.SENT is found.state
