@@ -61,7 +61,10 @@ _SITE_KEYS: Mapping[str, tuple[Steps, ...]] = {
     "12-29": (("defaults", "wrong_topic"),),
     "90-05": (("accounts",), ("account_domain",)),
     "90-06": (("trusted_networks",),),
-    "90-08": (("limits", "hold_size"),),
+    "90-08": tuple(
+        ("limits", each)
+        for each in ("hold_size", "holds_per_account", "held_bytes_per_account", "notices_per_account_and_day")
+    ),
 }
 # Who is a member matters where no list is addressed.
 _MEMBER_KEYS: Mapping[str, tuple[Steps, ...]] = {

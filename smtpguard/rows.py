@@ -73,7 +73,7 @@ ROWS: Mapping[str, str] = MappingProxyType(
         "90-05": "An account without a mailbox of its own cannot be asked; if its mail would be held, it is refused.",
         "90-06": "A trusted network may send without a login; nobody can be asked, so what would be held is refused.",
         "90-07": "A mail too large to be read to its end is asked about on a list, if it passes something on.",
-        "90-08": "A mail that would be held but is too large to be kept is refused.",
+        "90-08": "What would be held is refused if too large, if too much waits, or after too many notices in a day.",
         "90-10": "A hold that cannot be stored, or its notice handed over, does not happen: the mail comes back.",
         "90-11": "A mail whose form is broken is read leniently; if it passes something on, a list is asked about.",
         "90-12": "Several reasons make one hold and one notice, rule 11 before rule 12.",

@@ -264,3 +264,17 @@ def test_what_a_list_says_of_quotes_and_codes_is_told_by_its_line(
     assert f"Decided by {row}" in said
     assert f"lists/{file}.yaml:5: {line}" in grounds(said)
     assert [f"It would pass {way}."] == ways(said)
+
+
+def test_90_08_is_told_by_the_limits_of_what_may_wait_and_be_asked(site: Path) -> None:
+    limits = "limits: {hold_size: 64KiB, holds_per_account: 3, held_bytes_per_account: 1MiB, message_size: 10MiB}"
+    settings = site.read_text("utf-8").splitlines()
+    site.write_text("\n".join([*settings, limits]) + "\n", "utf-8")
+    path = site.parent / "large.eml"
+    header = "From: anna@example.org\r\nTo: berlin@lists.example.org, press@lists.example.org\r\nSubject: x\r\n\r\n"
+    path.write_bytes(header.encode() + b"This is a text.\r\n" * 5000)
+    said = run("explain", path, "--account", "anna", "--config", site).stdout
+
+    assert "Decided by 90-08: What would be held is refused if " in said
+    # One line that says three of them is named once.
+    assert [f"smtpguard.yaml:{len(settings) + 1}: {limits}"] == [each for each in grounds(said) if "limits" in each]
