@@ -29,6 +29,7 @@ from smtpguard.mail.parsing import parse_message
 from smtpguard.mail.reply import Reply
 from smtpguard.notices import compose
 from smtpguard.notices.site import Site
+from smtpguard.outcomes import Reader
 from smtpguard.release import Opener
 from smtpguard.store import HoldStore, StoreError
 from smtpguard.upstream import Carrier, Outbox, Transmission, Upstream, UpstreamError
@@ -93,7 +94,7 @@ class Answering:
     async def by_member(self, arrival: Arrival, upstream: Upstream, directory: Directory) -> Reply:
         """An answer submitted by a logged-in member."""
         if arrival.login is None:
-            return self._unknown(arrival, "-")
+            return self._unknown(arrival, None)
         account = directory.account(arrival.login, arrival.envelope.reverse_path.address)
 
         async def session() -> Carrier:
@@ -105,8 +106,8 @@ class Answering:
             known = await self._answer(arrival, answerer)
         except (StoreError, UpstreamError, KeyFolderError, OSError) as error:
             maillog.deferred(arrival.id, type(error).__name__)
-            return outcomes.ANSWER_LATER
-        return known if known is not None else self._unknown(arrival, account.login)
+            return outcomes.ANSWER_LATER.to(self._reader(account))
+        return known if known is not None else self._unknown(arrival, account)
 
     async def by_mail_server(self, arrival: Arrival) -> Reply:
         """An answer that the mail server handed on; what is not understood is dropped in silence (T-27)."""
@@ -115,7 +116,7 @@ class Answering:
             known = await self._answer(arrival, answerer)
         except (StoreError, UpstreamError, KeyFolderError, OSError) as error:
             maillog.deferred(arrival.id, type(error).__name__)
-            return outcomes.ANSWER_LATER
+            return outcomes.ANSWER_LATER.to(self._reader(None))
         return known if known is not None else outcomes.IGNORED
 
     async def letter_to_contact(self, arrival: Arrival) -> Reply:
@@ -136,7 +137,7 @@ class Answering:
                 await carrier.close()
         except UpstreamError as error:
             maillog.deferred(arrival.id, "letter", error.reply)
-            return outcomes.NOT_NOW
+            return outcomes.NOT_NOW.to(self._reader(None))
         return outcomes.LETTER_TAKEN if outcome.sent else outcome.final
 
     async def _answer(self, arrival: Arrival, answerer: Answerer) -> Reply | None:
@@ -151,7 +152,7 @@ class Answering:
         for token in tokens:
             match await self._deciding.find(token):
                 case Closed.NOT_NOW:
-                    return outcomes.ANSWER_LATER
+                    return outcomes.ANSWER_LATER.to(self._reader(answerer.account))
                 case Waiting() as found:
                     if answerer.may_decide(found.held):
                         waiting.append(found)
@@ -170,15 +171,16 @@ class Answering:
         numbered = {each.number: each.id for each in lists} if len(lists) > 1 else {}
         choice = choice_in(message, numbered, self._words(waiting.held))
         if choice is None or others:
-            return await self._help(arrival, waiting)
+            return await self._help(arrival, waiting, answerer)
         effect = await self._deciding.decide(waiting, choice, answerer.open_session)
         match effect.done:
             case Done.LATER:
-                reply = outcomes.ANSWER_LATER
+                phrase = outcomes.ANSWER_LATER
             case Done.UNSURE:
-                reply = outcomes.ANSWER_UNSURE
+                phrase = outcomes.ANSWER_UNSURE
             case _:
-                reply = outcomes.ANSWERED
+                phrase = outcomes.ANSWERED
+        reply = phrase.to(self._reader(answerer.account))
         maillog.answered(arrival.id, "done" if reply.ok else "later")
         return reply
 
@@ -188,14 +190,18 @@ class Answering:
         own = texts.of(held.account.language)
         return Words.of(own.words, *(texts.of(code).words for code in texts.codes if code != own.code))
 
-    async def _help(self, arrival: Arrival, waiting: Waiting) -> Reply:
+    def _reader(self, account: Account | None) -> Reader:
+        """Who reads the reply to an answer; where the mail server handed it on, nobody who is known."""
+        return Reader.of(self._site(), account)
+
+    async def _help(self, arrival: Arrival, waiting: Waiting, answerer: Answerer) -> Reply:
         held, mailbox = waiting.held, waiting.held.account.mailbox
         if await self._store.count_help(waiting.row.id) < self._limits().helps and mailbox is not None:
             head = self._correspondence.letterhead(mailbox)
             letter = compose.compose_help(head, held, language=self._site().texts.of(held.account.language))
             self._correspondence.send_later(mailbox, letter, requires_tls=held.requires_tls)
         maillog.answered(arrival.id, "help")
-        return outcomes.ANSWERED
+        return outcomes.ANSWERED.to(self._reader(answerer.account))
 
     def _gone(self, arrival: Arrival, gone: Gone, answerer: Answerer) -> Reply:
         """Whoever has the right code is told what became of the mail, and when.
@@ -206,7 +212,7 @@ class Answering:
         maillog.answered(arrival.id, "gone")
         account = answerer.account
         if account is None or account.mailbox is None or gone.when is None:
-            return outcomes.ANSWERED
+            return outcomes.ANSWERED.to(self._reader(account))
         told = self._told.pop(gone.hold_id, 0)
         self._told[gone.hold_id] = told + 1
         if len(self._told) > COUNTED_MAX:
@@ -215,17 +221,20 @@ class Answering:
             head, site = self._correspondence.letterhead(account.mailbox), self._site()
             letter = compose.compose_gone(head, site, gone.state, gone.when, language=site.texts.of(account.language))
             self._correspondence.send_later(account.mailbox, letter)
-        return outcomes.ANSWERED
+        return outcomes.ANSWERED.to(self._reader(account))
 
     def _lost(self, arrival: Arrival, answerer: Answerer) -> Reply:
         """The code is right, but the day key is gone: the mail cannot be opened any more, by nobody."""
         maillog.answered(arrival.id, "lost")
-        return outcomes.CANNOT_OPEN if answerer.account is not None else outcomes.IGNORED
+        if answerer.account is None:
+            return outcomes.IGNORED
+        return outcomes.CANNOT_OPEN.to(self._reader(answerer.account))
 
-    def _unknown(self, arrival: Arrival, who: str) -> Reply:
+    def _unknown(self, arrival: Arrival, account: Account | None) -> Reply:
         maillog.answered(arrival.id, "unknown")
+        who = "-" if account is None else account.login
         too_many = self._wrong_codes.too_many(who, self._limits().wrong_codes_per_minute)
-        return outcomes.TOO_MANY_CODES if too_many else outcomes.UNKNOWN_CODE
+        return (outcomes.TOO_MANY_CODES if too_many else outcomes.UNKNOWN_CODE).to(self._reader(account))
 
 
 class WrongCodes:

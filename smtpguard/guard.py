@@ -107,9 +107,10 @@ class Guard:
         if self._holding is None or self._is_for_guard(arrival):
             return await self._pass(arrival, upstream)
         submission, codes = await self._reading.read(arrival, statutes.policy, statutes.directory)
+        reader = self._holding.reader(arrival, submission)
         try:
             if await self._carries_code(submission, codes, statutes.policy):
-                return await self._refuse(arrival, upstream, outcomes.CARRIES_CODE)
+                return await self._refuse(arrival, upstream, outcomes.CARRIES_CODE.to(reader))
             known = await self._recall(submission, statutes.policy)
             verdict = await _examined(submission, statutes.policy, known)
             match verdict.action:
@@ -117,7 +118,7 @@ class Guard:
                     # 90-09: the envelope says nothing against it, but what was posted before might.
                     await upstream.reset()
                     maillog.deferred(arrival.id, "memory")
-                    return outcomes.NOT_NOW
+                    return outcomes.NOT_NOW.to(reader)
                 case Action.PASS:
                     reply = await self._pass(arrival, upstream)
                     if reply.ok:
@@ -130,14 +131,13 @@ class Guard:
                         self._count(verdict)
                     return reply
                 case _:
-                    refusal = outcomes.refused(verdict, discreet=arrival.behind_front)
-                    reply = await self._refuse(arrival, upstream, refusal)
+                    reply = await self._refuse(arrival, upstream, outcomes.refused(verdict, reader))
                     self._count(verdict)
                     return reply
         except StoreError:
             await upstream.reset()
             maillog.deferred(arrival.id, "store")
-            return outcomes.NOT_NOW
+            return outcomes.NOT_NOW.to(reader)
 
     async def _hold(
         self,
@@ -153,7 +153,7 @@ class Guard:
         if account is None or not tells_who_is_a_member(verdict.findings):
             return await holding.hold(arrival, submission, verdict, policy, upstream)
         if not self._alarms.take(account, policy.alarms_per_account_and_hour):
-            refusal = outcomes.asked_too_often(verdict, discreet=arrival.behind_front)
+            refusal = outcomes.ASKED_TOO_OFTEN.because(verdict, holding.reader(arrival, submission))
             return await self._refuse(arrival, upstream, refusal)
         told = False
         try:

@@ -32,6 +32,7 @@ from smtpguard.mail.received import below_front
 from smtpguard.mail.reply import Reply
 from smtpguard.notices.compose import compose_notice
 from smtpguard.notices.site import Site
+from smtpguard.outcomes import Reader
 from smtpguard.policy import Kind, Policy
 from smtpguard.safe import Safe, Tagged
 from smtpguard.store import HoldStore, Quota, StoreError
@@ -86,6 +87,10 @@ class Holding:
         """True if the outbox is known to offer REQUIRETLS."""
         return self._correspondence.can_require_tls
 
+    def reader(self, arrival: Arrival, submission: Submission) -> Reader:
+        """Who reads the reply to this mail; a front in between writes it into its log (T-42)."""
+        return Reader.of(self._site(), submission.account, discreet=arrival.behind_front)
+
     async def waits_for(self, token: Token) -> bool:
         """True if a mail is waiting under this code (90-17). Raises StoreError."""
         row = await self._store.find(self._safe.hold_id(token))
@@ -103,7 +108,7 @@ class Holding:
             await upstream.reset()
             await self._undo(attempt)
             maillog.deferred(arrival.id, type(error).__name__, getattr(error, "reply", None))
-            return outcomes.NOT_NOW
+            return outcomes.NOT_NOW.to(self.reader(arrival, submission))
         finally:
             if attempt.carrier is not None:
                 self._correspondence.close_later(attempt.carrier)
@@ -118,23 +123,24 @@ class Holding:
         attempt: _Attempt,
     ) -> Reply:
         held = held_mail(arrival, submission, verdict, policy)
+        reader = self.reader(arrival, submission)
         tagged = await self._tags(arrival, submission, held)
         former = await self._store.find_resend(tagged.resends) if tagged.resends else None
         if former is not None and _is_quick_resend(former):
             await upstream.reset()
             maillog.resent(arrival.id)
-            return outcomes.HELD
+            return outcomes.HELD.to(reader)
         attempt.carrier = carrier = await self._correspondence.open()
         if not self._can_carry(held, carrier.extensions):
             await upstream.reset()
             maillog.refused(arrival.id, outcomes.NOT_CARRIED.code)
-            return outcomes.NOT_CARRIED
+            return outcomes.NOT_CARRIED.to(reader)
         await upstream.reset()
 
         attempt.asker = await self._safe.asker(held.account)
         if await self._store.count_notice(*attempt.asker) >= self._bounds().notices:
             await self._undo(attempt)
-            refusal = outcomes.asked_too_often_today(verdict, discreet=arrival.behind_front)
+            refusal = outcomes.ASKED_TOO_OFTEN_TODAY.because(verdict, reader)
             maillog.refused(arrival.id, refusal.code)
             return refusal
         token = self._new_token()
@@ -150,7 +156,7 @@ class Holding:
         if not await self._store.add(row, self._quota(tagged, former)):
             attempt.row = None
             await self._undo(attempt)
-            refusal = outcomes.too_much_waits(verdict, discreet=arrival.behind_front)
+            refusal = outcomes.TOO_MUCH_WAITS.because(verdict, reader)
             maillog.refused(arrival.id, refusal.code)
             return refusal
         reach("hold.committed")
@@ -167,9 +173,9 @@ class Holding:
             await self._undo(attempt)
             if outcome.final.permanent:
                 maillog.refused(arrival.id, outcomes.NO_NOTICE.code)
-                return outcomes.NO_NOTICE
+                return outcomes.NO_NOTICE.because(verdict, reader)
             maillog.deferred(arrival.id, "notice refused for now", outcome.final)
-            return outcomes.NOT_NOW
+            return outcomes.NOT_NOW.to(reader)
         reach("hold.noticed")
         if not await self._store.mark_held(row.id) and await self._is_gone(row.id):
             maillog.deferred(arrival.id, "the row went while the notice was on its way")
@@ -182,7 +188,7 @@ class Holding:
                 self._counting.replaced(held.findings, former)
         reach("hold.marked")
         maillog.held(arrival.id)
-        return outcomes.HELD
+        return outcomes.HELD.to(reader)
 
     async def _is_gone(self, hold_id: bytes) -> bool:
         """True if nobody can answer the notice any more: a replica that had not heard of the row has taken over, or an

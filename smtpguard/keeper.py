@@ -214,4 +214,6 @@ def site_of(settings: Settings, texts: Texts | None = None) -> Site:
         texts=(texts or shipped()).starting_with(settings.languages[0]),
         rules=settings.rules,
         page=settings.public_url if settings.web is not None and settings.web.show != "off" else None,
+        # The rules are shown by `show: off` as well.
+        rules_page=f"{settings.public_url}/rules" if settings.web is not None else None,
     )

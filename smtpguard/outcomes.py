@@ -1,171 +1,172 @@
-"""What the client reads when the guard itself decides about a mail: held, refused, not now.
+"""What the client reads when the guard itself decides about a mail: held, refused, not now; in the member's language.
 
 ASCII, one line of at most 512 octets, the essential words in it: some mail programs show only the last line of a
-reply, and nearly all hide the text behind a 250 (SEMANTICS, below the table of 90-xx).
+reply, and nearly all hide the text behind a 250 (SEMANTICS, below the table of 90-xx). The words are in the texts
+files, section `refusals`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
+from smtpguard.mail.message import Account
 from smtpguard.mail.reply import Reply
-from smtpguard.verdict import Finding, Verdict
+from smtpguard.notices.folding import folded
+from smtpguard.notices.languages import Language
+from smtpguard.notices.site import Site
+from smtpguard.verdict import RULE_BOTH, Finding, Verdict
 
 # RFC 5321, 4.5.3.1.5: a reply line has at most 512 octets with code and CRLF.
 REPLY_OCTETS_MAX = 512
 # Lists that a reason names: a hundred of them would push the words that matter off the end of the line.
 NAMED_LISTS_MAX = 4
 
-# By row: the reason of a refusal, naming lists by id.
-_REASONS: Mapping[str, str] = {
-    "11-02": "it would take words from a private mail to {lists} (rule 11)",
-    "11-05": "it would take words of others from a private talk to {lists} (rule 11)",
-    "11-07": "it would take an answer to a private mail to {lists} (rule 11)",
-    "11-08": "it would take a private mail to {lists} (rule 11)",
-    "11-09": "it quotes words to {lists} that no list is known to have had (rule 11)",
-    "11-10": "it quotes words of unknown origin to {lists} (rule 11)",
-    "11-14": "it would take words to {lists} whose author has asked not to pass them on (rule 11)",
-    "11-16": "it would take a private mail to {lists} (rule 11)",
-    "11-18": "it passes on something to {lists} that cannot be looked into (rule 11)",
-    "11-20": "it is encrypted, and most of {lists} could not read it (rule 11)",
-    "12-02": "it is addressed to {count} lists ({lists}), please choose one (rule 12)",
-    "12-04": "it is addressed to {suggested} and to parts of it ({lists}), please choose one (rule 12)",
-    "12-05": "it is addressed to parts of {suggested} ({lists}), one mail there reaches all (rule 12)",
-    "12-08": "only some may post to the list {lists}{instead} (rule 12)",
-    "12-10": "the list {lists} is only in Bcc (rule 12)",
-    "12-12": "nearly the same text went to another list before {lists}, please choose one (rule 12)",
-    "12-19": "the thread began on {suggested}, and the answer goes to {lists} (rule 12)",
-    "12-22": "the thread went to {suggested} only, and the answer goes to {lists} (rule 12)",
-    "12-24": "it is a command for the list server, not for the readers of {lists} (rule 12)",
-    "12-25": "it would be the first mail of this account to {lists} (rule 12)",
-    "12-28": "it goes to a desk and to the list {lists} as well (rule 12)",
-    "90-07": "it is too large to be checked to its end on its way to {lists} (rule 11)",
-    "90-11": "it passes something on to {lists} in a broken form (rule 11)",
-}
-# The same where nothing of the mail may be named (T-42).
-_DISCREET_REASONS: Mapping[str, str] = {
-    "11-02": "it would pass on words from a private mail (rule 11)",
-    "11-03": "it would take others into a private talk (rule 11)",
-    "11-05": "it would pass on words of others from a private talk (rule 11)",
-    "11-07": "it would take an answer to a private mail to a list (rule 11)",
-    "11-08": "it would pass on a private mail (rule 11)",
-    "11-09": "it quotes words that no list is known to have had (rule 11)",
-    "11-10": "it quotes words of unknown origin to a list (rule 11)",
-    "11-11": "it takes words of a closed list to others (rule 2)",
-    "11-14": "it would pass on words whose author has asked not to (rule 11)",
-    "11-16": "it would pass on a private mail (rule 11)",
-    "11-18": "it passes on something to a list that cannot be looked into (rule 11)",
-    "11-20": "it is encrypted, and goes to a list that could not read it (rule 11)",
-    "11-24": "it would take words from a private mail out of the organisation (rules 2 and 11)",
-    "12-02": "it is addressed to more than one list, please choose one (rule 12)",
-    "12-04": "it is addressed to a list and to a part of it, please choose one (rule 12)",
-    "12-05": "it is addressed to parts of one list, which reaches them all (rule 12)",
-    "12-08": "only some may post to that list (rule 12)",
-    "12-10": "a list is only in Bcc (rule 12)",
-    "12-12": "nearly the same text went to another list before (rule 12)",
-    "12-17": "it takes mail of a closed list to another list (rules 2 and 12)",
-    "12-19": "it takes a thread to further lists (rule 12)",
-    "12-20": "it takes a thread out of a closed list to another list (rules 2 and 12)",
-    "12-22": "it takes a thread to a list that it was kept off (rule 12)",
-    "12-23": "its subject belongs to another list (rule 12)",
-    "12-24": "it is a command for the list server (rule 12)",
-    "12-25": "it would be the first mail of this account to that list (rule 12)",
-    "12-26": "it shows many personal addresses, Bcc or a list would not (rule 7)",
-    "12-27": "it is one of many mails to one thread within a short time (rules 4 and 5)",
-    "12-28": "it goes to a list and to a desk (rule 12)",
-    "12-29": "its words belong to another list (rule 12)",
-    "90-07": "it is too large to be checked to its end on its way to a list (rule 11)",
-    "90-11": "it passes something on to a list in a broken form (rule 11)",
-}
+# Rows of both rules; the rules page has them below this one.
+_RULE_OF: Mapping[str, int] = {"90-07": 11, "90-11": 11}
+_NOT_PRINTABLE = re.compile(r"[^ -~]+")
 
-_NOT_PRINTABLE = re.compile(r"[^ -~]")
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Whose mail program shows a reply: the language, and where the rules are written, if there is a page.
+
+    `discreet` for a client that writes replies into a log beside the sender: nothing of the mail is named (T-42).
+    """
+
+    language: Language
+    rules_page: str | None = None
+    discreet: bool = False
+
+    @classmethod
+    def of(cls, site: Site, account: Account | None, *, discreet: bool = False) -> Reader:
+        """The reader behind `account`; without one, or without a language of its own, the site's first counts."""
+        language = site.texts.of(account.language if account is not None else None)
+        return cls(language, site.rules_page, discreet)
+
+    def said(self, name: str, **facts: object) -> str:
+        """The text `name` of the section `refusals`, in ASCII."""
+        text = folded(self.language.text(f"refusals.{name}", **facts), self.language.code)
+        return _NOT_PRINTABLE.sub("?", " ".join(text.split()))
+
+
+@dataclass(frozen=True, slots=True)
+class Phrase:
+    """One thing that the guard says to a client: SMTP code, enhanced code (RFC 3463) and the name of its text."""
+
+    code: int
+    status: str
+    name: str
+
+    def to(self, reader: Reader) -> Reply:
+        """The reply, in the reader's language."""
+        return self._reply(reader.said(self.name))
+
+    def because(self, verdict: Verdict, reader: Reader) -> Reply:
+        """The reply with the reasons of `verdict`, as many words of them as there is room for; behind them, if there is
+        room, where the rule is written."""
+        said = ""
+        for reasons in _reasons(verdict.findings, reader):
+            said = reader.said(self.name, reasons=reasons)
+            if len(said) <= self._room:
+                break
+        rule = _rule(verdict.findings)
+        if reader.rules_page is not None and rule is not None:
+            linked = reader.said("see", said=said, address=f"{reader.rules_page}#{rule}")
+            said = linked if len(linked) <= self._room else said
+        return self._reply(said)
+
+    @property
+    def _room(self) -> int:
+        return REPLY_OCTETS_MAX - len(f"{self.code} {self.status} \r\n")
+
+    def _reply(self, said: str) -> Reply:
+        return Reply.of(self.code, f"{self.status} {said[: self._room]}")
+
 
 # The sealed copy is committed and the notice is taken.
-HELD = Reply.of(250, "2.0.0 NOT SENT YET: please answer the notice in your mailbox")
+HELD = Phrase(250, "2.0.0", "held")
 # Own trouble (store, outbox, keys): the client keeps the mail and tries again.
-NOT_NOW = Reply.of(451, "4.3.0 Not sent: the mail check has trouble of its own, please try again later")
+NOT_NOW = Phrase(451, "4.3.0", "not_now")
 # 90-17.
-CARRIES_CODE = Reply.of(550, "5.7.1 Not sent: it contains the code of a waiting mail")
+CARRIES_CODE = Phrase(550, "5.7.1", "carries_code")
 # 90-10: the notice was refused for good.
-NO_NOTICE = Reply.of(550, "5.7.1 Not sent: it would have to wait for you, and we could not write to your mailbox")
+NO_NOTICE = Phrase(550, "5.7.1", "no_notice")
 # SEMANTICS c6: what the outbox could not carry later is refused now.
-NOT_CARRIED = Reply.of(554, "5.6.7 Not sent: it would have to wait for you, and could not be sent later in this form")
+NOT_CARRIED = Phrase(554, "5.6.7", "not_carried")
+# 11-24, T-14: notices of its kind have told too much within an hour.
+ASKED_TOO_OFTEN = Phrase(550, "5.7.1", "asked_too_often")
+# 90-08: the account has got all notices of a day.
+ASKED_TOO_OFTEN_TODAY = Phrase(550, "5.7.1", "asked_too_often_today")
+# 90-08: as much of the account waits as may. A 4xx: it can wait until its sender has answered what waits.
+TOO_MUCH_WAITS = Phrase(452, "4.2.2", "too_much_waits")
 # An answer has had its effect.
-ANSWERED = Reply.of(250, "2.0.0 Thank you, your answer has been read; you get a mail about it")
+ANSWERED = Phrase(250, "2.0.0", "answered")
 # An answer that came in automatically has no effect and no answer.
 IGNORED = Reply.of(250, "2.0.0 Ok")
 # Unknown code, wrong account and undecodable code get one and the same words.
-UNKNOWN_CODE = Reply.of(550, "5.1.1 No mail is waiting under this code")
+UNKNOWN_CODE = Phrase(550, "5.1.1", "unknown_code")
 # More unknown codes than limits.wrong_codes_per_minute: a right one is served all the same (T-25).
-TOO_MANY_CODES = Reply.of(450, "4.7.1 Too many unknown codes, please try again in a minute")
+TOO_MANY_CODES = Phrase(450, "4.7.1", "too_many_codes")
 # Somebody else's answer to the same mail is being worked on, or the mail server refuses for now.
-ANSWER_LATER = Reply.of(451, "4.3.0 Your mail is still waiting; please send your answer again in a minute")
+ANSWER_LATER = Phrase(451, "4.3.0", "answer_later")
 # The final dot of a release was sent, but its fate is not known or could not be written down.
-ANSWER_UNSURE = Reply.of(451, "4.3.0 Your mail may have gone out; please ask again in a minute what became of it")
+ANSWER_UNSURE = Phrase(451, "4.3.0", "answer_unsure")
 # The right code, but the key of its day is lost.
-CANNOT_OPEN = Reply.of(550, "5.7.0 Your mail was not sent and cannot be opened any more; please use your own copy")
+CANNOT_OPEN = Phrase(550, "5.7.0", "cannot_open")
 # Letters to postmaster@ and abuse@ of the guard domain have been handed on.
 LETTER_TAKEN = Reply.of(250, "2.0.0 Ok")
 
-
-def refused(verdict: Verdict, *, discreet: bool = False) -> Reply:
-    """The reply for a verdict that refuses: the reasons, and why nobody was asked. `discreet` for a client that writes
-    it into a log beside the sender: nothing of the mail is named (T-42).
-    """
-    reasons = _reasons(verdict, discreet=discreet)
-    match verdict.decided_by:
-        case "90-08":
-            return _line(552, f"5.3.4 Not sent: too large to wait for your answer, and {reasons}")
-        case "90-01" | "90-02":
-            return _line(550, f"5.7.1 Not sent: an automatic mail cannot be asked about, and {reasons}")
-        case "90-05":
-            return _line(550, f"5.7.1 Not sent: {reasons}; this account has no mailbox where we could ask")
-        case "90-06":
-            return _line(550, f"5.7.1 Not sent: {reasons}; it came without a login, so nobody can be asked")
-        case _:
-            return _line(550, f"5.7.1 Not sent: {reasons}")
+_REFUSED = Phrase(550, "5.7.1", "plain")
+# Why nobody was asked, by the row that decided so.
+_NOT_ASKED: Mapping[str, Phrase] = {
+    "90-01": Phrase(550, "5.7.1", "automatic"),
+    "90-02": Phrase(550, "5.7.1", "automatic"),
+    "90-05": Phrase(550, "5.7.1", "no_mailbox"),
+    "90-06": Phrase(550, "5.7.1", "no_login"),
+    "90-08": Phrase(552, "5.3.4", "too_large"),
+}
 
 
-def asked_too_often(verdict: Verdict, *, discreet: bool = False) -> Reply:
-    """The reply for a mail that would be held, if notices of its kind had not told too much within an hour (11-24)."""
-    reasons = _reasons(verdict, discreet=discreet)
-    return _line(550, f"5.7.1 Not sent: too many of your mails had to be asked about within an hour, and {reasons}")
+def refused(verdict: Verdict, reader: Reader) -> Reply:
+    """The reply for a verdict that refuses: the reasons, and why nobody was asked."""
+    return _NOT_ASKED.get(verdict.decided_by, _REFUSED).because(verdict, reader)
 
 
-def asked_too_often_today(verdict: Verdict, *, discreet: bool = False) -> Reply:
-    """The reply for a mail that would be held, if its account had not got all notices of a day (90-08)."""
-    reasons = _reasons(verdict, discreet=discreet)
-    return _line(550, f"5.7.1 Not sent: too many of your mails had to be asked about today, and {reasons}")
+def _reasons(findings: Sequence[Finding], reader: Reader) -> Iterator[str]:
+    """All reasons in one line, and the same in ever fewer words: without names, then without the last ones."""
+    if not reader.discreet:
+        yield "; ".join(dict.fromkeys(_reason(each, reader) for each in findings))
+    short = tuple(dict.fromkeys(_discreet_reason(each, reader) for each in findings))
+    for number in range(len(short), 0, -1):
+        yield "; ".join(short[:number])
 
 
-def too_much_waits(verdict: Verdict, *, discreet: bool = False) -> Reply:
-    """The reply for a mail that would be held, if not so much of its account were waiting (90-08). A 4xx: it can wait
-    when its sender has answered what waits."""
-    reasons = _reasons(verdict, discreet=discreet)
-    return _line(452, f"4.2.2 Not sent: too many of your mails wait for your answers already, and {reasons}")
+def _reason(finding: Finding, reader: Reader) -> str:
+    lists = ", ".join(finding.lists[:NAMED_LISTS_MAX])
+    if (more := len(finding.lists) - NAMED_LISTS_MAX) > 0:
+        lists = reader.said("more", names=lists, count=more)
+    return reader.said(
+        _row(finding, reader),
+        lists=lists or reader.said("others"),
+        count=len(finding.lists),
+        suggested=finding.suggested or "",
+        discussion=finding.facts.get("discussion", ""),
+    )
 
 
-def _reasons(verdict: Verdict, *, discreet: bool) -> str:
-    reason = _discreet_reason if discreet else _reason
-    return "; ".join(dict.fromkeys(reason(each) for each in verdict.findings))
+def _discreet_reason(finding: Finding, reader: Reader) -> str:
+    # No fact goes in, so that none can come out.
+    name = f"{finding.id}_discreet"
+    return reader.said(name if reader.language.has(f"refusals.{name}") else _row(finding, reader))
 
 
-def _reason(finding: Finding) -> str:
-    more = len(finding.lists) - NAMED_LISTS_MAX
-    lists = ", ".join(finding.lists[:NAMED_LISTS_MAX]) + (f" and {more} more" if more > 0 else "")
-    words = _REASONS.get(finding.id, _DISCREET_REASONS.get(finding.id, "it could not be examined"))
-    if finding.rule == 11 and not lists:
-        lists = "others"
-    discussion = finding.facts.get("discussion")
-    instead = f"; for everybody there is the list {discussion}" if discussion else ""
-    return words.format(lists=lists, count=len(finding.lists), suggested=finding.suggested or "", instead=instead)
+def _row(finding: Finding, reader: Reader) -> str:
+    return finding.id if reader.language.has(f"refusals.{finding.id}") else "unexamined"
 
 
-def _discreet_reason(finding: Finding) -> str:
-    return _DISCREET_REASONS.get(finding.id, "it could not be examined")
-
-
-def _line(code: int, text: str) -> Reply:
-    room = REPLY_OCTETS_MAX - len("550 \r\n")
-    return Reply.of(code, _NOT_PRINTABLE.sub("?", text)[:room])
+def _rule(findings: Sequence[Finding]) -> int | None:
+    """The rule of the first row that has one: 11 or 12, as the rules page is ordered."""
+    rules = (_RULE_OF.get(each.id, each.rule) for each in findings)
+    return next((each for each in rules if each != RULE_BOTH), None)

@@ -9,12 +9,14 @@ import pytest
 
 from smtpguard import outcomes
 from smtpguard.accounts import Directory
+from smtpguard.config.texts import shipped
 from smtpguard.evidence import NOTHING_KNOWN, Evidence, Thread
 from smtpguard.judgement import judge
 from smtpguard.lists import Audience, ListKind, MailingList, Manager, WrongIf, WrongTopic
 from smtpguard.mail.address import Address, parse_address
 from smtpguard.mail.message import Submission
 from smtpguard.mail.parsing import parse_message
+from smtpguard.outcomes import Reader
 from smtpguard.policy import Policy
 from smtpguard.verdict import Action, Verdict
 
@@ -86,7 +88,7 @@ def test_T_13_a_closed_list_is_never_suggested_to_somebody_who_does_not_read_it(
     found = verdict(case, closed)
 
     assert not is_named(found)
-    assert "council" not in str(outcomes.refused(found))
+    assert "council" not in str(outcomes.refused(found, Reader(shipped().of("en"))))
 
 
 @pytest.mark.parametrize("case", CASES)

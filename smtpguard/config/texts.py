@@ -18,11 +18,14 @@ from smtpguard.config.binding import nearest
 from smtpguard.config.problems import PROBLEMS_PER_FILE_MAX, Problem, Severity, Source, quoted_value
 from smtpguard.config.reader import Scalar, Sequence, Table, Value, read_document
 from smtpguard.config.sources import source_of
+from smtpguard.notices.folding import folded
 from smtpguard.notices.languages import DEFAULT_LANGUAGE, Forms, Texts, Wording, languages_of, locale_of
 from smtpguard.notices.sentences import SentenceError, placeholders
 
 # A phone shows some 40 characters of a subject; the mail's own subject and the deadline come on top.
 SUBJECT_CHARACTERS_MAX = 70
+# A reply has 512 octets: two such texts, one in the other, and some names.
+REFUSAL_CHARACTERS_MAX = 160
 WORD_CHARACTERS_MAX = 30
 SYNONYMS_MAX = 10
 # Nobody spells out larger numbers.
@@ -163,7 +166,20 @@ class _Reading:
             text_max = f"at most {SUBJECT_CHARACTERS_MAX} characters beside its placeholders"
             self._say(text, f"this subject is too long: write {text_max}, so that it can be read on a phone.")
             return False
+        if name.startswith("refusals.") and not self._fits_reply(text):
+            return False
         return self._english is None or self._fills(text, used, _facts(self._english.texts[name]))
+
+    def _fits_reply(self, text: Scalar) -> bool:
+        if _own_characters(text) > REFUSAL_CHARACTERS_MAX:
+            text_max = f"at most {REFUSAL_CHARACTERS_MAX} characters beside its placeholders"
+            self._say(text, f"this text is too long: write {text_max}, so that it fits into one line of SMTP.")
+            return False
+        foreign = next((each for each in folded(text, self._code) if not each.isascii()), None)
+        if foreign is not None:
+            words = "mail programs read this text over SMTP, which has the letters A to Z alone"
+            self._say(text, f"{words}, and {quoted_value(foreign)} is like none. Write it in those, or leave it out.")
+        return foreign is None
 
     def _fills(self, text: Scalar, used: frozenset[str], known: frozenset[str]) -> bool:
         for each in sorted(used - known - _ALWAYS):

@@ -92,6 +92,10 @@ class Language:
             template = self._compiled[said] = compiled(said)
         return template.render(facts).strip()
 
+    def has(self, name: str) -> bool:
+        """True if there is a text `name`."""
+        return name in self._wording.texts
+
     def word(self, word: Word) -> str:
         """The word of a choice as it is printed."""
         return self.words[word][0]

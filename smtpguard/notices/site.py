@@ -14,7 +14,7 @@ class Site:
     """What the organisation says about itself in every notice, and the languages it speaks.
 
     `rules` are its own words for the rules with these numbers. `page` is where members reach the
-    page; None without one.
+    page, `rules_page` where all rules are written; None without one.
     """
 
     organisation: str
@@ -24,6 +24,7 @@ class Site:
     texts: Texts = field(kw_only=True)
     rules: Mapping[str, str] = field(default_factory=dict, kw_only=True)
     page: str | None = field(default=None, kw_only=True)
+    rules_page: str | None = field(default=None, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,9 @@ from pathlib import Path
 import pytest
 
 from smtpguard import outcomes
+from smtpguard.config.texts import shipped
 from smtpguard.mail.content import stuffed, unstuffed
+from smtpguard.outcomes import Reader
 from tests.fuzz.mails import mail, torn
 from tests.fuzz.running import SEED
 from tests.loopback.door import Client
@@ -38,6 +40,8 @@ RELEASES = 40
 RESIDENT_KIB_MAX = 116 * 1024
 CANARY = "Zwischenruf"
 SENDER = MEMBERS["anna"]
+READER = Reader(shipped().of("en"))
+HELD, ANSWERED = outcomes.HELD.to(READER).wire, outcomes.ANSWERED.to(READER).wire
 
 
 @dataclass
@@ -61,7 +65,7 @@ class Run:
     sent: dict[int, Sent] = field(default_factory=dict)
 
     def held(self) -> list[Sent]:
-        return [each for each in self.sent.values() if each.reply == outcomes.HELD.wire]
+        return [each for each in self.sent.values() if each.reply == HELD]
 
 
 def written(number: int) -> Sent:
@@ -119,11 +123,11 @@ def check(run: Run, up: FakeUpstream, out: FakeUpstream) -> Counter[str]:
             assert not {BERLIN, ALL} <= set(each.recipients), f"mail {each.number} went to two lists"
             kinds["passed"] += 1
         else:
-            assert each.reply == outcomes.HELD.wire or each.reply[:3] in (b"550", b"552", b"554"), (
+            assert each.reply == HELD or each.reply[:3] in (b"550", b"552", b"554"), (
                 each.number,
                 each.reply,
             )
-            kinds["held" if each.reply == outcomes.HELD.wire else "refused"] += 1
+            kinds["held" if each.reply == HELD else "refused"] += 1
     assert arrived == {}, "mails that nobody has sent"
     assert all(message.mail.startswith(b"FROM:<>") for message in out.arrived), "released without an answer"
     return kinds
@@ -143,7 +147,7 @@ async def release(port: int, run: Run, out: FakeUpstream) -> int:
         address = str(message_from_bytes(unstuffed((notice.content,)), policy=policy.default)["Reply-To"]).strip("<>")
         answer = Sent(0, [address], b"From: anna@example.test\r\nSubject: Re: x\r\n\r\nSEND\r\n")
         await hand_in(client, answer)
-        assert answer.reply == outcomes.ANSWERED.wire
+        assert answer.reply == ANSWERED
     await client.close()
     released = [each for each in out.arrived[before:] if not each.mail.startswith(b"FROM:<>")]
     for each in released:

@@ -18,6 +18,7 @@ from tests.loopback.fake_upstream import FakeUpstream
 from tests.loopback.guarded import ALL, BERLIN, MEMBERS, House, body, guarded, mail
 
 OK = b"250 2.0.0 Ok\r\n"
+PAGE = {"public_url": "https://check.example.test", "web": {"listen": "127.0.0.1:0"}}
 FORWARD = (
     "---------- Forwarded message ---------\nFrom: Clara <clara@example.test>\n"
     "Date: Sat, 21 Nov 2026 at 10:12\nSubject: talk\nTo: Ben <ben@example.test>\n\n"
@@ -132,6 +133,17 @@ async def test_T_42_a_refusal_names_nothing_of_the_mail(
         assert not re.search(r"berlin|all-members|press|@|<|minutes|anna|ben|clara", said.decode().lower())
         assert site.re_entry.messages == []
         assert site.house.out.messages == []
+
+
+async def test_T_42_a_refusal_names_nothing_in_the_account_s_language_but_the_rule(tmp_path: Path) -> None:
+    accounts = {"anna@example.test": {"mailbox": None, "language": "de"}}
+    async with front(tmp_path, accounts=accounts, **PAGE) as site:
+        said = await site.send(MEMBERS["anna"], [BERLIN, ALL], mail("anna", [BERLIN, ALL]), MEMBERS["anna"])
+
+        assert said == (
+            b"550 5.7.1 Mail nicht gesendet: sie geht an mehr als eine Liste, bitte eine auswaehlen (Regel 12); "
+            b"dieses Konto hat kein Postfach fuer eine Rueckfrage; mehr dazu: https://check.example.test/rules#12\r\n"
+        )
 
 
 async def test_T_41_forged_fields_below_the_front_s_own_hold_nothing(tmp_path: Path) -> None:
