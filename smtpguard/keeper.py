@@ -206,6 +206,8 @@ class Keeper:
 
 def site_of(settings: Settings, texts: Texts | None = None) -> Site:
     """What all mails of the guard's say of the site; in the shipped words, without `texts`."""
+    # With `show: off` the page takes no codes, and serves the rules all the same.
+    served = settings.public_url if settings.web is not None else None
     return Site(
         organisation=settings.organisation or (settings.guard_domain or ""),
         zone=settings.timezone,
@@ -213,7 +215,6 @@ def site_of(settings: Settings, texts: Texts | None = None) -> Site:
         desk=str(settings.desks[0]) if settings.desks else None,
         texts=(texts or shipped()).starting_with(settings.languages[0]),
         rules=settings.rules,
-        page=settings.public_url if settings.web is not None and settings.web.show != "off" else None,
-        # The rules are shown by `show: off` as well.
-        rules_page=f"{settings.public_url}/rules" if settings.web is not None else None,
+        page=served if settings.web is not None and settings.web.show != "off" else None,
+        rules_page=None if served is None else f"{served}/rules",
     )

@@ -100,15 +100,13 @@ def closing(site: Site, held: HeldMail, language: Language) -> dict[str, object]
 
 
 def links(site: Site, code: tuple[str, str], language: Language) -> dict[str, object]:
-    """The page, where there is one. The code stands in the fragment, which no server is told (RFC 3986, 3.5)."""
-    if site.page is None:
-        return {"link": None, "rules_link": None}
+    """The pages, where there are any. The code stands in the fragment, which no server is told (RFC 3986, 3.5)."""
     return {
         "page": language.text("held.page"),
-        "link": f"{site.page}/h#{''.join(code).replace('-', '')}",
+        "link": None if site.page is None else f"{site.page}/h#{''.join(code).replace('-', '')}",
         "link_shown": f"{site.page}/h",
         "all_rules": language.text("held.all_rules"),
-        "rules_link": f"{site.page}/rules",
+        "rules_link": site.rules_page,
     }
 
 

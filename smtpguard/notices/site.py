@@ -13,8 +13,8 @@ from smtpguard.notices.languages import Texts
 class Site:
     """What the organisation says about itself in every notice, and the languages it speaks.
 
-    `rules` are its own words for the rules with these numbers. `page` is where members reach the
-    page, `rules_page` where all rules are written; None without one.
+    `rules` are its own words for the rules with these numbers. `page` is where members reach the page that takes codes,
+    `rules_page` the address of all rules; None without one.
     """
 
     organisation: str

@@ -65,7 +65,8 @@ def test_the_choices_begin_on_the_first_screen_of_a_phone(
 
 @pytest.mark.parametrize("language", shipped().codes)
 def test_the_notice_with_page_and_rules_too(browser: Chrome, tmp_path: Path, language: str) -> None:
-    site = replace(SITE, page="https://mailcheck.example.org", rules=RULES)
+    page = "https://mailcheck.example.org"
+    site = replace(SITE, page=page, rules_page=f"{page}/rules", rules=RULES)
     with speaking(language):
         octets = notice(crosspost(), site=site)
     for scheme in ("light", "dark"):

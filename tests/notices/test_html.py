@@ -21,7 +21,12 @@ from tests.notices.samples import HEAD, SITE, TOKEN, crosspost, finding, notice,
 
 LANGUAGES = shipped().codes
 PAGE = "https://mailcheck.example.org"
-WITH_PAGE = replace(SITE, page=PAGE, rules={"12": "One mail belongs on one list.", "11": "Private stays private."})
+WITH_PAGE = replace(
+    SITE,
+    page=PAGE,
+    rules_page=f"{PAGE}/rules",
+    rules={"12": "One mail belongs on one list.", "11": "Private stays private."},
+)
 ELEMENTS = frozenset(
     ["html", "head", "meta", "title", "style", "body", "div", "p", "h1", "h2", "ul", "ol", "li", "a", "b", "br"]
 )

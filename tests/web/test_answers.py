@@ -16,7 +16,7 @@ from smtpguard.seal import hold_id
 from smtpguard.store import StoreError
 from smtpguard.web.seen import seen
 from tests.logs import caught
-from tests.loopback.guarded import ALL, BERLIN
+from tests.loopback.guarded import ALL, BERLIN, body
 from tests.web.site import ORIGIN, hold, other_code, paged
 
 UNKNOWN = "No mail is waiting under this code"
@@ -390,6 +390,9 @@ async def test_T_20_where_the_page_only_shows_nothing_can_be_done(tmp_path: Path
 async def test_T_20_where_the_page_is_off_there_are_only_rules(tmp_path: Path) -> None:
     async with paged(tmp_path, show="off") as (house, site):
         code = await hold(house)
+        notice = body(await house.letter(1))
+        assert f"{ORIGIN}/rules\n" in notice
+        assert f"{ORIGIN}/h" not in notice
         assert [404, 404, 404] == [
             (await site.get("/h")).status,
             (await site.show(code)).status,
