@@ -204,8 +204,8 @@ class Keeper:
         await self._store.close()
 
 
-def site_of(settings: Settings, texts: Texts | None = None) -> Site:
-    """What all mails of the guard's say of the site; in the shipped words, without `texts`."""
+def site_of(settings: Settings, texts: Texts) -> Site:
+    """What all mails of the guard's say of the site, in the words of `texts`."""
     # With `show: off` the page takes no codes, and serves the rules all the same.
     served = settings.public_url if settings.web is not None else None
     return Site(
@@ -213,7 +213,7 @@ def site_of(settings: Settings, texts: Texts | None = None) -> Site:
         zone=settings.timezone,
         call=settings.call,
         desk=str(settings.desks[0]) if settings.desks else None,
-        texts=(texts or shipped()).starting_with(settings.languages[0]),
+        texts=texts.starting_with(settings.languages[0]),
         rules=settings.rules,
         page=served if settings.web is not None and settings.web.show != "off" else None,
         rules_page=None if served is None else f"{served}/rules",

@@ -22,13 +22,14 @@ from smtpguard.doors import outbox
 from smtpguard.exits import BROKEN_SETTINGS, CANNOT_CREATE, FOUND_SOMETHING, UNAVAILABLE
 from smtpguard.keys import KeyFolderError
 from smtpguard.mail.address import parse_address
+from smtpguard.notices.languages import Texts
 from smtpguard.store import StoreError
 from smtpguard.tools import waiting_words
 from smtpguard.tools.doctor.examination import examine
 from smtpguard.tools.doctor.premises import Premises, ProofAccount
 from smtpguard.tools.doctor.sheet import as_object, as_words, exit_code
 from smtpguard.tools.expire import Dropped, expiring
-from smtpguard.tools.standing import in_force
+from smtpguard.tools.standing import in_force, in_force_with_texts
 
 _SITE = click.Path(path_type=Path, dir_okay=False, exists=True)
 _CONFIG = click.option("--config", "config", type=_SITE, required=True, help="The site's settings: smtpguard.yaml.")
@@ -149,12 +150,12 @@ def expire_command(
     maillog.set_up("warning")
     if [account is not None, everything, due].count(True) != 1:
         raise click.UsageError("give one of --account NAME, --all, --now")
-    settings, _, directory = in_force(config, state_dir)
+    settings, _, directory, texts = in_force_with_texts(config, state_dir)
     missing = settings.missing_to_hold()
     if missing:
         raise click.UsageError(printable(f"this guard holds no mail: {' '.join(missing)}"))
     try:
-        dropped = asyncio.run(_drop_due(settings) if due else _drop(settings, account, directory, yes))
+        dropped = asyncio.run(_drop_due(settings, texts) if due else _drop(settings, account, directory, yes))
     except SettingsError as error:
         click.echo(printable(f"smtpguard: {error}"), err=True)
         raise SystemExit(BROKEN_SETTINGS) from error
@@ -169,10 +170,10 @@ def expire_command(
         raise SystemExit(FOUND_SOMETHING)
 
 
-async def _drop_due(settings: Settings) -> Dropped:
+async def _drop_due(settings: Settings, texts: Texts) -> Dropped:
     own_way = outbox(settings, Certificates())
     async with expiring(settings) as work:
-        dropped = await work.drop_due(own_way)
+        dropped = await work.drop_due(own_way, texts)
     click.echo(f"{_mails(dropped.gone)} whose time was over went; their senders get the usual line.")
     return dropped
 

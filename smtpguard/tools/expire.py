@@ -22,6 +22,7 @@ from smtpguard.held import State
 from smtpguard.housekeeping import Housekeeping
 from smtpguard.keeper import site_of
 from smtpguard.keys import KeyFolder
+from smtpguard.notices.languages import Texts
 from smtpguard.safe import Safe
 from smtpguard.store import HoldStore, StoreError
 from smtpguard.tags import account_tag
@@ -91,14 +92,16 @@ class Expire:
         await self._tidy()
         return Dropped(gone, len(busy))
 
-    async def drop_due(self, own_way: Outbox) -> Dropped:
-        """Drop what is due, as the sweep does: senders get their line. Also while a set clock makes the sweep pause."""
+    async def drop_due(self, own_way: Outbox, texts: Texts) -> Dropped:
+        """Drop what is due, as the sweep does: senders get their line, in the words of `texts`. Also while a set clock
+        makes the sweep pause."""
         settings = self._settings
         assert settings.address and settings.contact  # noqa: S101, PT018 - missing_to_hold() was empty
         letters = Correspondence(own_way, settings.address, lambda: secrets.token_hex(16), retry_seconds=())
         safe = Safe(self._keys, secrets.token_bytes)
+        site = site_of(settings, texts)
         housekeeping = Housekeeping(
-            self._store, self._keys, safe, self._decisions, letters, lambda: site_of(settings), settings.contact
+            self._store, self._keys, safe, self._decisions, letters, lambda: site, settings.contact
         )
         gone = 0
         while number := await housekeeping.expire_due():

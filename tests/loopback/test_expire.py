@@ -236,6 +236,22 @@ async def test_now_drops_what_is_due_and_tells_its_senders_also_while_no_guard_r
     assert "We had no answer by" in body(line)
 
 
+async def test_now_tells_senders_in_the_site_s_own_words(tmp_path: Path) -> None:
+    texts = tmp_path / "texts"
+    texts.mkdir()
+    (texts / "en.yaml").write_text("expired:\n  subject: Gone unsent, comrade\n", "utf-8")
+    async with guarded(tmp_path, defaults={"expires": "1s"}, sweep_seconds=3600) as house:
+        await house.submit("anna", [BERLIN, PRESS])
+    async with FakeUpstream(users=PASSWORDS) as up, FakeUpstream(xclient=XCLIENT) as out:
+        write_config(tmp_path, up, out)
+        house.out = out
+        await asyncio.sleep(1.1)  # its time is over
+        await call("expire", tmp_path, "--now")
+        line = await house.letter()
+
+    assert "Gone unsent, comrade" == line["Subject"]
+
+
 async def test_the_figures_count_it_as_unanswered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with guarded(tmp_path, defaults={"expires": "1h"}) as house:
         for number in range(6):
