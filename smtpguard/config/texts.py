@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import UTC, date, datetime, time
 from functools import cache
 from importlib.resources import files
 
@@ -36,12 +36,14 @@ _NAMED_MAX = 5
 _KNOWN_MAX = 8
 
 _DATES = ("moment", "moment_at", "day")
-# Dates are ours, so a text has them where English has not, and a sentence's number chooses its form.
-_ALWAYS = frozenset({"count"})
+# It chooses the form, so that a form may say it or not.
+_COUNT = frozenset({"count"})
 _WORD = re.compile(r"[^\W\d_]+")
 # Plural categories of all languages (CLDR, UTS 35 part 3).
 _CATEGORIES = {"zero", "one", "two", "few", "many", "other"}
-_SAMPLE = datetime(2026, 11, 25, 18, 0)  # noqa: DTZ001 - only to see whether a pattern can be used
+# To see whether a pattern can be used at any hour: some languages have no word for a part of the day.
+_DAY = date(2026, 11, 25)
+_HOURS = tuple(datetime.combine(_DAY, time(hour), UTC) for hour in range(24))
 
 
 def texts_file(
@@ -168,7 +170,7 @@ class _Reading:
             return False
         if name.startswith("refusals.") and not self._fits_reply(text):
             return False
-        return self._english is None or self._fills(text, used, _facts(self._english.texts[name]))
+        return self._english is None or self._fills(text, used, self._english.texts[name])
 
     def _fits_reply(self, text: Scalar) -> bool:
         if _own_characters(text) > REFUSAL_CHARACTERS_MAX:
@@ -181,13 +183,14 @@ class _Reading:
             self._say(text, f"{words}, and {quoted_value(foreign)} is like none. Write it in those, or leave it out.")
         return foreign is None
 
-    def _fills(self, text: Scalar, used: frozenset[str], known: frozenset[str]) -> bool:
-        for each in sorted(used - known - _ALWAYS):
+    def _fills(self, text: Scalar, used: frozenset[str], english: Forms) -> bool:
+        known = _facts(english)
+        for each in sorted(used - known - (frozenset() if isinstance(english, str) else _COUNT)):
             near = nearest(each, known)
             meant = f" Did you mean {{{{ {near} }}}}?" if near else f" There are: {', '.join(sorted(known)) or 'none'}."
             self._say(text, f"this text has no placeholder {{{{ {each} }}}}.{meant}")
             return False
-        for each in sorted(known - used - _ALWAYS):
+        for each in sorted(known - used - _COUNT):
             self._say(text, f"the placeholder {{{{ {each} }}}} is missing: the text must say it, too.")
             return False
         return True
@@ -226,18 +229,19 @@ class _Reading:
             if key not in _DATES:
                 self._unknown(key, "date", _DATES)
             elif (line := self._line(pattern, NAME_CHARACTERS_MAX)) is not None:
-                if self._ours or "25" in self._sample(line):
+                if self._ours or all("25" in each for each in self._samples(str(key), line)):
                     self._dates[str(key)] = line
                 else:
                     text = "this is no pattern for a date. Write it like EEE d MMM, HH:mm; 'words' in single quotes."
                     self._say(pattern, text)
 
-    def _sample(self, pattern: str) -> str:
-        """How a day looks by `pattern`; empty if it is none."""
+    def _samples(self, name: str, pattern: str) -> list[str]:
+        """How a day looks by `pattern`, at each hour; one empty text if it is none."""
         try:
-            return str(parse_pattern(pattern).apply(_SAMPLE, locale_of(self._code)))
+            found = parse_pattern(pattern)
+            return [str(found.apply(each, locale_of(self._code))) for each in ((_DAY,) if name == "day" else _HOURS)]
         except (ValueError, KeyError, AttributeError, NotImplementedError):
-            return ""
+            return [""]
 
     def _read_numbers(self, value: Value) -> None:
         if not isinstance(value, Sequence) or len(value) > NUMBERS_MAX:

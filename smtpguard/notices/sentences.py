@@ -13,6 +13,9 @@ from jinja2.sandbox import SandboxedEnvironment
 
 # The longest of ours has some 400; more is no sentence.
 SENTENCE_CHARACTERS_MAX = 2_000
+# Conditions, and what joins them, in one sentence. The most of ours is four; a hundred, one inside the other, are no
+# program that Python takes.
+CONDITIONS_MAX = 20
 
 _ALLOWED = (
     nodes.Output,
@@ -26,6 +29,9 @@ _ALLOWED = (
     nodes.Operand,
     nodes.Const,
 )
+_CONDITIONS = (nodes.If, nodes.Not, nodes.And, nodes.Or, nodes.Compare)
+# Things of any kind can be equal or not; to ask which is more is a fault where one of them is a word.
+_COMPARISONS = frozenset(("eq", "ne"))
 
 
 class SentenceError(ValueError):
@@ -52,8 +58,10 @@ def placeholders(sentence: str) -> frozenset[str]:
         raise SentenceError(f"this is no complete placeholder: {error.message}", error.lineno) from None
     except RecursionError:
         raise SentenceError("this is nested too deeply.") from None
+    if sum(1 for _ in tree.find_all(_CONDITIONS)) > CONDITIONS_MAX:
+        raise SentenceError(f"this text has more than {CONDITIONS_MAX} conditions.")
     for each in tree.find_all(nodes.Node):
-        if not isinstance(each, _ALLOWED):
+        if not isinstance(each, _ALLOWED) or (isinstance(each, nodes.Operand) and each.op not in _COMPARISONS):
             text = "only {{ name }} and {% if name %}...{% else %}...{% endif %} may stand in a text."
             raise SentenceError(text, each.lineno or 1)
     return frozenset(each.name for each in tree.find_all(nodes.Name))

@@ -192,11 +192,34 @@ def test_a_file_that_is_too_large_is_not_read(place: Place) -> None:
         "{% if name %}",
         "{% endif %}",
         "x" * (SENTENCE_CHARACTERS_MAX + 1),
+        # These would be read, and fail when a notice is written.
+        "{% if name > 1 %}x{% endif %}",
+        "{% if 1 in name %}x{% endif %}",
+        "{%if name%}" * 99 + "x" + "{%endif%}" * 99,
+        "{% if " + "not " * 400 + "name %}x{% endif %}",
+        "{% if " + "name and " * 200 + "name %}x{% endif %}",
     ],
 )
 def test_a_sentence_can_neither_reach_into_the_program_nor_grow(text: str) -> None:
     with pytest.raises(SentenceError):
         placeholders(text)
+
+
+def test_a_number_that_a_text_is_not_given_cannot_be_said() -> None:
+    assert ["this text has no placeholder {{ count }}. There are: name."] == complaint(
+        "held: {hello: 'Hallo {{ name }}, {{ count }}'}"
+    )
+    assert [] == complaint("held: {more: {one: Und noch einer, other: 'Und {{ count }}'}}")
+
+
+@pytest.mark.parametrize("pattern", ["EEE d MMM HH:mm", "d MMM zzzz", "d MMM B", "HH:mm"])
+def test_a_day_has_no_hour(pattern: str) -> None:
+    assert "no pattern for a date" in complaint(f"dates: {{day: '{pattern}'}}")[0]
+
+
+def test_a_moment_can_be_said_at_every_hour() -> None:
+    assert "no pattern for a date" in complaint("dates: {moment: d MMM b}")[0]
+    assert [] == complaint("dates: {moment: 'd MMM, HH:mm zzzz'}")
 
 
 def test_a_sentence_may_have_placeholders_and_conditions_and_nothing_of_a_fact_is_read_as_one() -> None:
