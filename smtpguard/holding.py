@@ -179,7 +179,7 @@ class Holding:
         reach("hold.noticed")
         if not await self._store.mark_held(row.id) and await self._is_gone(row.id):
             maillog.deferred(arrival.id, "the row went while the notice was on its way")
-            return outcomes.NOT_NOW
+            return outcomes.NOT_NOW.to(reader)
         if self._counting is not None:
             self._counting.held(verdict, held.expires)
         if former is not None and await self._store.replace(former.id):

@@ -14,10 +14,11 @@ from smtpguard.config.texts import shipped, shipped_wordings
 from smtpguard.mail.message import UNASKABLE, Account
 from smtpguard.mail.reply import Reply, ReplyParser
 from smtpguard.notices.folding import folded
+from smtpguard.notices.sections import RULES_OF
 from smtpguard.outcomes import Phrase, Reader
 from smtpguard.verdict import Action, Finding, Verdict
 from tests.notices.samples import FORBIDDEN, SITE
-from tests.notices.test_texts import OTHER_RULES, rows_that_alarm
+from tests.notices.test_texts import rows_that_alarm
 
 ENGLISH = Reader(shipped().of("en"))
 DISCREET = replace(ENGLISH, discreet=True)
@@ -280,7 +281,7 @@ def test_every_row_that_alarms_has_a_refusal_of_its_own_in_every_language(row: s
     rows = sorted(rows_that_alarm() - {row})
 
     assert f"refusals.{row}" in known
-    numbers = OTHER_RULES.get(row, (int(row[:2]),) if row != "unexamined" else ())
+    numbers = RULES_OF.get(row, (int(row[:2]),) if row != "unexamined" else ())
     for reader in readers:
         said = refused(row, longest(row, lists=1), reader=reader).text
         assert all(re.search(rf"\(\w+ .*\b{number}\b.*\)", said) for number in numbers), said
