@@ -22,7 +22,8 @@ from smtpguard.store.postgresql_memory import PostgreSQLMemory
 from smtpguard.store.server import Server
 from tests.postgresql import Database, SharedCluster, fresh_database
 
-BACKENDS = ("sqlite", "postgresql")
+# A server of our own takes seconds to start: `make check` asks the file alone.
+BACKENDS = ("sqlite", pytest.param("postgresql", marks=pytest.mark.slow))
 SCHEMAS = ("memory",)
 
 Memory = SQLiteMemory | PostgreSQLMemory

@@ -29,6 +29,8 @@ from tests.store.conftest import DatabaseClock, database_clock
 
 __all__ = ["database_clock", "postgresql", "postgresql_cluster"]
 
+pytestmark = pytest.mark.slow
+
 SECRET = bytes(range(32))
 TODAY = date(2026, 11, 22)
 TOMORROW = TODAY + timedelta(days=1)

@@ -18,6 +18,8 @@ from smtpguard.mail.parsing import parse_message
 from smtpguard.notices import compose
 from tests.notices.samples import CROSSPOST, HEAD, LETTER, SITE, TOKEN, crosspost, held, mail, notice, read, text
 
+pytestmark = pytest.mark.slow
+
 LISTS = {1: "berlin", 2: "all-members"}
 NOTICE = text(notice(crosspost()))
 QUOTED = "\n".join(f"> {line}" for line in NOTICE.split("\n"))

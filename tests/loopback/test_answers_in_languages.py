@@ -10,6 +10,8 @@ from smtpguard.answers.choice import Word
 from smtpguard.config.texts import shipped
 from tests.loopback.guarded import ALL, BERLIN, guarded
 
+pytestmark = pytest.mark.slow
+
 STATES = {Word.SEND: "sent", Word.ONLY: "sent", Word.DISCARD: "discarded", Word.BACK: "discarded"}
 CODES = shipped().codes
 

@@ -24,6 +24,8 @@ from tests.tools.site import run, run_program
 
 __all__ = ["authority"]
 
+pytestmark = pytest.mark.slow
+
 NOBODY = b"550 5.1.1 No such user here\r\n"
 
 

@@ -27,6 +27,8 @@ from tests.upstream.nameserver import NameServer
 
 __all__ = ["authority", "postgresql", "postgresql_cluster"]
 
+pytestmark = pytest.mark.slow
+
 
 @asynccontextmanager
 async def mail_servers(folder: Path, **changes: Any) -> AsyncIterator[None]:

@@ -35,6 +35,8 @@ from tests.loopback.guarded import (
 )
 from tests.tools.site import run, run_program
 
+pytestmark = pytest.mark.slow
+
 SECRETS = [*MEMBERS, *MEMBERS.values(), "Minutes", "berlin", "press"]
 
 

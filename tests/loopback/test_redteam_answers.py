@@ -12,6 +12,8 @@ import pytest
 
 from tests.loopback.guarded import ALL, BERLIN, House, body, guarded
 
+pytestmark = pytest.mark.slow
+
 SEEN = "Sun, Nov 22, 2026 at 9:41 AM"
 BLOCK_EN = (
     "From: Mail check <mailcheck@check.example.test>\nSent: Sunday, 22 November 2026 9:41\nTo: Anna\nSubject: x\n"

@@ -8,6 +8,8 @@ import pytest
 
 from tests.loopback.guarded import ALL, BERLIN, MEMBERS, guarded
 
+pytestmark = pytest.mark.slow
+
 LANGUAGES = {
     f"{name}@example.test": {"mailbox": MEMBERS[name], "language": language}
     for name, language in {"anna": "de", "ben": "fr-CA"}.items()

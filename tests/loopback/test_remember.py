@@ -8,9 +8,12 @@ import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
+
 from tests.archives.posts import mboxrd, posts
 from tests.loopback.guarded import BERLIN, guarded
 
+pytestmark = pytest.mark.slow
 HOURS = timedelta(hours=1)
 
 

@@ -13,6 +13,8 @@ from tests.loopback.guarded import ALL, BERLIN, MEMBERS, House, body, guarded, m
 from tests.loopback.test_answering import by_mail_server
 from tests.loopback.test_seal_proved import backup, the_row_in, until_erased
 
+pytestmark = pytest.mark.slow
+
 TIMES = 100
 HOST = "check.example.test"
 

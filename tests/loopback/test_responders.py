@@ -14,6 +14,8 @@ from tests.loopback.guarded import ALL, BERLIN, MEMBERS, House, Submitted, guard
 from tests.loopback.test_answering import by_mail_server
 from tests.notices.samples import read
 
+pytestmark = pytest.mark.slow
+
 HELPS_MAX = 2
 
 

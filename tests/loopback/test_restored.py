@@ -19,6 +19,8 @@ from smtpguard.tools.expire import expiring
 from tests.logs import caught
 from tests.loopback.guarded import ALL, BERLIN, House, body, charge, guarded
 
+pytestmark = pytest.mark.slow
+
 # Sweeps come only when a test says so; a copy of the files is then whole.
 NEVER = 3600.0
 

@@ -24,6 +24,8 @@ from tests.loopback.fake_upstream import FakeUpstream
 from tests.loopback.guarded import PASSWORDS, XCLIENT, House, Member, body, guarded, parsed, write_config
 from tests.loopback.serving import serving
 
+pytestmark = pytest.mark.slow
+
 HOLDS = 200
 GENEROUS = {"holds_per_account": 1000, "notices_per_account_and_day": 1000, "messages_per_session": 1000}
 
@@ -45,7 +47,6 @@ def traces(places: dict[str, bytes], codes: list[Token]) -> list[tuple[str, byte
     return found(places, itertools.chain(forms_of(MARK.encode()), *map(forms_of_code, codes)))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("ended_by", [signal.SIGTERM, signal.SIGKILL], ids=["terminated", "killed"])
 async def test_nothing_of_held_mail_lies_anywhere_in_the_open(tmp_path: Path, ended_by: signal.Signals) -> None:
     temporary = tmp_path / "tmp"

@@ -17,6 +17,8 @@ from tests.logs import caught
 from tests.loopback.guarded import ALL, BERLIN, BRANDENBURG, PRESS, House, guarded, mail
 from tests.tools.site import run, run_program
 
+pytestmark = pytest.mark.slow
+
 FEW = "<5"
 OBSERVING = {"berlin": {"on_alarm": "observe"}, "press": {"on_alarm": "observe"}}
 

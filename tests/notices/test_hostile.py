@@ -35,6 +35,8 @@ from tests.notices.samples import (
     text,
 )
 
+pytestmark = pytest.mark.slow
+
 OTHER_CODE = "code: " + "-".join(["AAAA"] * 7)
 HOSTILE = [
     "x\r\nBcc: victim@example.org",

@@ -19,6 +19,8 @@ from tests.notices.cases import CASES
 from tests.notices.pages import answer, page, page_source
 from tests.notices.samples import HEAD, SITE, TOKEN, crosspost, finding, notice, read, speaking, text
 
+pytestmark = pytest.mark.slow
+
 LANGUAGES = shipped().codes
 PAGE = "https://mailcheck.example.org"
 WITH_PAGE = replace(

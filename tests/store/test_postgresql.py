@@ -21,6 +21,8 @@ from smtpguard.store.server import Server
 from tests.postgresql import Database
 from tests.store.conftest import HOUR, LASTS, NOW, DatabaseClock, a_row
 
+pytestmark = pytest.mark.slow
+
 
 def a_later_row(**changes: object) -> HeldRow:
     """A row that waits by the real clock."""

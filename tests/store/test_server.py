@@ -25,6 +25,8 @@ from tests.store.conftest import LASTS
 from tests.store.cutter import Cutter, cutter
 from tests.store.test_postgresql import a_later_row, nodes
 
+pytestmark = pytest.mark.slow
+
 
 @asynccontextmanager
 async def opened(url: str) -> AsyncIterator[Server]:

@@ -27,6 +27,8 @@ from tests.tools.site import run
 
 __all__ = ["memory_database", "postgresql_cluster"]
 
+pytestmark = pytest.mark.slow
+
 LATER = datetime(2026, 12, 9, 12, 0, tzinfo=UTC)
 
 

@@ -19,6 +19,8 @@ from tests.logs import caught
 from tests.loopback.guarded import ALL, BERLIN, body
 from tests.web.site import ORIGIN, hold, other_code, paged
 
+pytestmark = pytest.mark.slow
+
 UNKNOWN = "No mail is waiting under this code"
 
 

@@ -23,6 +23,8 @@ from tests.logs import caught
 from tests.loopback.guarded import PRESS
 from tests.web.site import FORM, ORIGIN, Answer, PageSite, hold, other_code, paged, parsed
 
+pytestmark = pytest.mark.slow
+
 # THREAT-MODEL T-24, word for word.
 T_24 = (
     "default-src 'none'; script-src 'self'; style-src 'self'; form-action 'self'; base-uri 'none'; "

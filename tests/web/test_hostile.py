@@ -22,6 +22,8 @@ from smtpguard.web.speaking import Speaker
 from tests.notices.samples import ENGLISH, SITE, TOKEN, crosspost, finding
 from tests.notices.test_hostile import HOSTILE as OF_NOTICES
 
+pytestmark = pytest.mark.slow
+
 NOW = datetime(2026, 11, 22, 18, 0, tzinfo=UTC)
 _TAGS = (
     "script",

@@ -11,6 +11,8 @@ from smtpguard.config.texts import shipped
 from smtpguard.notices.languages import Language
 from tests.web.site import hold, paged
 
+pytestmark = pytest.mark.slow
+
 PACKAGE = Path(__file__).parent.parent.parent / "smtpguard" / "web"
 LANGUAGES = [shipped().of(code) for code in shipped().codes]
 
