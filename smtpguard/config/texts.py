@@ -35,7 +35,7 @@ NAME_CHARACTERS_MAX = 50
 _NAMED_MAX = 5
 _KNOWN_MAX = 8
 
-_DATES = ("moment", "moment_at", "day")
+_DATES = ("moment", "moment_at", "day", "date")
 # It chooses the form, so that a form may say it or not.
 _COUNT = frozenset({"count"})
 _WORD = re.compile(r"[^\W\d_]+")

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, tzinfo
+from datetime import date, datetime, timedelta, tzinfo
 from functools import cached_property
 from types import MappingProxyType
+from typing import NamedTuple
 
 from babel import Locale, UnknownLocaleError
 from babel.dates import parse_pattern
+from babel.numbers import format_decimal
+from babel.units import format_unit
 from jinja2 import Template
 
 from smtpguard.answers.choice import Word
@@ -26,6 +29,22 @@ NAMED_MAX = 4
 ACCEPTED_CHARACTERS_MAX = 1_000
 # Between names, in every language that we know of with notices.
 _COMMA = ", "
+
+
+class _Unit(NamedTuple):
+    """A unit of time as CLDR calls it, and from how many seconds on it is used."""
+
+    name: str
+    seconds: int
+    least: int
+
+
+_UNITS = (
+    _Unit("day", 86_400, 4 * 86_400),
+    _Unit("hour", 3_600, 3_600),
+    _Unit("minute", 60, 60),
+    _Unit("second", 1, 0),
+)
 
 Forms = str | Mapping[str, str]
 """A sentence, or several by the plural category of its `count` (CLDR: one, few, many, other)."""
@@ -109,9 +128,20 @@ class Language:
         """An aware `when` as seen in `zone` (None: the machine's). `form` "moment_at" is for within a sentence."""
         return self._dated(when.astimezone(zone), form)
 
-    def day(self, day: date) -> str:
-        """A day without its time."""
-        return self._dated(day, "day")
+    def day(self, day: date, form: str = "day") -> str:
+        """A day without its time. `form` "date" says the year, too."""
+        return self._dated(day, form)
+
+    def length(self, length: timedelta) -> str:
+        """72 hours, 7 days, 1 hour: in the largest unit that says it without a rest, in days from four on."""
+        seconds = int(length.total_seconds())
+        fits = (each for each in _UNITS if seconds >= each.least and seconds % each.seconds == 0)
+        unit = next(fits, _UNITS[-1])
+        return format_unit(seconds // unit.seconds, f"duration-{unit.name}", "long", locale=self._locale)
+
+    def amount(self, value: int) -> str:
+        """`value` in figures, as the language groups them."""
+        return format_decimal(value, locale=self._locale)
 
     def listed(self, names: Sequence[str]) -> str:
         """`names` parted by commas, the first few of many."""
@@ -157,6 +187,10 @@ class Texts:
     def of(self, code: str | None) -> Language:
         """The language `code`: "de-AT" is served by "de"; None or unknown is the site's first."""
         return (self._find(code) if code is not None else None) or self._first
+
+    def known(self, code: str) -> Language | None:
+        """The language `code` or the next wider one; None if there is none."""
+        return self._find(code)
 
     def best(self, accept_language: str | None) -> Language:
         """What a browser would like best (RFC 9110, 12.5.4), else the site's first."""

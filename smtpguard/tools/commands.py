@@ -20,7 +20,8 @@ from smtpguard.exits import BROKEN_SETTINGS, CANNOT_CREATE, FOUND_SOMETHING, INT
 from smtpguard.keys import KeyFolderError
 from smtpguard.lists import Manager
 from smtpguard.mail.address import parse_address
-from smtpguard.rules_page.rules import rules_pages
+from smtpguard.rules_page.facts import facts_of
+from smtpguard.rules_page.pages import rules_files
 from smtpguard.store import StoreError
 from smtpguard.tools.editing import Edit, EditError, editor_command
 from smtpguard.tools.figures_file import UnreadableFiguresError, read_figures
@@ -137,13 +138,21 @@ def lists_command(as_json: bool, config: Path) -> None:
 
 @click.command("rules-page")
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path, file_okay=False))
+@click.option("--language", "code", metavar="CODE", help="Like de; without it the first of the settings' languages.")
 @_CONFIG
-def rules_page_command(folder: Path, config: Path) -> None:
-    """Write the page that members read, index.html and rules.txt, into DIR. It names no person."""
+def rules_page_command(folder: Path, code: str | None, config: Path) -> None:
+    """Write the page that members read, index.html and rules.txt, into DIR. It names no person.
+
+    The files need nothing else. A guard with a page of its own (settings `web`) serves the same in all languages.
+    """
     loaded = _without_errors(config)
     assert loaded.settings is not None  # noqa: S101 - there are no errors
     assert loaded.policy is not None  # noqa: S101
-    pages = rules_pages(loaded.settings, loaded.policy, _now())
+    language = loaded.texts.known(loaded.settings.languages[0] if code is None else code)
+    if language is None:
+        there = f"There are: {', '.join(loaded.texts.codes)}."
+        raise click.UsageError(printable(f'--language "{code}": there are no texts in it. {there}'))
+    pages = rules_files(facts_of(loaded.settings, loaded.policy, _now()), language)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in pages.items():

@@ -8,15 +8,15 @@ from functools import partial
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from smtpguard.notices.site import Site
 from smtpguard.web.answers import Answers, Show, preferred
 from smtpguard.web.headers import SecureAnswers
-from smtpguard.web.rendering import SERVED, served
-from smtpguard.web.rules import RulesPages
+from smtpguard.web.rendering import SERVED, language_fields, rules, served
+from smtpguard.web.rules import RulesPages, wished
 from smtpguard.web.speaking import Speaker
 
 
@@ -31,9 +31,9 @@ class Pages:
         self._rules = rules
         self._site = site
         routes = [
-            Route("/", partial(self._rules_page, "index.html")),
-            Route("/rules", partial(self._rules_page, "index.html")),
-            Route("/rules.txt", partial(self._rules_page, "rules.txt")),
+            Route("/", self._rules_page),
+            Route("/rules", self._rules_page),
+            Route("/rules.txt", self._rules_text),
             Route("/healthz", _health),
             *(Route(f"/{name}", partial(_file, name)) for name in SERVED),
         ]
@@ -62,9 +62,18 @@ class Pages:
     async def _enter(self, request: Request) -> Response:
         return self._speaker(request).enter()
 
-    async def _rules_page(self, name: str, _: Request) -> Response:
-        text = await self._rules.text(name)
-        return HTMLResponse(text) if name.endswith(".html") else PlainTextResponse(text)
+    async def _rules_page(self, request: Request) -> Response:
+        site = self._site()
+        language = wished(request, site) or preferred(request, site)
+        told = await self._rules.page(language)
+        others = [each for each in self._rules.languages(site) if each is not language]
+        return rules(told, language, site, answers=self._answers is not None, others=others)
+
+    async def _rules_text(self, request: Request) -> Response:
+        site = self._site()
+        language = wished(request, site) or preferred(request, site)
+        told = await self._rules.page(language)
+        return PlainTextResponse(told.text, headers=language_fields(language))
 
     async def _missing(self, request: Request, error: Exception) -> Response:
         """An unknown address, or another method than it takes. Nothing of the address is repeated."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 
@@ -12,6 +12,7 @@ from starlette.responses import HTMLResponse, Response
 from smtpguard.notices.languages import Language
 from smtpguard.notices.letter import clean_line
 from smtpguard.notices.site import Site
+from smtpguard.rules_page.pages import RulesPage
 
 SERVED: Mapping[str, str] = {"page.css": "text/css; charset=utf-8", "h.js": "text/javascript; charset=utf-8"}
 """Files that are served, and their types."""
@@ -32,9 +33,18 @@ def page(
     }
     text = _environment().get_template(f"{name}.html").render({**everywhere, **facts})
     # What a client typed outside UTF-8 stands in an envelope as lone surrogates.
-    return HTMLResponse(
-        text.encode("utf-8", "replace"), status, headers={"Content-Language": language.tag, "Vary": "Accept-Language"}
-    )
+    return HTMLResponse(text.encode("utf-8", "replace"), status, headers=language_fields(language))
+
+
+def rules(told: RulesPage, language: Language, site: Site, *, answers: bool, others: Sequence[Language]) -> Response:
+    """The rules page, with links to itself in `others`."""
+    # Whom to call is a person, and this page names none (T-52).
+    return page("rules", language, site, told.title, answers=answers, call=None, main=told.main, others=others)
+
+
+def language_fields(language: Language) -> dict[str, str]:
+    """What an answer says of its language, and what that was chosen by (RFC 9110, 8.5 and 12.5.5)."""
+    return {"Content-Language": language.tag, "Vary": "Accept-Language"}
 
 
 @cache

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from smtpguard.config.texts import shipped
 from tests.tools.site import list_text, run, run_program
 
 SOON = (date.today() + timedelta(days=20)).isoformat()  # noqa: DTZ011 - twenty days are far enough from any time zone
@@ -116,7 +117,8 @@ def test_8_an_exception_ends_by_itself_and_needs_both(site: Path) -> None:
     assert "pass" == fate(site, "press", "berlin")
     page = run("rules-page", site.parent / "www", "--config", site)
     assert 0 == page.exit_code
-    assert f"up to and with {SOON}: congress" in (site.parent / "www" / "rules.txt").read_text("utf-8").replace(
+    until = shipped().of("en").day(date.fromisoformat(SOON), "date")
+    assert f"up to and with {until}: congress" in (site.parent / "www" / "rules.txt").read_text("utf-8").replace(
         "\n ", ""
     )
     write(site, "berlin", *entry("press", "2026-01-01"))
