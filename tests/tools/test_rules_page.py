@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, date, datetime, timedelta
-from html import unescape
+from html import escape, unescape
 from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
 
+import smtpguard
 from smtpguard.config.loading import Loaded, load
 from smtpguard.config.texts import shipped, shipped_wordings
 from smtpguard.notices.languages import Language
+from smtpguard.rules_page.asked import ROWS
 from smtpguard.rules_page.facts import facts_of
 from smtpguard.rules_page.pages import rules_files
 from tests.tools.site import SITE, list_text, run, write_site
 
+PACKAGE = Path(smtpguard.__file__).parent
 GOLDEN = Path(__file__).parent / "golden"
 # `load` refuses exceptions that are over or too far away, so the dates move; the pages are compared as of one day.
 NOW = datetime.now(UTC)
@@ -188,7 +191,12 @@ def test_what_is_over_or_not_remembered_is_not_on_the_page(tmp_path: Path) -> No
         ("remember: none", ["Nothing about mails that went out."], ["Private mail", "who wrote to whom"]),
         (
             "remember: threads\nmembers_informed: 2026-01-31",
-            ["who wrote to whom", "for 14 days and up to a week more", "Nothing of its words", "told on 31 January 2026."],
+            [
+                "who wrote to whom",
+                "for 14 days and up to a week more",
+                "Nothing of its words",
+                "told on 31 January 2026.",
+            ],
             ["fingerprints of its words", "rebuild"],
         ),
         (
@@ -222,6 +230,103 @@ def test_the_roster_is_mentioned_and_not_shown(tmp_path: Path) -> None:
         assert "a list that only the mail admins keep and see" in page
         assert "a list that only the mail admins keep and see" not in without[name]
         assert "planted" not in page
+
+
+def everything(folder: Path, more: str = "") -> Loaded:
+    """A site where each sentence of the page has its reason, and a closed list."""
+    path = write(folder)
+    (path.parent / "roster.txt").write_text("dora.planted@example.org\n")
+    rules = {"11": "Private mail stays private.", "12": "One list, ask anna@example.org.", "7": "Show no addresses."}
+    own = "".join(f'  "{number}": "{words}"\n' for number, words in rules.items())
+    said = "remember: all\nmembers_informed: 2026-01-31\nmember_domains: [example.org]\nroster: roster.txt\n"
+    path.write_text(path.read_text("utf-8") + said + f"rules:\n{own}{more}", "utf-8")
+    lists = path.parent / "lists"
+    strays = "wrong_if: [{subject_has: [receipt, travel], use: press}, {subject_has: [salary], use: closed}]"
+    berlin = (
+        "tag: '[Berlin]'",
+        "topics: [kiez, spree]",
+        "wrong_topic: hold",
+        "strict: true",
+        "crosspost_with: [harbour]",
+    )
+    (lists / "berlin.yaml").write_text(list_text("berlin", *berlin, strays), "utf-8")
+    (lists / "closed.yaml").write_text(list_text("closed", "audience: closed", "tag: '[Hidden]'"), "utf-8")
+    loaded = load(path)
+    assert loaded.ok, loaded.problems
+    return loaded
+
+
+@pytest.mark.parametrize("language", LANGUAGES, ids=lambda each: each.code)
+def test_T_52_the_page_in_every_language_names_no_person_and_no_closed_list(tmp_path: Path, language: Language) -> None:
+    loaded = everything(tmp_path / "config")
+
+    for name, page in rules_pages(loaded, NOW, language).items():
+        told = " ".join(unescape(page).split())
+        named = (*PERSONS, "planted", "[Hidden]", "closed@lists")
+        assert [] == [each for each in named if each in told]
+        assert language.text("rules_page.closed", number="1", count=1) in told
+        assert language.text("rules_page.not_shown") in told
+        for words in ("kiez", "spree", "[Berlin]", "receipt", "travel", "salary"):
+            assert words in told
+        assert " ".join(language.length(timedelta(days=90)).split()) in told
+        assert said(SOON, language) in told
+        assert language.text("rules_page.informed", day=said("2026-01-31", language)) in told
+        if language is not ENGLISH:
+            english = [each for each in _sentences("en") if each in told and each not in _sentences(language.code)]
+            assert [] == english, name
+
+
+def _sentences(code: str) -> list[str]:
+    """What the page says without any fact, in one language."""
+    texts = shipped_wordings()[code].texts
+    return [str(said) for name, said in texts.items() if name.startswith("rules_page.") and len(said) > 12]
+
+
+@pytest.mark.parametrize("language", LANGUAGES, ids=lambda each: each.code)
+def test_each_rule_that_a_notice_names_has_its_place_and_the_organisation_s_words(
+    tmp_path: Path, language: Language
+) -> None:
+    page = rules_pages(everything(tmp_path / "config"), NOW, language)["index.html"]
+    ids = re.findall(r' id="([^"]+)"', page)
+
+    assert ["2", "4", "5", "7", "11", "12"] == sorted((each for each in ids if each.isdigit()), key=int)
+    assert len(ids) == len(set(ids))
+    for number, words in (("11", "Private mail stays private."), ("7", "Show no addresses.")):
+        begin = page.index(f'id="{number}"')
+        assert words in page[begin : page.index("<ul>", begin)]
+    assert f"One list, ask {language.text('rules_page.not_shown')}." in page
+    # What serves two rules stands with both, as its notice names both.
+    closed = escape(language.text("rules_page.12-17"), quote=False)
+    assert 2 == unescape(page).count(unescape(closed))
+    assert language.text("rules_page.rule", numbers=language.named(["4", "5"]), count=2) in page
+
+
+def test_every_text_of_the_page_is_used() -> None:
+    sources = "".join(each.read_text("utf-8") for each in PACKAGE.glob("rules_page/*.py"))
+    sources += (PACKAGE / "web" / "templates" / "rules.html").read_text("utf-8")
+    there = {each.removeprefix("rules_page.") for each in shipped_wordings()["en"].texts if "rules_page." in each}
+
+    used = set(re.findall(r"""["'](?:rules_page\.)?([\w-]+)["']""", sources))
+    unused = there - used
+    assert {"rule_11", "rule_12"} == unused  # made of the numbers
+
+
+@pytest.mark.parametrize(
+    ("code", "day", "lengths"),
+    [
+        ("en", "6 December 2026", ["1 hour", "72 hours", "7 days", "90 seconds"]),
+        ("de", "6. Dezember 2026", ["1 Stunde", "72 Stunden", "7 Tage", "90 Sekunden"]),
+        ("es", "6 de diciembre de 2026", ["1 hora", "72 horas", "7 días", "90 segundos"]),
+        ("fr", "6 décembre 2026", ["1 heure", "72 heures", "7 jours", "90 secondes"]),
+    ],
+)
+def test_days_and_lengths_are_said_as_the_language_says_them(code: str, day: str, lengths: list[str]) -> None:
+    language = shipped().of(code)
+    some = (timedelta(hours=1), timedelta(days=3), timedelta(days=7), timedelta(seconds=90))
+
+    assert day == said("2026-12-06", language)
+    assert lengths == [" ".join(language.length(each).split()) for each in some]
+    assert f"20{language.amount(1000)[1:-3]}000" == language.amount(20_000)
 
 
 class _Outline(HTMLParser):
@@ -280,6 +385,35 @@ def test_the_command_writes_both_pages_and_again_over_them(site: Path, tmp_path:
     assert "<title>Which mail is asked about - Example Union</title>" in (folder / "index.html").read_text("utf-8")
 
 
+@pytest.mark.parametrize(("code", "shown"), [("de", "de"), ("de-AT", "de"), ("FR", "fr"), ("en", "en")])
+def test_the_command_writes_the_language_that_it_is_told(site: Path, tmp_path: Path, code: str, shown: str) -> None:
+    done = run("rules-page", tmp_path / "www", "--language", code, "--config", site)
+    page = (tmp_path / "www" / "index.html").read_text("utf-8")
+
+    assert 0 == done.exit_code, done.stderr
+    assert f'<html lang="{shown}">' in page
+    assert shipped().of(shown).text("rules_page.title") in unescape(page)
+
+
+def test_the_command_writes_the_site_s_first_language_in_its_own_words(site: Path, tmp_path: Path) -> None:
+    site.write_text(site.read_text("utf-8") + "languages: [de, en]\n", "utf-8")
+    (site.parent / "texts").mkdir()
+    (site.parent / "texts" / "de.yaml").write_text("rules_page:\n  title: Unsere Regeln\n", "utf-8")
+    run("rules-page", tmp_path / "www", "--config", site)
+    page = (tmp_path / "www" / "rules.txt").read_text("utf-8")
+
+    assert page.startswith("UNSERE REGELN\n")
+    assert "WAS GESCHIEHT" in page
+
+
+def test_a_language_without_texts_is_said_and_nothing_is_written(site: Path, tmp_path: Path) -> None:
+    done = run("rules-page", tmp_path / "www", "--language", "xx", "--config", site)
+
+    assert 2 == done.exit_code
+    assert "There are: en, de, es, fr." in " ".join(done.stderr.split())
+    assert not (tmp_path / "www").exists()
+
+
 def test_broken_settings_leave_the_former_page(site: Path, tmp_path: Path) -> None:
     run("rules-page", tmp_path / "www", "--config", site)
     before = (tmp_path / "www" / "index.html").read_text("utf-8")
@@ -298,12 +432,6 @@ def test_a_folder_that_cannot_be_made_is_said(site: Path, tmp_path: Path) -> Non
 
     assert 73 == said.exit_code
     assert "cannot be written" in said.stderr
-
-
-def test_lengths_are_said_in_words() -> None:
-    lengths = (timedelta(hours=1), timedelta(days=3), timedelta(days=7), timedelta(seconds=90))
-
-    assert ["1 hour", "72 hours", "7 days", "90 seconds"] == [ENGLISH.length(each) for each in lengths]
 
 
 def test_everything_that_a_notice_can_say_has_its_line() -> None:
