@@ -237,6 +237,26 @@ async def test_every_page_can_be_read_by_everybody(tmp_path: Path, width: int, d
         assert {} == await in_browser(checked, site, codes, width=width, dark=dark)
 
 
+@pytest.mark.parametrize("width", [360, 1100])
+async def test_the_rules_can_be_read_by_everybody_in_every_language(tmp_path: Path, width: int) -> None:
+    languages = [*shipped().codes]
+
+    def visit(driver: Chrome, site: PageSite) -> dict[str, list[str]]:
+        found = {}
+        for each in languages:
+            driver.get(f"{address(site, '/rules')}?lang={each}#12")
+            assert each == driver.execute_script("return document.documentElement.lang")
+            assert "12" in the(driver, ":target").text
+            found[each] = troubles(driver)
+        press(driver, the(driver, "nav [hreflang=de]"))
+        assert "de" == driver.execute_script("return document.documentElement.lang")
+        return found
+
+    rules = {"12": "Send a mail to the one list it belongs to."}
+    async with paged(tmp_path, for_browsers=True, languages=languages, rules=rules) as (_, site):
+        assert dict.fromkeys(languages, []) == await in_browser(visit, site, width=width)
+
+
 async def test_what_can_be_pressed_is_large_enough_and_the_keyboard_shows_where_it_is(tmp_path: Path) -> None:
     def visit(driver: Chrome, site: PageSite, code: str) -> None:
         driver.get(f"{address(site)}#{code}")
