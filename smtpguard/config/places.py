@@ -133,14 +133,16 @@ def read_page_url(value: object, info: ValidationInfo) -> str:
     if parts.scheme == "http" and not Endpoint(parts.hostname, 80).is_loopback:
         raise mistake('codes and held mail would cross the network in the open. Write "https://".')
     # RFC 6454, 4: what browsers send as Origin, in lower case and without the scheme's own port.
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else domain_normal(parts.hostname)
+    six = ":" in parts.hostname
+    host = f"[{ipaddress.IPv6Address(parts.hostname)}]" if six else domain_normal(parts.hostname)
     usual = {"https": 443, "http": 80}[parts.scheme]
     return f"{parts.scheme}://{host}" + ("" if port in (None, usual) else f":{port}")
 
 
 def _is_page_host(parts: SplitResult) -> bool:
     host = parts.hostname or ""
-    return Endpoint(host, 0).is_address if ":" in host else _is_host(host)
+    # An address with a zone (fe80::1%eth0) is none in a browser.
+    return Endpoint(host, 0).is_address and "%" not in host if ":" in host else _is_host(host)
 
 
 def _endpoint(text: str) -> Endpoint | str:
