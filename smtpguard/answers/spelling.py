@@ -18,8 +18,9 @@ _TWO_LETTERS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "å": "aa", "�
 # What has no accent that could be taken away. Turkish has two letters for i, of which other keyboards have one.
 _BARE = str.maketrans({"ß": "ss", "æ": "ae", "œ": "oe", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "ı": "i"})
 _APOSTROPHES = str.maketrans(dict.fromkeys("\u2018\u2019\u00b4`", "'") | dict.fromkeys("\u2010\u2011", "-"))
-# Combining diacritical marks: those of Latin, Greek and Cyrillic. In other scripts marks are letters.
-_ACCENTS = re.compile("[\u0300-\u036f]+")
+# Combining diacritical marks: those of Latin, Greek and Cyrillic. In other scripts marks are letters. Strokes through a
+# letter (U+0334 to U+0338) are none: whoever crosses a word out means the contrary.
+_ACCENTS = re.compile("[\u0300-\u0333\u0339-\u036f]+")
 _WORD = re.compile(r"[^\W\d_](?:[\w' -]*\w)?")
 _DIGIT = re.compile(r"\d")
 

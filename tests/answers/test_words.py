@@ -94,6 +94,8 @@ def test_words_of_all_languages_are_read_with_and_without_their_accents(line: st
         "nur", "nur 9", "nur 1 2", "nur an", "nur nur 1", "nicht senden", "senden bitte", "Bitte senden", "sende",
         "zurueckk", "zu ruck", "zur\u00fccK\u200b", "z\u016fr\u00fcck!!", "zuruec\u212a",
         "\uff33\uff25\uff2e\uff24\uff25\uff2e",
+        # Crossed out.
+        "".join(f"{each}\u0336" for each in "SENDEN"), "\u0338senden", "sende\u0335n",
         "\u017fenden", "l\u00f6\u017fchen", "SE\u0301ND", "D\u0131SCARD", "BAC\u212a", "2", "nur \u0661", "nur eins",
         "ne pas envoyer", "envoyer et renvoyer", "senden / l\u00f6schen", "l\u00f6schen?", "\u9001\u4fe1\u9001\u4fe1",
     ],
