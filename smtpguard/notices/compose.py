@@ -158,10 +158,6 @@ def _letter(
     return compose_letter(head, subject, body, attached, sender=language.text("letter.sender"))
 
 
-def _signature(site: Site, language: Language) -> str:
-    return language.text("letter.signature", organisation=clean_line(site.organisation))
-
-
 def _refusals(refused: Sequence[Refusal]) -> Entries:
     return Entries([f"{name_of(each.recipient)}: {harmless(each.words, WORDS_CHARACTERS_MAX)}" for each in refused])
 
