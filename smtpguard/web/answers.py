@@ -38,7 +38,8 @@ from smtpguard.web.speaking import Speaker
 SHOWN_AT_ONCE = 2
 # Mails that are being decided at one time: each is held in memory until the mail server has answered.
 DECIDED_AT_ONCE = 8
-# Forms that wait for one of these places; more are told to come again. A member sends one.
+# Forms that have come and wait for one of these places; more are told to come again. A member sends one. Those on their
+# way do not count: whoever sends drop by drop would shut everybody else out (T-25).
 FORMS_MAX = 100
 # So long a browser waits for a release: proxies give up after 60 s. The release goes on without anybody looking.
 EFFECT_SECONDS = 40.0
@@ -122,13 +123,15 @@ class Answers:
         speaker = self.speaker(preferred(request, self._site()))
         if not is_own_form(request, self._options().origin):
             return _last(speaker.told("foreign", 403))
-        if self._forms >= FORMS_MAX:
-            return _last(speaker.told("trouble", 503))
-        self._forms += 1
         try:
-            return await answer(request, await read_form(request))
+            form = await read_form(request)
         except FormError as error:
             return _last(speaker.told("unreadable", error.status))
+        if self._forms >= FORMS_MAX:
+            return speaker.told("trouble", 503)
+        self._forms += 1
+        try:
+            return await answer(request, form)
         except _FAILURES as error:
             maillog.deferred("-", type(error).__name__)
             return speaker.told("trouble", 503)

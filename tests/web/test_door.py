@@ -236,6 +236,26 @@ async def test_forms_that_wait_are_bounded(tmp_path: Path, monkeypatch: pytest.M
         check_header(answer)
 
 
+async def test_T_25_slow_forms_shut_nobody_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("smtpguard.web.answers.FORMS_MAX", 5)
+    head = (
+        f"POST /show HTTP/1.1\r\nHost: x\r\nOrigin: {ORIGIN}\r\nContent-Type: {FORM}\r\nContent-Length: 60\r\n"
+        "Expect: 100-continue\r\n\r\n"
+    )
+    async with paged(tmp_path) as (house, site):
+        code = await hold(house)
+        slow = [await asyncio.open_connection("127.0.0.1", site.port) for _ in range(10)]
+        for reader, writer in slow:
+            writer.write(head.encode())
+            # So the form is waited for.
+            await reader.readuntil(b"100 Continue")
+        answer = await site.show(code)
+        for _, writer in slow:
+            writer.close()
+
+        assert 200 == answer.status
+
+
 async def test_a_thousand_requests_at_once_leave_mail_alone(tmp_path: Path) -> None:
     async with paged(tmp_path) as (house, site):
         code = await hold(house)
