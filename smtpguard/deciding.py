@@ -7,6 +7,7 @@ was not his (THREAT-MODEL T-20).
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -198,10 +199,14 @@ class Deciding:
             if claimed is None or mailbox is None:
                 return Effect(Done.LATER)
             interrupted = claimed.interrupted
-            original = unstuffed((held.wire,))
-            letter = compose.compose_back(
-                self._head(held), held, original, language=self._speaks(held), interrupted=interrupted
-            )
+            head, language = self._head(held), self._speaks(held)
+
+            def letter_back() -> bytes:
+                original = unstuffed((held.wire,))
+                return compose.compose_back(head, held, original, language=language, interrupted=interrupted)
+
+            # A large one takes more than a second.
+            letter = await asyncio.to_thread(letter_back)
             reply = await self._correspondence.send(mailbox, letter, requires_tls=held.requires_tls)
             if reply.ok:
                 await claimed.decide(State.DISCARDED)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from smtpguard.answers.token import parse_token
 from smtpguard.deciding import Deciding
 from smtpguard.held import HeldRow, State
+from smtpguard.notices import compose
 from smtpguard.seal import hold_id
 from smtpguard.store import StoreError
 from smtpguard.web.seen import seen
@@ -418,6 +420,27 @@ async def test_a_release_that_takes_long_goes_on_when_nobody_waits(
         house.out.go_on()
         assert str((await house.letter(2))["Subject"]).startswith("Sent:")
         assert ["sent"] == house.states()
+
+
+async def test_a_mail_on_its_way_back_holds_nobody_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, go_on, composed = threading.Event(), threading.Event(), compose.compose_back
+    in_time: list[bool] = []
+
+    def slow(*arguments: Any, **more: Any) -> bytes:
+        begun.set()
+        in_time.append(go_on.wait(10))
+        return composed(*arguments, **more)
+
+    async with paged(tmp_path) as (house, site):
+        view = await site.show(await hold(house))
+        monkeypatch.setattr("smtpguard.deciding.compose.compose_back", slow)
+        pressed = asyncio.create_task(site.press(view, "BACK"))
+        assert await asyncio.to_thread(begun.wait, 20)
+        assert b"ok\n" == (await site.get("/healthz")).octets
+        go_on.set()
+
+        assert (await pressed).title.startswith("Sent back to you")
+        assert [True] == in_time
 
 
 async def test_whoever_comes_second_is_told_what_the_first_did(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
