@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from smtpguard.answers.choice import Choice, Word
 from smtpguard.held import HeldMail, NumberedList
-from smtpguard.notices.harmless import harmless, name_of
+from smtpguard.notices.harmless import harmless, names_of
 from smtpguard.notices.languages import Language
 from smtpguard.verdict import Finding
 
@@ -56,7 +56,7 @@ def _as_it_is(held: HeldMail, private: bool) -> str:
 
 
 def _only(held: HeldMail, chosen: NumberedList, private: bool, language: Language) -> Offer:
-    kept, left = (language.named(list(map(name_of, each))) for each in split_recipients(held, chosen.number))
+    kept, left = (language.named(names_of(each)) for each in split_recipients(held, chosen.number))
     why = _why_suggested(held, chosen, language) if chosen.suggested and not private else ""
     return Offer(
         Choice(Word.ONLY, chosen.number),

@@ -12,7 +12,7 @@ from datetime import datetime
 
 from smtpguard.answers.choice import Word
 from smtpguard.held import Card, HeldMail, State
-from smtpguard.notices.harmless import harmless, name_of
+from smtpguard.notices.harmless import harmless, name_of, names_of
 from smtpguard.notices.languages import Language
 from smtpguard.notices.layouts import Block, Entries, Paragraph, place
 from smtpguard.notices.letter import Body, Letterhead, clean_line, compose_letter
@@ -163,4 +163,4 @@ def _refusals(refused: Sequence[Refusal]) -> Entries:
 
 
 def _listed(names: Sequence[str], language: Language) -> str:
-    return language.listed([name_of(each) for each in names])
+    return language.listed(names_of(names))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from smtpguard.answers.token import LABEL, find_tokens
+from smtpguard.notices.languages import NAMED_MAX
 from smtpguard.notices.letter import SUBJECT_CHARACTERS_MAX, clean_line
 
 NAME_CHARACTERS_MAX = 100
@@ -32,3 +34,9 @@ def harmless(fact: str, most: int = SUBJECT_CHARACTERS_MAX) -> str:
 def name_of(text: str) -> str:
     """An address or a list's name, of which people read some more letters."""
     return harmless(text, NAME_CHARACTERS_MAX)
+
+
+def names_of(texts: Sequence[str]) -> Sequence[str]:
+    """The names of a line that names a few of them (`Language.named`) and counts the others: those stay as they are."""
+    few = NAMED_MAX + 1
+    return [*map(name_of, texts[:few]), *texts[few:]]

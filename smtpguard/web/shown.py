@@ -45,8 +45,8 @@ def numbers_of(held: HeldMail) -> dict[int, str]:
 
 
 def recipients_of(held: HeldMail) -> Sequence[str]:
-    """Everybody it would go to, in the order in which they were named."""
-    return [name_of(str(each.address or each.typed)) for each in held.envelope.recipients]
+    """Whom it would go to, in the order in which they were named: those that are shown."""
+    return [name_of(str(each.address or each.typed)) for each in held.envelope.recipients[:RECIPIENTS_SHOWN_MAX]]
 
 
 def size_of(file: File, language: Language) -> str:

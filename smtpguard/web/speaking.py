@@ -15,7 +15,7 @@ from smtpguard.answers.token import CODE_TEXT_MAX, Token
 from smtpguard.deciding import Done, Effect, Gone, Waiting
 from smtpguard.held import HeldMail, State
 from smtpguard.notices.choices import LISTS_SHOWN_MAX as LISTS_OFFERED_MAX
-from smtpguard.notices.harmless import harmless, name_of
+from smtpguard.notices.harmless import harmless, name_of, names_of
 from smtpguard.notices.languages import Language
 from smtpguard.notices.letter import clean_line
 from smtpguard.notices.sections import closing, opening, subject_of
@@ -62,7 +62,7 @@ class Speaker:
     def view(self, token: Token, waiting: Waiting, contents: Contents, now: datetime, alert: str | None) -> Response:
         """The held mail, and its choices; `alert` is the text that says why nothing was done."""
         held, language = waiting.held, self.language
-        recipients, said = recipients_of(held), opening(held, language, False) | closing(self.site, held, language)
+        said = opening(held, language, False) | closing(self.site, held, language)
         return self._page(
             "view",
             "view",
@@ -85,8 +85,8 @@ class Speaker:
             session_only=not self.sends,
             word_max=LINE_CHARACTERS_MAX,
             arrived=language.moment(held.arrived, self.site.zone),
-            recipients=recipients[:RECIPIENTS_SHOWN_MAX],
-            more_recipients=len(recipients[RECIPIENTS_SHOWN_MAX:]),
+            recipients=recipients_of(held),
+            more_recipients=len(held.envelope.recipients[RECIPIENTS_SHOWN_MAX:]),
             contents=contents,
             files=[(each.name, size_of(each, language)) for each in contents.files],
         )
@@ -115,9 +115,9 @@ class Speaker:
 
     def _sent(self, effect: Effect, subject: str) -> Response:
         named = self.language.named
-        said = [self._text("sent.body", subject=subject, recipients=named(list(map(name_of, effect.sent_to))))]
+        said = [self._text("sent.body", subject=subject, recipients=named(names_of(effect.sent_to)))]
         if effect.not_sent_to:
-            said.append(self._text("sent.left_out", recipients=named(list(map(name_of, effect.not_sent_to)))))
+            said.append(self._text("sent.left_out", recipients=named(names_of(effect.not_sent_to))))
         if effect.refused:
             said.append(self._text("sent.refused"))
         twice = [self._text("sent.twice")] if effect.interrupted else []

@@ -16,6 +16,7 @@ import pytest
 from smtpguard.deciding import Done, Effect, Waiting
 from smtpguard.held import HeldMail, HeldRow, NumberedList, State
 from smtpguard.mail.content import stuffed
+from smtpguard.notices.harmless import harmless
 from smtpguard.notices.site import Refusal
 from smtpguard.web.contents import contents_of
 from smtpguard.web.speaking import Speaker
@@ -159,6 +160,29 @@ def test_hostile_words_make_no_element_of_what_is_told(name: str) -> None:
     like = told(PLAIN)
     for word in HOSTILE:
         assert like >= told(word), ascii(word)
+
+
+def test_of_a_thousand_lists_only_those_that_are_shown_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[str] = []
+
+    def counting(fact: str, most: int = 80) -> str:
+        looked.append(fact)
+        return harmless(fact, most)
+
+    monkeypatch.setattr("smtpguard.notices.harmless.harmless", counting)
+    path = crosspost().envelope.recipients[0]
+    paths = tuple(replace(path, typed=f"list-{number}@example.test", address=None) for number in range(1000))
+    held = crosspost(
+        lists=tuple(NumberedList(number + 1, f"list-{number}", "") for number in range(1000)),
+        envelope=replace(crosspost().envelope, recipients=paths),
+        recipient_lists=tuple(range(1, 1001)),
+    )
+    names = tuple(path.typed for path in paths)
+    page = whole_view("x", held).decode()
+    assert "and 950 more" in page
+    told = bytes(Speaker(ENGLISH, SITE).effect(Effect(Done.SENT, names, names), held, "CODE").body).decode()
+    assert "and 996 others" in told
+    assert len(looked) < 200
 
 
 def test_no_title_names_the_mail() -> None:
