@@ -50,7 +50,19 @@ class SecureAnswers:
                 message = {**message, "headers": [*message.get("headers", ()), *self._fields]}
             await send(message)
 
+        if _has_two_lengths(scope):
+            start = {"type": "http.response.start", "status": 400, "headers": [(b"connection", b"close")]}
+            await send_with_fields(start)
+            await send({"type": "http.response.body", "body": b""})
+            return
         try:
             await self._app(scope, receive, send_with_fields)
         except Exception as error:  # a bug; Starlette has answered already
             maillog.fault("a page failed", error)
+
+
+def _has_two_lengths(scope: Scope) -> bool:
+    """True for a request that a proxy may have ended elsewhere than we do (RFC 9112, 6.1): what is left of it would be
+    read as another member's."""
+    names = {name for name, _ in scope["headers"]}
+    return {b"content-length", b"transfer-encoding"} <= names

@@ -164,6 +164,20 @@ async def test_a_form_is_small_and_its_size_is_counted_not_believed(tmp_path: Pa
         assert 200 == (await site.show(code)).status
 
 
+async def test_a_request_of_two_lengths_is_the_last_of_its_connection(tmp_path: Path) -> None:
+    async with paged(tmp_path) as (house, site):
+        form = f"code={await hold(house)}".encode()
+        head = f"POST /show HTTP/1.1\r\nHost: x\r\nOrigin: {ORIGIN}\r\nContent-Type: {FORM}\r\n".encode()
+        lengths = b"Content-Length: %d\r\nTransfer-Encoding: chunked\r\n\r\n" % len(form)
+        answer = await site.raw(
+            head + lengths + b"%x\r\n%s\r\n0\r\n\r\nGET /healthz HTTP/1.1\r\n\r\n" % (len(form), form)
+        )
+
+        assert 1 == answer.count(b"HTTP/1.1 ")
+        assert 400 == parsed(answer).status
+        check_header(parsed(answer))
+
+
 async def all_of(site: PageSite, octets: bytes) -> bytes:
     """What comes back until the other side ends the connection, however it does."""
     try:
