@@ -16,6 +16,8 @@ from smtpguard.notices.site import Site
 # Reasons that a notice tells in full: more would push the choices off the first screen.
 REASONS_MAX = 4
 ABOUT_CHARACTERS_MAX = 56
+# What a list's file says of such mail: a line of settings, whole.
+SAY_CHARACTERS_MAX = 200
 # Reasons are wrapped here; "Why: 1. " stands before the first line.
 REASON_CHARACTERS = 73
 # Rows that serve other rules of the organisation, too, or alone, as their reasons say; else it is the row's own.
@@ -117,7 +119,7 @@ def _remarks(held: HeldMail, language: Language, more: int) -> list[str]:
         name, address, words = fitting
         remarks.append(language.text("held.fitting", list=name, address=address, words=language.listed(words)))
     said = (finding.facts.get("say") for finding in held.findings)
-    say = next((harmless(each) for each in said if isinstance(each, str) and each), None)
+    say = next((harmless(each, SAY_CHARACTERS_MAX) for each in said if isinstance(each, str) and each), None)
     return [*remarks, say] if say is not None else remarks
 
 

@@ -8,8 +8,10 @@ import pytest
 
 from smtpguard.checks import CHECKS
 from smtpguard.config.texts import shipped
+from smtpguard.config.values import LINE_CHARACTERS_MAX
+from smtpguard.notices.sections import opening
 from tests.notices.cases import CASES
-from tests.notices.samples import FORBIDDEN, shown, speaking, text
+from tests.notices.samples import ENGLISH, FORBIDDEN, crosspost, finding, shown, speaking, text
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "notices"
 LANGUAGES = shipped().codes
@@ -124,6 +126,13 @@ def test_what_a_list_says_of_such_mail_stands_below_the_reason_and_no_word_of_it
 
     assert said.index("(rule 12)") < said.index("Its words fit the list press") < said.index("   1  berlin")
     assert 1 == said.count("For the press, please give a telephone number.")
+
+
+def test_what_a_lists_file_may_say_is_said_whole() -> None:
+    say = ("For minutes please use the archive. " * 6)[:LINE_CHARACTERS_MAX].strip()
+    held = crosspost(findings=(finding("12-10", lists=("berlin",), say=say),))
+
+    assert [say] == opening(held, ENGLISH, False)["remarks"]
 
 
 def test_every_check_has_a_golden_notice() -> None:
