@@ -59,13 +59,14 @@ class ClaimedMail:
 
     async def mark_sending(self) -> bool:
         """Before the final dot; False if the claim was lost, and then nothing may be sent."""
-        if not await self._store.mark_sending(self.claim):
-            return False
-        # What the store said may be long ago: this process may have been stopped, and another node have sent it.
-        if self._clock() < self.until:
-            return True
-        await self.unmark_sending()
-        return False
+        return await self._store.mark_sending(self.claim)
+
+    @property
+    def lasts(self) -> bool:
+        """False if somebody else may have the claim by now. Asked without waiting right before the dot: what the store
+        said may be long ago, because this process was stopped in between.
+        """
+        return self._clock() < self.until
 
     async def unmark_sending(self) -> None:
         """The mail server has refused after the dot: the mail is only held again."""

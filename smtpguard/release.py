@@ -79,6 +79,9 @@ class Release:
             async def before_end() -> bool:
                 mine = await claimed.mark_sending()
                 reach("release.sending")
+                if mine and not claimed.lasts:
+                    await claimed.unmark_sending()
+                    return False
                 return mine
 
             outcome = await carrier.transmit(mail, before_end)

@@ -52,28 +52,16 @@ def claims(store: SQLiteStore, folder: Path, steady: Steady) -> Claims:
     return Claims(store, Decisions(store, keys), lambda: LASTS, clock=steady)
 
 
-@pytest.mark.parametrize(("seconds", "may_send"), [(-1, True), (0, False)])
-async def test_a_process_that_was_stopped_for_as_long_as_its_claim_lasts_sends_nothing(
-    tmp_path: Path, store: SQLiteStore, row: HeldRow, seconds: int, may_send: bool
+async def test_a_claim_is_over_by_the_clock_unless_it_is_renewed(
+    tmp_path: Path, store: SQLiteStore, row: HeldRow
 ) -> None:
     steady = Steady()
-
     async with claims(store, tmp_path, steady).taken(row) as claimed:
         assert claimed is not None
-        marked = store.mark_sending
-
-        async def late(claim: object) -> bool:
-            mine = await marked(claim)  # type: ignore[arg-type]
-            steady.seconds += LASTS.total_seconds() + seconds
-            return mine
-
-        store.mark_sending = late  # type: ignore[method-assign]
-        assert may_send is await claimed.mark_sending()
-    found = await store.find(row.id)
-
-    assert found is not None
-    # Nothing went out, and nobody is told that it may have.
-    assert (State.SENDING if may_send else State.HELD) is found.state
+        steady.seconds += LASTS.total_seconds() - 1
+        assert claimed.lasts
+        steady.seconds += 1
+        assert not claimed.lasts
 
 
 async def test_what_went_out_is_sent_though_somebody_else_has_the_claim_by_now(

@@ -89,10 +89,10 @@ class Nodes:
 
 @asynccontextmanager
 async def two_nodes(
-    folder: Path, database: Database, *, secret: bytes | None = None, **changes: Any
+    folder: Path, database: Database, *, secret: bytes | None = None, stop_at: str | None = None, **changes: Any
 ) -> AsyncIterator[Nodes]:
-    """Two guards on `database`. With `secret` each has a folder of keys of
-    its own and they share keys by the database, else they share the folder."""
+    """Two guards on `database`. With `secret` each has a folder of keys of its own and they share keys by the database,
+    else they share the folder. The first node stands still at `stop_at`."""
     async with AsyncExitStack() as stack:
         up = await stack.enter_async_context(FakeUpstream(users=PASSWORDS, require_login=True))
         out = await stack.enter_async_context(FakeUpstream(xclient=XCLIENT))
@@ -110,7 +110,7 @@ async def two_nodes(
                 keys = {"secret_file": "node-secret"}
             settings = {"store": {"kind": "postgresql", "url_file": "store-url"}, **keys, **changes}
             config = write_config(own, up, out, **settings)
-            guards.append(await stack.enter_async_context(serving(config)))
+            guards.append(await stack.enter_async_context(serving(config, stop_at=None if guards else stop_at)))
         members = await stack.enter_async_context(link(*(each.ports[0] for each in guards)))
         answers = await stack.enter_async_context(link(*(each.ports[1] for each in guards)))
         yield Nodes(guards, up, out, members, answers, way, database)

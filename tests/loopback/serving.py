@@ -35,8 +35,9 @@ LOOPS = {
 
 
 async def start(
-    config: Path | None, *options: str, fail_at: str | None = None, loop: str = "uvloop", files: int | None = None
-) -> Serving:
+    config: Path | None, *options: str, fail_at: str | None = None, stop_at: str | None = None, loop: str = "uvloop",
+    files: int | None = None,
+) -> Serving:  # fmt: skip
     """Start `serve` and wait until it listens. Raises AssertionError with its log if it ends instead.
 
     `files` is the hard limit of open files (RLIMIT_NOFILE).
@@ -44,6 +45,8 @@ async def start(
     environment = {key: value for key, value in os.environ.items() if key != "SMTPGUARD_FAIL_AT"}
     if fail_at is not None:
         environment["SMTPGUARD_FAIL_AT"] = fail_at
+    if stop_at is not None:
+        environment["SMTPGUARD_STOP_AT"] = stop_at
     limit = () if files is None else ("prlimit", f"--nofile={files}:{files}")
     named = () if config is None else ("--config", str(config))
     process = await asyncio.create_subprocess_exec(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,26 @@ async def test_of_many_answers_at_once_at_both_nodes_one_releases(tmp_path: Path
 
         assert {250, 451} >= set(codes)
         assert 250 in codes
+        assert 1 == len(nodes.released())
+        assert ["sent"] == nodes.states()
+
+
+async def test_a_node_that_stood_still_before_the_dot_for_longer_than_its_claim_sends_nothing(
+    tmp_path: Path, postgresql: Database
+) -> None:
+    timeouts = dict.fromkeys(("upstream_connect", "upstream_reply", "upstream_final"), "1s")
+    async with two_nodes(tmp_path, postgresql, stop_at="release.sending", timeouts=timeouts) as nodes:
+        await nodes.submit([BERLIN, ALL], node=0)
+        notice = await nodes.notice()
+        stopped = asyncio.create_task(nodes.answer(notice, "SEND", node=0))
+        while nodes.states() != ["sending"]:
+            await asyncio.sleep(0.05)
+        while (await nodes.answer(notice, "SEND", node=1)).code != 250:
+            await asyncio.sleep(0.5)
+        assert 1 == len(nodes.released())
+        nodes.guards[0].process.send_signal(signal.SIGCONT)
+
+        assert 451 == (await stopped).code
         assert 1 == len(nodes.released())
         assert ["sent"] == nodes.states()
 
