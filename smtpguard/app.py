@@ -30,6 +30,8 @@ from smtpguard.upstream.relay_probe import relays_without_login
 # What an answer causes at the very end (the result mail) still gets so long, when sessions have used up
 # `timeouts.shutdown`.
 LETTERS_SECONDS = 2.0
+# A sweep that is under way at the end finishes what it is at: an expiry, and what belongs to it.
+SWEEP_END_SECONDS = 2.0
 
 
 class Page(Protocol):
@@ -191,7 +193,9 @@ class Application:
             *([self._server.stop()] if self._server is not None else []),
             *([self._page.stop(seconds)] if self._page is not None else []),
         )
-        if self._sweeps is not None:
+        if self._sweeps is not None and self._keeper is not None:
+            self._keeper.housekeeping.end()
+            await asyncio.wait([self._sweeps], timeout=max(latest - loop.time(), SWEEP_END_SECONDS))
             self._sweeps.cancel()
         if self._keeper is not None:
             await self._keeper.close(max(latest - loop.time(), min(LETTERS_SECONDS, seconds)))

@@ -80,6 +80,7 @@ class Housekeeping:
         self._last: tuple[datetime, float] | None = None
         self._paused_until: float | None = None
         self._seen: datetime | None = None
+        self._ending = asyncio.Event()
 
     async def start(self) -> None:
         """Once, before mail is taken: claims of a former process lapse; a long absence pauses expiry; what a restored
@@ -100,15 +101,28 @@ class Housekeeping:
         self._week_keys = max(self._week_keys, longest_wait + WEEK_KEYS_BEYOND_WAIT)
 
     async def run(self) -> None:
-        """Sweep until cancelled. A failing store is a line in the log, and another try at the next sweep."""
+        """Sweep until `end` or cancelled. A failing store is a line in the log, and another try at the next sweep."""
         more = False
-        while True:
-            await asyncio.sleep(min(BATCH_PAUSE, self._sweep_seconds) if more else self._sweep_seconds)
+        while not await self._ends_within(min(BATCH_PAUSE, self._sweep_seconds) if more else self._sweep_seconds):
             more = False
             try:
                 more = await self.sweep()
             except (StoreError, KeyFolderError, OSError) as error:
                 maillog.warning("housekeeping did not finish", error=type(error).__name__, why=str(error))
+
+    def end(self) -> None:
+        """Expire no more, and let `run` come to its end. Cut off between an expiry and its line, that one would be
+        lost.
+        """
+        self._ending.set()
+
+    async def _ends_within(self, seconds: float) -> bool:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._ending.wait()
+        except TimeoutError:
+            return False
+        return True
 
     async def sweep(self) -> bool:
         """One round: expire what is due, erase keys nobody needs, leave nothing of decided mail in the files. True if
@@ -170,19 +184,21 @@ class Housekeeping:
             if expired:
                 maillog.expired(len(expired))
                 await self._decisions.note(State.EXPIRED, *expired)
-            if len(rows) < SWEEP_ROWS:
+            if len(rows) < SWEEP_ROWS or self._ending.is_set():
                 return False
             await asyncio.sleep(BATCH_PAUSE)
             while self._correspondence.pending > SWEEP_ROWS:
                 if self._monotonic() >= latest:
                     return False  # the outbox does not keep up: the next batch comes with the next sweep
+                if self._ending.is_set():
+                    return False
                 await asyncio.sleep(BATCH_PAUSE)
             if self._monotonic() >= latest:
                 return True
 
     async def _expire_batch(self, rows: Sequence[HeldRow]) -> list[HeldRow]:
         """Those of `rows` that expired now."""
-        return [each for each in rows if await self._expire_one(each)]
+        return [each for each in rows if not self._ending.is_set() and await self._expire_one(each)]
 
     async def _expire_one(self, row: HeldRow) -> bool:
         if await self._decisions.settled(row) is not None:

@@ -109,6 +109,11 @@ class Premises:
         found = await self.store.find(row.id)
         return None if found is None else found.state
 
+    async def decided(self, row: HeldRow) -> bool:
+        """True if its decision is kept beside the day key (T-05)."""
+        assert row.day is not None
+        return await asyncio.to_thread(self.keys.decision, row.day, row.id) is not None
+
     async def waiting(self) -> int:
         """How many rows wait, due or not."""
         return sum((await self.store.waiting_days()).values())
@@ -247,6 +252,22 @@ async def test_a_sweep_out_of_time_leaves_keys_and_files_in_order_and_says_that_
         assert (True, SWEEP_ROWS) == (more, await here.waiting())
         assert 0 == (tmp_path / "state" / "holds.sqlite3-wal").stat().st_size
         assert 1 == len(log.getvalue().splitlines())
+
+
+async def test_a_guard_that_ends_in_mid_sweep_loses_no_line(tmp_path: Path) -> None:
+    async with premises(tmp_path) as place:
+        rows = [await place.hold() for _ in range(60)]
+        place.clock.go(hours=73)
+        running = asyncio.create_task(place.keeping.run())
+        while await place.waiting() == len(rows):
+            await asyncio.sleep(0)
+        place.keeping.end()
+        await asyncio.wait_for(running, 30)
+
+        gone = [each for each in rows if await place.decided(each)]
+        assert 0 < len(gone) < len(rows)
+        assert len(gone) == len(rows) - await place.waiting()
+        await place.letters(len(gone))
 
 
 async def test_T_53_the_line_of_an_expiry_is_a_number(tmp_path: Path) -> None:
