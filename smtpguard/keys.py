@@ -283,6 +283,8 @@ class KeyFolder:
 
     def _make(self, name: str, key: bytes) -> None:
         """Put `key` into the folder under `name`, unless somebody else was quicker."""
+        # What was durable under this name is gone, by whoever's hand: the new file's name is not on the disk yet.
+        self._durable.discard(name)
         # The name begins with the key's, so that erasing finds it when we die in between.
         new = self._folder / f"{name}.new-{secrets.token_hex(8)}"
         number = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)

@@ -258,3 +258,15 @@ def test_file_and_folder_are_on_the_disk_before_the_key_is_used(folder: Path) ->
     name = calls.index("link(", file)
     synced = calls.index(f"<{folder}>)", name)
     assert file < name < synced < calls.index('"/used"')
+
+
+def test_a_key_that_takes_the_place_of_a_lost_one_is_synced_like_the_first(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys, synced = KeyFolder(folder), []
+    keys.day_key(date(2026, 11, 22), create=True)
+    (folder / "day-2026-11-22.key").unlink()
+    monkeypatch.setattr("smtpguard.keys.sync_folder", synced.append)
+    keys.day_key(date(2026, 11, 22), create=True)
+
+    assert [folder] == synced
