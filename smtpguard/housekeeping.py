@@ -36,6 +36,8 @@ BATCH_PAUSE = 0.05
 CLOCK_STEP = timedelta(hours=1)
 AWAY_MAX = timedelta(hours=24)
 EXPIRY_PAUSE = timedelta(hours=1)
+# Two nodes that sign at the same time do it in either order; the later one waits for the other for some seconds at most.
+SIGNS_APART = timedelta(seconds=10)
 # A hold that took its day key before midnight may commit after it (timeouts.hold is a minute): the key waits for it.
 KEY_GRACE = timedelta(hours=1)
 # SEMANTICS c6: a tombstone stays 30 days.
@@ -89,8 +91,10 @@ class Housekeeping:
         Raises StoreError if the store does not work, KeyFolderError.
         """
         await self._store.release_claims()
-        await self._show_life()
+        new = await self._show_life(first=True)
         await self._meet_nodes()
+        if new and await asyncio.to_thread(self._keys.days):
+            self._pause("the database is new, the keys are not: if it was lost, put a copy back before keys are erased")
         await self._decisions.settle_all()
         await self._tell_of_lost_keys()
         for each in self._beside:
@@ -129,8 +133,11 @@ class Housekeeping:
         more is due than there was time for."""
         if await self._show_life():
             await self._decisions.settle_all()
-        more = not self.pauses and await self._expire()
-        await self._store.tidy()
+        try:
+            more = not self.pauses and await self._expire()
+        finally:
+            # Also if a key that is damaged keeps a row from being told: T-03 is about all the others, too.
+            await self._store.tidy()
         await self._meet_nodes()
         if not self.pauses:
             await self._erase_keys()
@@ -139,9 +146,10 @@ class Housekeeping:
             await each()
         return more
 
-    async def _show_life(self) -> bool:
+    async def _show_life(self, *, first: bool = False) -> bool:
         """True if the database is an older one than it was (T-05): a copy was put in its place, or a replica that had
-        not heard of everything has taken over. It remembers an earlier sign of life than ours.
+        not heard of everything has taken over. It remembers an earlier sign of life than ours, and at the `first` sign
+        none at all.
         """
         sign = await self._store.sign_of_life()
         self._watch_clock(sign.now)
@@ -149,7 +157,14 @@ class Housekeeping:
         if sign.before is not None and sign.now - sign.before > AWAY_MAX and not self.pauses:
             self._pause("the guard was away for more than a day")
         last, self._seen = self._seen, sign.now
-        return last is not None and (sign.before is None or sign.before < last)
+        if first:
+            return sign.before is None
+        if last is None or (sign.before is not None and sign.before >= last):
+            return False
+        # A long absence is told of for an hour, and has paused all this already.
+        if sign.before is None or (last - sign.before > SIGNS_APART and sign.now - sign.before <= AWAY_MAX):
+            self._pause("the database is older than it was: keys of mail that it does not know are kept for now")
+        return True
 
     def _watch_clock(self, wall: datetime) -> None:
         """`wall` is the store's time now: what mail expires by."""

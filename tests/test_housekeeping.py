@@ -19,7 +19,7 @@ from smtpguard.correspondence import Correspondence
 from smtpguard.decisions import Decisions
 from smtpguard.held import HeldRow, State
 from smtpguard.housekeeping import EXPIRY_SECONDS, SWEEP_ROWS, Housekeeping
-from smtpguard.keys import KeyFolder, week_of
+from smtpguard.keys import KeyFolder, KeyFolderError, week_of
 from smtpguard.safe import Safe
 from smtpguard.store import StoreError
 from smtpguard.store.sqlite import SQLiteStore
@@ -634,6 +634,20 @@ async def test_T_05_an_older_database_under_a_running_guard_is_noticed_and_settl
         assert State.SENT is await place.state(decided)
         assert State.HELD is await place.state(other)
         await place.letters(0)
+        # Keys that a newer copy needs must still be there when that one is put back.
+        assert place.keeping.pauses
+
+
+async def test_two_nodes_that_sign_at_the_same_moment_are_no_older_database(tmp_path: Path) -> None:
+    async with premises(tmp_path) as place:
+        await place.keeping.start()
+        with sqlite3.connect(tmp_path / "state" / "holds.sqlite3") as connection:
+            connection.execute("UPDATE sign_of_life SET seen = seen - 1000000")
+        connection.close()
+        place.clock.go(seconds=20)
+        await place.keeping.sweep()
+
+        assert not place.keeping.pauses
 
 
 async def test_T_05_a_mail_that_was_decided_before_it_expired_is_not_told_as_expired(tmp_path: Path) -> None:
@@ -647,6 +661,42 @@ async def test_T_05_a_mail_that_was_decided_before_it_expired_is_not_told_as_exp
         assert State.EXPIRED is await place.state(other)
         await place.letters(1)
         assert State.EXPIRED is place.keys.decisions(MONDAY.date())[other.id].state
+
+
+async def test_T_05_a_database_that_was_lost_takes_no_keys_with_it_before_a_copy_can_be_put_back(
+    tmp_path: Path,
+) -> None:
+    async with premises(tmp_path) as place:
+        await place.keeping.start()
+        await place.hold()
+        day = place.clock.wall.date()
+    for path in (tmp_path / "state").glob("holds.sqlite3*"):
+        path.unlink()
+    clock = Clock()
+    clock.go(hours=30)
+    async with premises(tmp_path, clock) as place:
+        with caught() as log:
+            await place.keeping.start()
+            await place.keeping.sweep()
+        assert "the database is new, the keys are not" in log.getvalue()
+        assert (day,) == place.keys.days()
+
+        clock.go(minutes=61)
+        await place.keeping.sweep()
+        assert () == place.keys.days()
+
+
+async def test_a_key_that_is_damaged_does_not_keep_the_files_from_being_tidied(tmp_path: Path) -> None:
+    async with premises(tmp_path) as place:
+        due, discarded = await place.hold(hours=1), await place.hold()
+        await place.discard(discarded)
+        (tmp_path / "state" / "keys" / f"day-{place.clock.wall.date()}.key").write_bytes(b"short")
+        place.clock.go(hours=2)
+        with pytest.raises(KeyFolderError):
+            await place.keeping.sweep()
+
+        assert await place.store.find(due.id) is not None
+        assert 0 == (tmp_path / "state" / "holds.sqlite3-wal").stat().st_size
 
 
 async def test_T_05_decided_ids_without_their_key_are_swept_up(tmp_path: Path) -> None:
