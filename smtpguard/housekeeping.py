@@ -36,7 +36,7 @@ BATCH_PAUSE = 0.05
 CLOCK_STEP = timedelta(hours=1)
 AWAY_MAX = timedelta(hours=24)
 EXPIRY_PAUSE = timedelta(hours=1)
-# Two nodes that sign at the same time do it in either order; the later one waits for the other for some seconds at most.
+# Two nodes that sign at the same time do it in either order; the later one waits for the other some seconds at most.
 SIGNS_APART = timedelta(seconds=10)
 # A hold that took its day key before midnight may commit after it (timeouts.hold is a minute): the key waits for it.
 KEY_GRACE = timedelta(hours=1)
@@ -93,7 +93,8 @@ class Housekeeping:
         await self._store.release_claims()
         new = await self._show_life(first=True)
         await self._meet_nodes()
-        if new and await asyncio.to_thread(self._keys.days):
+        days = await asyncio.to_thread(self._keys.days)
+        if new and days:
             self._pause("the database is new, the keys are not: if it was lost, put a copy back before keys are erased")
         await self._decisions.settle_all()
         await self._tell_of_lost_keys()
@@ -152,6 +153,7 @@ class Housekeeping:
         none at all.
         """
         sign = await self._store.sign_of_life()
+        self._safe.compare_clocks(self._clock(), sign.now)
         self._watch_clock(sign.now)
         # Also in mid-run: a store that could not be reached for a day took no answers either.
         if sign.before is not None and sign.now - sign.before > AWAY_MAX and not self.pauses:
@@ -249,6 +251,8 @@ class Housekeeping:
         """The day key goes with the last decision of its day; nothing of that day opens any more, wherever a copy
         lies.
         """
+        if self._safe.clock_is_wrong:
+            return
         waiting = await self._store.waiting_days()
         newest_gone = (self._clock() - KEY_GRACE).date()
         await asyncio.to_thread(self._erase, {day for day in waiting if waiting[day]}, newest_gone)

@@ -9,17 +9,22 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
+from smtpguard import maillog
 from smtpguard.answers.token import Token
 from smtpguard.fingerprints import words_of
 from smtpguard.held import Card, HeldMail, HeldRow, State, Tags
-from smtpguard.keys import KeyElsewhereError, KeyFolder
+from smtpguard.keys import KeyElsewhereError, KeyFolder, KeyFolderError
 from smtpguard.mail.message import Account
 from smtpguard.mail.subjects import base_subject
 from smtpguard.seal import NONCE_OCTETS, SealError, content_digest, hold_id, open_box, open_card, seal, seal_card
 from smtpguard.sealed_mail import UnreadableError, card_from_octets, card_to_octets, mail_from_octets, mail_to_octets
 from smtpguard.tags import account_tag, asker_mark, resend_tag, tags_of
+
+# Keys go by the day, with an hour's grace. A node whose clock is further from the store's than this would seal under a
+# key that the others erase, or erase one that they still use.
+CLOCKS_APART_MAX = timedelta(minutes=15)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +48,27 @@ class Safe:
     ) -> None:
         self._keys = keys
         self._random = random_octets
-        self._today = today
+        self._by_the_clock = today
+        self._apart = timedelta(0)
+
+    def compare_clocks(self, own: datetime, stores: datetime) -> None:
+        """The time here and in the store. If they are far apart, nothing is sealed until they agree."""
+        former, self._apart = self.clock_is_wrong, abs(own - stores)
+        if self.clock_is_wrong and not former:
+            maillog.warning("nothing can be held", why=self._wrong())
+
+    @property
+    def clock_is_wrong(self) -> bool:
+        """True if this node's clock and the store's are far apart."""
+        return self._apart > CLOCKS_APART_MAX
+
+    def _wrong(self) -> str:
+        return f"the clocks of this node and of the database are {self._apart // timedelta(minutes=1)} minutes apart"
+
+    def _today(self) -> date:
+        if self.clock_is_wrong:
+            raise KeyFolderError(self._wrong())
+        return self._by_the_clock()
 
     def hold_id(self, token: Token) -> bytes:
         """The id of the row that `token` belongs to."""

@@ -638,6 +638,31 @@ async def test_T_05_an_older_database_under_a_running_guard_is_noticed_and_settl
         assert place.keeping.pauses
 
 
+@pytest.mark.parametrize("minutes", [-60, 60])
+async def test_a_node_whose_clock_is_not_the_store_s_erases_no_key_and_seals_nothing(
+    tmp_path: Path, minutes: int
+) -> None:
+    async with premises(tmp_path) as place:
+        await place.keeping.start()
+        await place.hold(hours=1)
+        place.clock.go(hours=26)
+        wrong = Housekeeping(
+            place.store, place.keys, place.safe, place.decisions, place.correspondence, lambda: SITE, CONTACT,
+            clock=lambda: place.clock.wall + timedelta(minutes=minutes), monotonic=lambda: place.clock.steady,
+        )  # fmt: skip
+        place.clock.go(minutes=61)
+        with caught() as log:
+            await wrong.sweep()
+            await wrong.sweep()
+        assert 1 == log.getvalue().count("60 minutes apart")
+        assert 1 == len(place.keys.days())
+        with pytest.raises(KeyFolderError, match="60 minutes apart"):
+            await place.hold()
+
+        await place.keeping.sweep()
+        await place.hold()
+
+
 async def test_two_nodes_that_sign_at_the_same_moment_are_no_older_database(tmp_path: Path) -> None:
     async with premises(tmp_path) as place:
         await place.keeping.start()
