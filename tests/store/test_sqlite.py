@@ -18,10 +18,11 @@ from pathlib import Path
 import pytest
 
 from smtpguard.held import HeldRow, State
-from smtpguard.store import StoreError
+from smtpguard.store import LifeSign, StoreError
+from smtpguard.store.database import steps_of
 from smtpguard.store.sqlite import PURGED_MAX, SQLiteStore
-from smtpguard.store.worker import in_worker
-from tests.store.conftest import LASTS, NOW, SetClock, a_row
+from smtpguard.store.worker import in_worker, number_of
+from tests.store.conftest import HOUR, LASTS, NOW, SetClock, a_row
 
 
 def files_of(path: Path) -> dict[str, bytes]:
@@ -498,3 +499,46 @@ async def test_calls_that_wait_for_a_lock_wait_together_and_not_one_after_the_ot
     assert took < 15  # one second for each would be 30
     await store.add(a_row())
     await store.close()
+
+
+@pytest.mark.parametrize("step", [1, 2, 3])
+async def test_an_older_database_is_upgraded_with_rows_in_every_state(path: Path, clock: SetClock, step: int) -> None:
+    rows = {state: a_row() for state in State}
+    path.parent.mkdir(mode=0o700)
+    connection = sqlite3.connect(path, isolation_level=None)
+    path.chmod(0o600)
+    connection.execute("CREATE TABLE schema_version (version INTEGER NOT NULL PRIMARY KEY, applied INTEGER NOT NULL)")
+    for number in range(1, step + 1):
+        connection.executescript(steps_of("")[number])
+        connection.execute("INSERT INTO schema_version VALUES (?, 1)", (number,))
+    for state, row in rows.items():
+        if state.waiting:
+            assert row.tags is not None
+            connection.execute(
+                "INSERT INTO held (id, state, day, created, expires, size, box, card, week, tag_account, tag_subject, "
+                "claim, claimed_until) VALUES (?, ?, '2026-11-22', ?, ?, 1234, ?, ?, '2026-W47', ?, ?, ?, ?)",
+                (
+                    row.id, state.value, number_of(NOW), number_of(NOW + HOUR), row.box, row.card, row.tags.account,
+                    row.tags.subject, *((b"nonce", number_of(NOW + HOUR)) if state is State.SENDING else (None, None)),
+                ),
+            )  # fmt: skip
+        else:
+            values = (row.id, state.value, number_of(NOW))
+            connection.execute("INSERT INTO held (id, state, decided) VALUES (?, ?, ?)", values)
+    connection.execute("INSERT INTO sign_of_life (only_row, seen) VALUES (1, ?)", (number_of(NOW - HOUR),))
+    connection.close()
+
+    store = await SQLiteStore.open(path, clock)
+    try:
+        assert LifeSign(NOW, NOW - HOUR) == await store.sign_of_life()
+        assert 1 == await store.release_claims()
+        for state, row in rows.items():
+            found = await store.find(row.id)
+            assert found is not None
+            assert state is found.state
+            assert row.box == found.box if state.waiting else b"" == found.box
+            claim = await store.claim(row.id, LASTS)
+            assert state.waiting is (claim is not None)
+            assert claim is None or claim.interrupted is (state is State.SENDING)
+    finally:
+        await store.close()
