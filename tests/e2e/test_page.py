@@ -254,7 +254,7 @@ async def test_the_rules_can_be_read_by_everybody_in_every_language(tmp_path: Pa
 
     rules = {"12": "Send a mail to the one list it belongs to."}
     async with paged(tmp_path, for_browsers=True, languages=languages, rules=rules) as (_, site):
-        assert dict.fromkeys(languages, []) == await in_browser(visit, site, width=width)
+        assert {key: [] for key in languages} == await in_browser(visit, site, width=width)
 
 
 async def test_what_can_be_pressed_is_large_enough_and_the_keyboard_shows_where_it_is(tmp_path: Path) -> None:
