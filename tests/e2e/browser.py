@@ -37,12 +37,17 @@ async def in_browser(work: Callable[..., Result], *arguments: Any, **named: Any)
 
 
 @contextmanager
-def browser(*, scripts: bool = True, width: int = 1100, dark: bool = False, language: str = "en") -> Iterator[Chrome]:
-    """A browser with a profile of its own. `width` in pixels; `language` is what it sends as Accept-Language."""
+def browser(
+    *, scripts: bool = True, width: int = 1100, dark: bool = False, language: str = "en", trusted: str = ""
+) -> Iterator[Chrome]:
+    """A browser with a profile of its own. `width` in pixels; `language` is what it sends as Accept-Language; `trusted`
+    is the fingerprint of a certificate's key that it shall believe."""
     options = ChromeOptions()
     options.binary_location = str(CHROMIUM)
     for each in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars"):
         options.add_argument(each)
+    if trusted:
+        options.add_argument(f"--ignore-certificate-errors-spki-list={trusted}")
     preferences: dict[str, object] = {"intl.accept_languages": language}
     if not scripts:
         preferences["profile.managed_default_content_settings.javascript"] = 2

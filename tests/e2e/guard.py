@@ -35,7 +35,7 @@ class Guard:
 
     `login` and `release` are the outbox's; `changes` replaces whole keys of smtpguard.yaml, `door` adds keys to its
     submission listener, `more_doors` are further listeners, `lists` adds keys to list files, `environment` adds
-    variables.
+    variables, `answers` is the port for answers if it is not the one that the mail server hands them to.
     A second guard on the same folder finds what the first one held; one at a time, since the answers port is one.
     """
 
@@ -51,22 +51,25 @@ class Guard:
         more_doors: Sequence[Mapping[str, Any]] = (),
         lists: Mapping[str, Mapping[str, Any]] | None = None,
         environment: Mapping[str, str] | None = None,
+        answers: int | None = None,
     ) -> None:
         self._stack = stack
         self.folder = folder
         self.state_dir = folder / "state"
         self.config = folder / "smtpguard.yaml"
         self.submission = (HOST, free_ports(1)[0])  # STARTTLS with the site's certificate
-        self.answers = (HOST, stack.guard_answers_port)
+        self.answers = (HOST, answers or stack.guard_answers_port)
         self._log_file = folder / "guard.log"
         self._environment = {**os.environ, **(environment or {})}
         self._process: subprocess.Popen[bytes] | None = None
         settings = self._settings(login, release, door or {})
         settings["listeners"] += more_doors
-        self._write({**settings, **(changes or {})}, lists or {})
+        settings |= changes or {}
+        self._ports = [self.submission[1], self.answers[1], *_page_port(settings)]
+        self._write(settings, lists or {})
 
     def start(self) -> None:
-        """Start, and return when both ports answer. Raises RuntimeError with the guard's own words if it ends."""
+        """Start, and return when its ports answer. Raises RuntimeError with the guard's own words if it ends."""
         with self._log_file.open("ab") as log:
             process = subprocess.Popen(
                 [sys.executable, "-m", "smtpguard", "serve", "--config", str(self.config)],
@@ -82,7 +85,7 @@ class Guard:
         def ready() -> bool:
             if process.poll() is not None:
                 raise RuntimeError(f"smtpguard ended at its start with {process.returncode}:\n{self.log()}")
-            return answers(self.submission[1]) and answers(self.answers[1])
+            return all(map(answers, self._ports))
 
         wait_until("smtpguard answers", ready, START)
 
@@ -170,3 +173,9 @@ class Guard:
 
 def _endpoint(place: tuple[str, int]) -> str:
     return f"{place[0]}:{place[1]}"
+
+
+def _page_port(settings: Mapping[str, Any]) -> list[int]:
+    """The page's, if it has one."""
+    listen = settings.get("web", {}).get("listen", "unix:")
+    return [] if listen.startswith("unix:") else [int(listen.rpartition(":")[2])]

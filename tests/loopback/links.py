@@ -27,9 +27,9 @@ class Link:
         self.cut_after: int | None = None
         self.refuses = False
 
-    async def start(self) -> None:
-        """Listen at a port of 127.0.0.1."""
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+    async def start(self, port: int = 0) -> None:
+        """Listen at `port` of 127.0.0.1, or at any that is free."""
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", port)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:

@@ -20,6 +20,7 @@ MAILMAN_MASTER = MAILMAN_VENV / "bin" / "master"
 # A library that shifts the clock of one program. The folder has the machine's name in it.
 FAKETIME = next(iter(Path("/usr/lib").glob("*/faketime/libfaketime.so.1")), None)
 
+NGINX = Path("/usr/sbin/nginx")
 CHROMIUM = Path("/usr/bin/chromium")
 CHROMEDRIVER = Path("/usr/bin/chromedriver")
 
@@ -42,6 +43,7 @@ def missing() -> str | None:
         "s-nail": shutil.which("s-nail") is not None,
         "curl": shutil.which("curl") is not None,
         "libfaketime": FAKETIME is not None,
+        "nginx": NGINX.exists(),
         "Chromium": CHROMIUM.exists(),
         "Chromium's driver": CHROMEDRIVER.exists(),
     }
