@@ -64,7 +64,7 @@ class RulesPages:
                 facts = await asyncio.to_thread(facts_of, settings, policy, now)
                 made = self._made = _Made(settings, policy, now, facts)
             if (page := made.pages.get(language)) is None:
-                link = f"rules.txt?lang={language.tag}"
+                link = f"/rules.txt?lang={language.tag}"
                 page = await asyncio.to_thread(rules_page, made.facts, language, link)
                 if len(made.pages) >= LANGUAGES_KEPT_MAX:
                     del made.pages[next(iter(made.pages))]

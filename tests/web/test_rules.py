@@ -40,7 +40,7 @@ async def test_the_rules_are_told_as_the_browser_or_the_address_wishes(tmp_path:
             if "?" in path:
                 assert language.text(TITLE).upper() in plain.text
                 assert (language.tag, "Accept-Language") == (plain.fields["content-language"], plain.fields["vary"])
-            assert f'href="rules.txt?lang={language.tag}"' in page.text
+            assert f'href="/rules.txt?lang={language.tag}"' in page.text
 
 
 @pytest.mark.parametrize("wish", ["", "xx", "de" * 20, "-" * 2000, "%00", "<b>", "de%0d%0aX-Y:%20z", "d%C3%A9"])
@@ -60,8 +60,8 @@ async def test_the_other_languages_of_the_site_are_linked_in_their_own_names(tmp
     async with paged(tmp_path, languages=["en"]) as (_, site):
         alone = await site.get("/rules")
 
-    assert '<a href="?lang=en" lang="en" hreflang="en">English</a>' in page.text
-    assert '<a href="?lang=fr" lang="fr" hreflang="fr">Français</a>' in page.text
+    assert '<a href="/rules?lang=en" lang="en" hreflang="en">English</a>' in page.text
+    assert '<a href="/rules?lang=fr" lang="fr" hreflang="fr">Français</a>' in page.text
     assert '?lang=de" lang' not in page.text
     assert 3 == spanish.text.count("hreflang")
     assert "hreflang" not in alone.text
