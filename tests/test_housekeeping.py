@@ -205,6 +205,7 @@ async def test_a_row_that_somebody_is_deciding_does_not_expire_under_his_hands(t
         assert State.SENT is await here.state(row)
 
 
+@pytest.mark.slow
 async def test_a_backlog_goes_in_one_sweep_batch_after_batch_and_all_are_told(tmp_path: Path) -> None:
     async with premises(tmp_path) as here:
         for _ in range(2 * SWEEP_ROWS + 5):
@@ -218,6 +219,7 @@ async def test_a_backlog_goes_in_one_sweep_batch_after_batch_and_all_are_told(tm
     assert [f"count={SWEEP_ROWS}"] * 2 + ["count=5"] == [line.split()[-1] for line in log.getvalue().splitlines()]
 
 
+@pytest.mark.slow
 async def test_lines_that_cannot_be_sent_yet_hold_up_a_backlog_and_none_is_lost(tmp_path: Path) -> None:
     number = 3 * SWEEP_ROWS
     async with premises(tmp_path) as here:
@@ -240,6 +242,7 @@ async def test_lines_that_cannot_be_sent_yet_hold_up_a_backlog_and_none_is_lost(
         assert 0 == await here.waiting()
 
 
+@pytest.mark.slow
 async def test_a_sweep_out_of_time_leaves_keys_and_files_in_order_and_says_that_more_is_due(tmp_path: Path) -> None:
     async with premises(tmp_path) as here:
         for _ in range(2 * SWEEP_ROWS):

@@ -84,6 +84,7 @@ def test_threads_that_start_together_get_the_same_key(folder: Path) -> None:
         assert KeyFolder(folder).erase_day(DAY)
 
 
+@pytest.mark.slow
 def test_processes_that_start_together_get_the_same_key(folder: Path) -> None:
     with multiprocessing.get_context("spawn").Pool(3) as pool:
         found = pool.map(key_in_child, [str(folder)] * 12, chunksize=1)

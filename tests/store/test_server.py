@@ -196,6 +196,7 @@ except StoreError as error:
 """
 
 
+@pytest.mark.slow
 def test_without_psycopg_everything_can_be_imported_and_opening_says_what_to_install() -> None:
     done = subprocess.run([sys.executable, "-c", WITHOUT], check=False, capture_output=True, text=True, timeout=120)
 

@@ -243,6 +243,7 @@ async def test_opening_again_keeps_what_is_there(path: Path, clock: SetClock) ->
     await store.close()
 
 
+@pytest.mark.slow
 async def test_several_that_open_a_new_file_together_all_succeed(path: Path, clock: SetClock) -> None:
     for number in range(40):
         file = path.with_name(f"{number}.sqlite3")
