@@ -1,4 +1,4 @@
-"""Members' mail programs as readers: they quote a notice and answer it, or open what it links to.
+"""Members' mail programs as readers: they fetch a notice by IMAP, quote it, and answer it; or open what it links to.
 
 mutt runs with its screen, on a terminal of its own, and gets keys; s-nail gets commands.
 """
@@ -39,10 +39,9 @@ class Desk:
         # A file's name comes as its only argument; what is quoted stands in it already.
         editor.write_text('#!/bin/sh\nprintf "%s\\n\\n" "$ANSWER" | cat - "$1" > "$1.new" && cat "$1.new" > "$1"\n')
         editor.chmod(0o700)
-        mailbox = self.home / "mbox"  # fetched before, as many do: the notice is all that lies there
-        mailbox.write_bytes(b"From - Mon Nov 16 10:00:00 2026\n" + notice.content.replace(b"\r\n", b"\n") + b"\n")
-        keys = 'push "<reply><send-message><quit>"'
-        command = ["mutt", "-n", "-F", str(self._muttrc(editor)), "-f", str(mailbox), "-e", keys]
+        message_id = str(notice.message["Message-ID"]).strip("<>")
+        keys = f"<limit>~i {message_id}<enter><reply><send-message><quit>"
+        command = ["mutt", "-n", "-F", str(self._muttrc(editor)), "-e", f'push "{keys}"']
         code, screen = _on_a_terminal(command, {**self._environment, "ANSWER": first_line}, self.home)
         assert code == 0, screen
 
@@ -75,6 +74,10 @@ class Desk:
         login, member = quote(self.member.login, safe=""), self.member
         settings = self.home / "muttrc"
         settings.write_text(
+            # mutt asks whether it shall make a folder that is not there, and takes the keys for the answer.
+            f'set folder="{self.home}"\n'
+            f'set spoolfile="imap://{login}@127.0.0.1:{self.stack.dovecot.imap}/INBOX"\n'
+            f'set imap_pass="{member.password}"\nset ssl_force_tls=no\n'
             f'set smtp_url="smtp://{login}@{self.place[0]}:{self.place[1]}/"\nset smtp_pass="{member.password}"\n'
             f'set ssl_starttls=yes\nset ssl_ca_certificates_file="{self.stack.ca_file}"\n'
             f'set realname="{member.name.title()}"\nset from="{member.address}"\nset use_envelope_from=yes\n'
