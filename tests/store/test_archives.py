@@ -73,6 +73,7 @@ async def lapse(database: Database) -> None:
         connection.execute("UPDATE archive_reader SET until = now() - interval '1 second'")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", ["postgresql"], indirect=True)
 async def test_one_node_at_a_time_reads_archives(place: Place) -> None:
     first, second = await place.archives(), await place.archives()
@@ -86,6 +87,7 @@ async def test_one_node_at_a_time_reads_archives(place: Place) -> None:
     assert list(await second.find({WEEK: [READ.mark]})) == [READ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", ["postgresql"], indirect=True)
 async def test_who_was_taken_for_dead_writes_no_more(place: Place, memory_database: Database) -> None:
     first, second = await place.archives(), await place.archives()
@@ -102,6 +104,7 @@ async def test_who_was_taken_for_dead_writes_no_more(place: Place, memory_databa
     assert list(await second.find({WEEK: [READ.mark]})) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", ["postgresql"], indirect=True)
 async def test_every_note_is_a_sign_of_life(place: Place, memory_database: Database) -> None:
     first, second = await place.archives(), await place.archives()

@@ -17,6 +17,7 @@ from smtpguard.store import Claim, HoldStore, LifeSign, Quota, StoreError
 from smtpguard.store.postgresql import PostgreSQLStore
 from smtpguard.store.server import Server
 from smtpguard.store.sqlite import SQLiteStore
+from tests.memories import BACKENDS
 from tests.postgresql import Database
 from tests.store.conftest import HOUR, LASTS, NOW, SetClock, a_row
 
@@ -26,7 +27,7 @@ FINAL = [State.SENT, State.DISCARDED, State.EXPIRED, State.REPLACED]
 Opener = Callable[[], Awaitable[HoldStore]]
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=BACKENDS)
 def backend(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 

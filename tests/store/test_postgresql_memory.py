@@ -30,7 +30,7 @@ from tests.store.remembered import ANNA, BEN, BERLIN, BOX, DAY, PRESS, asks, mai
 NODES = 2
 
 
-pytestmark = pytest.mark.parametrize("place", ["postgresql"], indirect=True)
+pytestmark = [pytest.mark.slow, pytest.mark.parametrize("place", ["postgresql"], indirect=True)]
 
 
 @pytest.fixture
