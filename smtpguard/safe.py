@@ -108,15 +108,6 @@ class Safe:
                 accounts.append(account_tag(former_key, held.account))
         return Tagged(tags, tuple(each for each in known if each is not None), tuple(accounts))
 
-    async def account_tags(self, account: Account) -> tuple[bytes, ...]:
-        """The tags of an account under every week key that there is. Raises KeyFolderError."""
-
-        def tags() -> tuple[bytes, ...]:
-            keys = (self._keys.week_key(week) for week in self._keys.weeks())
-            return tuple(account_tag(key, account) for key in keys if key is not None)
-
-        return await asyncio.to_thread(tags)
-
     async def asker(self, account: Account) -> tuple[bytes, date]:
         """The mark under which today's notices to an account are counted, and the day. Raises KeyFolderError."""
         day, key = await asyncio.to_thread(self._keys.present_day, self._today())

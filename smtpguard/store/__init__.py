@@ -127,9 +127,6 @@ class HoldStore(Protocol):
     async def expire_now(self, hold_id: bytes) -> bool:
         """-> expired before its time, if it is waiting and unclaimed, as `expire` does it (T-32)."""
 
-    async def ages(self, steps: Sequence[timedelta]) -> list[int]:
-        """How many rows wait that are younger than each of `steps` (ascending), and at the end all others."""
-
     async def due(self, limit: int) -> list[HeldRow]:
         """Waiting, unclaimed rows past their expiry, oldest first, box left out."""
 

@@ -232,13 +232,6 @@ class PostgreSQLStore:
     async def expire_now(self, hold_id: bytes) -> bool:
         return await self._end(hold_id, State.EXPIRED)
 
-    async def ages(self, steps: Sequence[timedelta]) -> list[int]:
-        names = {f"step{number}": each for number, each in enumerate(steps)}
-        counts = [f"count(*) FILTER (WHERE created > now() - %({name})s::interval) AS {name}" for name in names]
-        rows = await self._read(f"SELECT {', '.join([*counts, 'count(*) AS whole'])} FROM held WHERE {_WAITING}", names)
-        within = [int(rows[0][name]) for name in [*names, "whole"]]
-        return [each - former for former, each in zip([0, *within], within, strict=False)]
-
     async def due(self, limit: int) -> list[HeldRow]:
         rows = await self._read(
             f"SELECT {_BOXLESS} FROM held WHERE {_WAITING} AND expires <= now() AND {_UNCLAIMED} "

@@ -252,13 +252,6 @@ class SQLiteStore:
         )
         return bool(rows)
 
-    async def ages(self, steps: Sequence[timedelta]) -> list[int]:
-        names = {f"step{number}": each // MICROSECOND for number, each in enumerate(steps)}
-        sums = [f"coalesce(sum(created > :now - :{name}), 0)" for name in names]
-        rows = await self._execute(f"SELECT {', '.join([*sums, 'count(*)'])} FROM held WHERE {_WAITING}", names)
-        within = [int(each) for each in rows[0]]
-        return [each - former for former, each in zip([0, *within], within, strict=False)]
-
     async def due(self, limit: int) -> list[HeldRow]:
         rows = await self._execute(
             f"SELECT {_BOXLESS} FROM held WHERE {_WAITING} AND expires <= :now AND {_UNCLAIMED} "

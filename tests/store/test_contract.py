@@ -536,17 +536,6 @@ async def test_a_waiting_mail_can_be_expired_before_its_time_unless_somebody_dec
     assert await store.expire_now(taken.id)
 
 
-async def test_waiting_mail_is_counted_by_age(store: HoldStore, clock: SetClock) -> None:
-    assert [0, 0, 0] == await store.ages([HOUR, 24 * HOUR])
-    for age in (0, 0.5, 1, 5, 23, 24, 60):
-        await store.add(a_row(created=NOW - age * HOUR))
-    decided = a_row()
-    await store.add(decided)
-    await store.decide(await claimed(store, decided), State.SENT)
-
-    assert [2, 3, 2] == await store.ages([HOUR, 24 * HOUR])
-
-
 async def test_many_calls_at_once_all_happen(store: HoldStore, other: HoldStore) -> None:
     rows = [a_row(box=b"x" * 5000) for _ in range(100)]
 

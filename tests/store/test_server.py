@@ -181,7 +181,7 @@ async def test_a_server_that_says_nothing_is_a_store_error(
 
 WITHOUT = """
 import asyncio, pkgutil, importlib, sys
-for name in ("psycopg", "psycopg_pool"):
+for name in ("psycopg",):
     sys.modules[name] = None
 import smtpguard
 for each in pkgutil.walk_packages(smtpguard.__path__, "smtpguard."):
