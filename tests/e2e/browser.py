@@ -9,11 +9,11 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from axe_core_python.selenium import Axe
+from selenium.common.exceptions import WebDriverException
 from selenium.webdriver import Chrome, ChromeOptions
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
-from selenium.webdriver.support.expected_conditions import staleness_of
 from selenium.webdriver.support.wait import WebDriverWait
 
 from tests.e2e.stack.programs import CHROMEDRIVER, CHROMIUM
@@ -87,14 +87,14 @@ def button(driver: Chrome, label: str) -> WebElement:
 
 def press(driver: Chrome, element: WebElement, way: str | None = None) -> None:
     """Click `element`, or do with it what the script `way` says, and wait for the page that comes."""
-    before = driver.find_element(By.TAG_NAME, "html")
+    driver.execute_script("window.before = true")
     if way is None:
         element.click()
     else:
         driver.execute_script(way, element)
-    wait = WebDriverWait(driver, PAGE_SECONDS, poll_frequency=0.02)
-    wait.until(staleness_of(before))
-    wait.until(lambda _: driver.execute_script("return document.readyState") == "complete")
+    # Between two pages the driver may know neither: an error then only means "not yet".
+    wait = WebDriverWait(driver, PAGE_SECONDS, poll_frequency=0.02, ignored_exceptions=[WebDriverException])
+    wait.until(lambda _: driver.execute_script("return !window.before && document.readyState == 'complete'"))
 
 
 def troubles(driver: Chrome) -> list[str]:
