@@ -9,7 +9,9 @@ import time
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from http.client import HTTPConnection
 from pathlib import Path
+from urllib.parse import urlencode
 
 from smtpguard.answers.token import TOKEN_OCTETS, Token
 from smtpguard.keys import KeyFolder
@@ -19,7 +21,7 @@ from smtpguard.safe import Safe
 from smtpguard.store.sqlite import SQLiteStore
 from tests.notices.samples import crosspost
 from tests.torture import ledger
-from tests.torture.site import MEMBERS, Session, Site, site
+from tests.torture.site import MEMBERS, PATIENCE_SECONDS, Session, Site, site
 
 HELD = 100_000
 # What is over by the clock when the guard is started.
@@ -28,6 +30,7 @@ CONTENT_OCTETS = 4096
 # Codes of mails that wait on, to be answered.
 KEPT_CODES = 20
 NOOP_PAUSE = 0.005
+PAGE = "https://check.example.test"
 # A session may say only so much that brings no mail on (listener/allowance.py).
 NOOPS = 50
 # Several times what it takes; more is a guard that expires nothing.
@@ -40,6 +43,7 @@ class Felt:
 
     starts: float = 0.0
     answers: list[float] = field(default_factory=list)
+    views: list[float] = field(default_factory=list)
     holds: list[float] = field(default_factory=list)
     noops: list[float] = field(default_factory=list)
     memory: int = 0
@@ -49,7 +53,8 @@ class Felt:
         """One line for the table."""
         noops = sorted(self.noops)
         return (
-            f"at most: start {self.starts:.0f} ms, answer {max(self.answers):.0f} ms, hold {max(self.holds):.0f} ms; "
+            f"at most: start {self.starts:.0f} ms, answer {max(self.answers):.0f} ms, page {max(self.views):.0f} ms, "
+            f"hold {max(self.holds):.0f} ms; "
             f"NOOP beside {due:,} expiries p99 {noops[len(noops) * 99 // 100]:.1f} ms, at most {noops[-1]:.1f} ms, "
             f"all expired after {self.drained:.0f} s, {self.memory >> 20} MB"
         )
@@ -92,11 +97,14 @@ async def full_store(number: int = HELD, due: int = DUE) -> ledger.Account:
     """The row of the table, with what was measured."""
     account = ledger.Account(f"full store: {number:,} held, {due:,} due")
     felt = Felt()
-    async with site() as here:
+    async with site(public_url=PAGE, web={"listen": "127.0.0.1:0"}) as here:
         codes = await filled(here.state, number, due)
         begun = time.perf_counter()
         await here.start()
         felt.starts = (time.perf_counter() - begun) * 1000
+        page = await _page_of(here)
+        for _, code in codes:
+            felt.views.append(await _timed(asyncio.to_thread(_view, page, code)))
         for word in ("SEND", "DISCARD"):
             for _ in range(KEPT_CODES // 4):
                 felt.answers.append(await _timed(_answer(here, *codes.pop(), word, account)))
@@ -120,6 +128,25 @@ async def _timed(work: object) -> float:
     begun = time.perf_counter()
     await work  # type: ignore[misc]
     return (time.perf_counter() - begun) * 1000
+
+
+async def _page_of(here: Site) -> str:
+    """Host and port; the guard says them in its second line."""
+    assert here.guard.process.stdout is not None
+    line = await here.guard.process.stdout.readline()
+    return line.decode().removeprefix("page at ").strip()
+
+
+def _view(page: str, code: str) -> None:
+    """Look at a held mail on the page, as a browser does with the code from the notice."""
+    asked = HTTPConnection(page, timeout=PATIENCE_SECONDS)
+    header = {"Origin": PAGE, "Content-Type": "application/x-www-form-urlencoded"}
+    with closing(asked):
+        asked.request("POST", "/show", urlencode({"code": code}), header)
+        reply = asked.getresponse()
+        shown = reply.read()
+    assert reply.status == 200, reply.status
+    assert b"words of some length" in shown, "the page shows something else"
 
 
 async def _answer(here: Site, member: str, code: str, word: str, account: ledger.Account) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections import Counter
 
 from smtpguard.failpoints import POINTS
 from tests.torture.ledger import Account
@@ -58,7 +59,13 @@ async def _killed_at(step: str, account: Account) -> None:
         if expires:
             await asyncio.sleep(0.3)
             loading.cancel()
-        code = await here.gone()
+        try:
+            code = await here.gone()
+        except TimeoutError:
+            account.wrong.append(f"{step}: not reached; {_states(here, account)}; {here.guard.log[-1000:].decode()}")
+            loading.cancel()
+            await here.kill()
+            code = -9
         await asyncio.gather(loading, return_exceptions=True)
         if code != -9:
             account.wrong.append(f"{step}: the guard ended with {code}")
@@ -72,6 +79,11 @@ async def _killed_at(step: str, account: Account) -> None:
             await here.judge(account)
         else:
             await _at_last(here, account)
+
+
+def _states(here: Site, account: Account) -> str:
+    counted = Counter(here.rows(account).values())
+    return ", ".join(f"{number} {state}" for state, number in sorted(counted.items()))
 
 
 async def _after_death(here: Site, account: Account) -> None:
