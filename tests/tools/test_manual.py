@@ -107,16 +107,16 @@ def typed_in_zsh(script: str, words: str, environment: dict[str, str]) -> str:
     if child == 0:
         os.execvpe("zsh", ["zsh", "-f", "-i"], {**environment, "TERM": "dumb"})  # pragma: no cover - it is zsh's
     try:
-        setup = "unsetopt zle_bracketed_paste; autoload -U compinit; compinit -D -u\n" + script
+        setup = "unsetopt zle_bracketed_paste; autoload -U compinit; compinit -D -u; "
+        # The key that shows the line is obeyed after the tabulator, however long that takes.
+        setup += "show() { print -r -- \"<$BUFFER>\" }; zle -N show; bindkey '^X' show\n"
         with tempfile.NamedTemporaryFile("w", suffix=".zsh") as file:
-            file.write(setup + "\nprint rea''dy\n")
+            file.write(setup + script + "\nprint rea''dy\n")
             file.flush()
             os.write(terminal, f"source {file.name}\n".encode())
-            until(terminal, b"ready")
-        os.write(terminal, f"{words}\t".encode())
-        # What the tabulator has done is there before the next key is obeyed; the line is then shown as it stands.
-        os.write(terminal, b"\x01print -r -- '\x05'done\n")
-        return until(terminal, b"done\r\n").decode().split("\r\n")[-2].removesuffix("done").split()[-1]
+            until(terminal, b"ready\r\n")
+        os.write(terminal, f"{words}\t\x18".encode())
+        return until(terminal, b">\r\n").decode().rpartition("<")[2].split(">")[0].split()[-1]
     finally:
         os.close(terminal)
         os.kill(child, signal.SIGKILL)
