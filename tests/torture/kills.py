@@ -8,7 +8,7 @@ from collections import Counter
 
 from smtpguard.failpoints import POINTS
 from tests.torture.ledger import Account
-from tests.torture.site import Site, site
+from tests.torture.site import PATIENCE_SECONDS, Site, site
 
 SESSIONS = 50
 # The guard is at work all this time; a start takes about as long.
@@ -57,7 +57,7 @@ async def _killed_at(step: str, account: Account) -> None:
         await here.start(fail_at=step)
         loading = asyncio.create_task(here.load(6, 60, answers=0 if expires else 2, held=0.5 if not expires else 0.2))
         if expires:
-            await asyncio.sleep(0.3)
+            await _first_held(here)
             loading.cancel()
         try:
             code = await here.gone()
@@ -79,6 +79,13 @@ async def _killed_at(step: str, account: Account) -> None:
             await here.judge(account)
         else:
             await _at_last(here, account)
+
+
+async def _first_held(here: Site) -> None:
+    """Until something waits that can expire."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while not any(each.holds and each.code == 250 for each in here.ledger.mails.values()):
+            await asyncio.sleep(0.05)
 
 
 def _states(here: Site, account: Account) -> str:
