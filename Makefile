@@ -7,17 +7,24 @@
 #   make e2e-deps   Debian, root: installs the servers that the end-to-end tests need
 #   make bench      how fast smtpguard is beside Postfix; about five minutes, wants an idle machine (tests/bench)
 #   make torture    faults, each many times, and what became of every mail; about an hour (tests/torture)
+#   make lock       takes the newest versions of all that is needed into tests/locked.txt
+#   make audit      asks a database of known weaknesses about them
 #   make corpus     measures on mail corpora, if SMTPGUARD_CORPORA names their folder
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# What the tests run with, to the octet.
+LOCKED := tests/locked.txt
+LOCK := $(VENV)-lock/bin/uv pip compile pyproject.toml --quiet --upgrade --universal --generate-hashes --python-version 3.11 \
+	--custom-compile-command "make lock" --no-emit-index-url --extra fast --extra postgresql
 PYTEST := $(BIN)/python -m pytest -q -p no:cacheprovider
 # Each worker reads all tests: what Python and pytest have compiled once is kept for the next, whatever the shell says.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test check lint e2e-deps bench torture corpus clean
+.PHONY: demo test check lint e2e-deps bench torture corpus lock audit clean
 
 demo: $(READY)
 	@$(BIN)/smtpguard demo $(if $(KEEP),--keep)
@@ -52,10 +59,24 @@ corpus: $(READY)
 	$(BIN)/python tests/corpus/torture.py
 
 # A set-up that was cut off leaves no .ready and is done again, from the beginning: it may have been another Python's.
-$(READY): pyproject.toml
+$(READY): pyproject.toml $(LOCKED)
 	$(PYTHON) -m venv --clear $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	$(PIP) --require-hashes -r $(LOCKED)
+	$(PIP) --no-deps --no-build-isolation -e .
 	@touch $@
+
+# The newest versions of everything, for all systems and Pythons, with their hashes.
+lock:
+	$(PYTHON) -m venv --clear $(VENV)-lock
+	$(VENV)-lock/bin/python -m pip install --quiet --disable-pip-version-check uv
+	$(LOCK) --extra dev -o $(LOCKED)
+	rm -rf $(VENV)-lock
+
+audit: $(READY)
+	$(PYTHON) -m venv --clear $(VENV)-audit
+	$(VENV)-audit/bin/python -m pip install --quiet --disable-pip-version-check pip-audit
+	$(VENV)-audit/bin/pip-audit --strict --require-hashes --disable-pip -r $(LOCKED)
+	rm -rf $(VENV)-audit
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
