@@ -68,7 +68,7 @@ class Edit:
         """Edit until the file is right or given up; False if a change was given up. Raises EditError, OSError."""
         if not self._path.is_relative_to((self._config.parent / FOLDER).resolve()):
             raise EditError(f"{self._name} is a link to a place outside its folder.")
-        with _locked(self._path, self._name), workshop(self._path.parent) as folder:
+        with locked(self._path, self._name), workshop(self._path.parent) as folder:
             before = _octets(self._path)
             if before is None:
                 raise EditError(f"{self._name} cannot be read, or is larger than a list file may be.")
@@ -165,7 +165,7 @@ def _edit(editor: list[str], copy: Path) -> None:
 
 
 @contextmanager
-def _locked(path: Path, name: str) -> Iterator[None]:
+def locked(path: Path, name: str) -> Iterator[None]:
     """Nobody else edits this file with us (flock(2)). Raises EditError if somebody does."""
     busy = EditError(f"{name} is being edited by somebody else. Try again when they are done.")
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
