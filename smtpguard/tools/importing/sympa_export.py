@@ -1,0 +1,184 @@
+"""Where Sympa's `config` files come from: one of them, the folder of all lists, or a tar archive of it, also by https.
+
+Sympa has no interface that tells a list's settings (SOAP names addresses and subjects only), so an admin of another
+machine hands over the files themselves.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import tarfile
+import tempfile
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path, PurePosixPath
+from typing import IO
+
+from smtpguard.config.lists import LIST_FILES_MAX
+from smtpguard.config.places import is_domain
+from smtpguard.config.sources import AbsentFileError, FileError, regular_octets
+from smtpguard.lists import Manager
+from smtpguard.mail.address import domain_normal
+from smtpguard.tools.importing.described import Source, SourceError
+from smtpguard.tools.importing.sympa import CONFIG_OCTETS_MAX, ListFiles, described
+from smtpguard.tools.importing.web_server import WebServer
+
+CONFIG, OWNERS, EDITORS = "config", "owner.dump", "editor.dump"
+# Of five thousand lists' files, packed and unpacked; archives and bounces do not belong there.
+PACKED_OCTETS_MAX = 64 * 1024 * 1024
+EXPORT_OCTETS_MAX = 512 * 1024 * 1024
+# Three files each, their folders, and as much again.
+MEMBERS_MAX = 50_000
+
+_AT_ONCE = 1024 * 1024
+_GZIP_MARK = b"\x1f\x8b"
+_IN_MEMORY = 8 * 1024 * 1024
+
+_Texts = dict[PurePosixPath, dict[str, str]]
+
+
+def read_sympa(place: str, server: WebServer | None, domains: frozenset[str]) -> Source:
+    """The lists found at `place`, or in the archive that lies on `server`; of these `domains` only, if there are any.
+
+    A list that lies in no folder called like its domain belongs to the one in `domains`. Raises SourceError.
+    """
+    if server is not None:
+        return _source(_packed(io.BytesIO(server.octets("", PACKED_OCTETS_MAX))), domains)
+    path = Path(place).absolute()
+    if path.is_dir():
+        # A single list's own folder is known by its file.
+        return _one(path / CONFIG, domains) if (path / CONFIG).is_file() else _source(_folder(path), domains)
+    try:
+        with path.open("rb") as file:
+            if path.is_file() and (file.peek(2)[:2] == _GZIP_MARK or tarfile.is_tarfile(path)):
+                return _source(_packed(file), domains)
+    except OSError as error:
+        raise SourceError(f"{place}: cannot be read: {error.strerror}.") from error
+    return _one(path, domains)
+
+
+def _one(path: Path, domains: frozenset[str]) -> Source:
+    """The list whose `config` file this is; there may be others that we do not see."""
+    folder = PurePosixPath(path.parent)
+    texts = {name: text for name in (OWNERS, EDITORS) if (text := _text(path.parent / name)) is not None}
+    config = _text(path)
+    if config is None:
+        raise SourceError(f"{path}: there is no such file.")
+    return _source({folder: {**texts, CONFIG: config}}, domains, is_whole=False)
+
+
+def _source(texts: _Texts, domains: frozenset[str], *, is_whole: bool = True) -> Source:
+    lists = []
+    homeless = []
+    for folder, files in sorted(texts.items()):
+        # What lies below a list's folder is its shared documents.
+        if CONFIG not in files or any(CONFIG in texts.get(above, ()) for above in folder.parents):
+            continue
+        domain = _domain_of(folder, domains)
+        if domain is None:
+            homeless.append(folder.name)
+        elif not domains or domain in domains:
+            one = ListFiles(folder.name.lower(), domain, files[CONFIG], files.get(OWNERS, ""), files.get(EDITORS, ""))
+            if (found := described(one)) is not None:
+                lists.append(found)
+    if homeless:
+        more = f" and {len(homeless) - 1} more" if len(homeless) > 1 else ""
+        raise SourceError(f"{homeless[0]}{more}: no folder above says the domain of this list: name it by --domain.")
+    if not any(CONFIG in each for each in texts.values()):
+        raise SourceError('there is no list here: no file "config" in a folder called like its list.')
+    if len(lists) > LIST_FILES_MAX:
+        raise SourceError(f"there are more than {LIST_FILES_MAX} lists: name their domains, one by one, by --domain.")
+    return Source(Manager.SYMPA, tuple(lists), is_whole)
+
+
+def _domain_of(folder: PurePosixPath, domains: frozenset[str]) -> str | None:
+    """The robot of a list: the folder above it, where that is called like a domain, else the only one of `domains`."""
+    above = domain_normal(folder.parent.name)
+    if "." in above and is_domain(above):
+        return above
+    return next(iter(domains)) if len(domains) == 1 else None
+
+
+def _folder(path: Path) -> _Texts:
+    """`LIST/config` and `DOMAIN/LIST/config` below `path`, nothing deeper: shared documents may be called alike."""
+    found: _Texts = {}
+    try:
+        near = [each for each in sorted(path.iterdir()) if each.is_dir()]
+        for each in near:
+            inner = [each] if (each / CONFIG).is_file() else sorted(one for one in each.iterdir() if one.is_dir())
+            for folder in inner:
+                texts = {name: _text(folder / name) for name in (CONFIG, OWNERS, EDITORS)}
+                if texts[CONFIG] is not None:
+                    found[PurePosixPath(folder)] = {name: text for name, text in texts.items() if text is not None}
+                if len(found) > 2 * LIST_FILES_MAX:
+                    raise SourceError(f"{path}: there are more than {2 * LIST_FILES_MAX} lists in this folder.")
+    except OSError as error:
+        raise SourceError(f"{error.filename}: cannot be read: {error.strerror}.") from error
+    return found
+
+
+def _text(path: Path) -> str | None:
+    try:
+        return _decoded(regular_octets(path, CONFIG_OCTETS_MAX))
+    except AbsentFileError:
+        return None
+    except FileError as error:
+        raise SourceError(f"{path} {error}.") from error
+
+
+def _decoded(octets: bytes) -> str:
+    """Sympa writes UTF-8 since 6.0; older files may have stayed as they were."""
+    try:
+        return octets.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return octets.decode("latin-1")
+
+
+def _packed(file: IO[bytes]) -> _Texts:
+    """The texts in a tar archive, plain or by gzip. It is unpacked into one file that has no name, never by names."""
+    found: _Texts = {}
+    try:
+        with tempfile.SpooledTemporaryFile(_IN_MEMORY) as plain:
+            _unpack(file, plain)
+            with tarfile.open(fileobj=plain, mode="r:") as archive:
+                for number, (path, text) in enumerate(_members(archive)):
+                    found.setdefault(path.parent, {})[path.name] = text
+                    if number > MEMBERS_MAX:
+                        raise SourceError(f"there are more than {MEMBERS_MAX} files in this archive.")
+    except (tarfile.TarError, OSError, EOFError, zlib.error, ValueError) as error:
+        raise SourceError("this is no whole tar archive, plain or packed by gzip.") from error
+    return found
+
+
+def _unpack(file: IO[bytes], plain: IO[bytes]) -> None:
+    start = file.read(2)
+    file.seek(0)
+    if start != _GZIP_MARK:
+        _copy(file.read, plain)
+        return
+    with gzip.GzipFile(fileobj=file) as opened:
+        _copy(opened.read, plain)
+
+
+def _copy(read: Callable[[int], bytes], plain: IO[bytes]) -> None:
+    octets = 0
+    while part := read(_AT_ONCE):
+        octets += len(part)
+        if octets > EXPORT_OCTETS_MAX:
+            size = EXPORT_OCTETS_MAX // 1024**2
+            raise SourceError(f"this archive is larger than {size} MiB. Pack the config and dump files alone.")
+        plain.write(part)
+    plain.seek(0)
+
+
+def _members(archive: tarfile.TarFile) -> Iterator[tuple[PurePosixPath, str]]:
+    for member in archive:
+        path = PurePosixPath(member.name)
+        if path.name not in (CONFIG, OWNERS, EDITORS) or not member.isreg():
+            continue
+        if member.size > CONFIG_OCTETS_MAX:
+            raise SourceError(f"{member.name} is larger than {CONFIG_OCTETS_MAX // 1024} KiB, the most that is read.")
+        octets = archive.extractfile(member)
+        if octets is not None:
+            yield path, _decoded(octets.read())
