@@ -38,6 +38,7 @@ from smtpguard.status import live_findings
 from smtpguard.store import StoreError
 from smtpguard.tools.admin_commands import COMMANDS as ADMIN_COMMANDS
 from smtpguard.tools.commands import COMMANDS
+from smtpguard.tools.importing.commands import import_command
 from smtpguard.tools.manual_commands import COMMANDS as MANUAL_COMMANDS
 from smtpguard.tools.rehearsal import failures, rehearse
 from smtpguard.tools.report import FORMATS, Format, report
@@ -289,7 +290,7 @@ def _print_problems(loaded: Loaded) -> None:
         click.echo(format_problem(problem), err=True)
 
 
-for _each in (*COMMANDS, *ADMIN_COMMANDS, *MANUAL_COMMANDS):
+for _each in (*COMMANDS, import_command, *ADMIN_COMMANDS, *MANUAL_COMMANDS):
     main.add_command(_each)
 
 
