@@ -71,6 +71,14 @@ def test_the_page_of_the_program_has_every_command_and_option() -> None:
     assert "78 the settings have a mistake" in text
 
 
+def test_a_command_of_two_words_has_its_own_words_and_its_examples_line_by_line() -> None:
+    text = printed(page("smtpguard.8"))
+
+    assert "\n import COMMAND\n" in text
+    assert "keeps every word" in text
+    assert re.search(r"(?m)^ cd /var/lib/sympa/list_data$", text)
+
+
 @pytest.mark.parametrize(("name", "kind"), [("smtpguard.yaml.5", "site"), ("smtpguard-list.yaml.5", "list")])
 def test_a_page_of_settings_has_every_key_with_its_default_and_meaning(name: str, kind: str) -> None:
     text = printed(page(name))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Sequence
 
 import click
@@ -14,7 +15,7 @@ _EXITS: Sequence[tuple[int, str]] = (
     (exits.DONE, "done"),
     (exits.FOUND_SOMETHING, "there is something to look at, or not everything could be done; what, has been printed"),
     (exits.WRONG_COMMAND_LINE, "the command line is wrong"),
-    (exits.UNAVAILABLE, "a store, port, output or mail server cannot be had"),
+    (exits.UNAVAILABLE, "a store, port, output, mail server or list manager cannot be had"),
     (exits.CANNOT_CREATE, "a folder or file cannot be written"),
     (exits.BROKEN_SETTINGS, "the settings have a mistake"),
     (exits.INTERRUPTED, "ended by Ctrl-C; what was done stays done"),
@@ -78,13 +79,24 @@ def _add_commands(page: Page, group: click.Group, context: click.Context) -> Non
         if command is None or command.hidden:
             continue
         inner = click.Context(command, info_name=name, parent=context)
+        called = inner.command_path.removeprefix("smtpguard ")
         if isinstance(command, click.Group):
+            page.part(f"{called} COMMAND")
+            _add_help(page, command)
             _add_commands(page, command, inner)
             continue
-        called = inner.command_path.removeprefix("smtpguard ")
         page.part(" ".join((called, *command.collect_usage_pieces(inner))))
-        page.text(inspect.cleandoc(command.help or "").split("\f")[0].replace("\b", ""))
+        _add_help(page, command)
         for each in command.get_params(inner):
             record = each.get_help_record(inner)
             if record is not None and "--help" not in each.opts:
                 page.entry(bold(record[0]), record[1])
+
+
+def _add_help(page: Page, command: click.Command) -> None:
+    """What the command says of itself; paragraphs that begin with \\b stay as they are, as click has them."""
+    for each in re.split(r"\n\s*\n", inspect.cleandoc(command.help or "").split("\f")[0]):
+        if each.startswith("\b"):
+            page.example(each.split("\n")[1:])
+        else:
+            page.text(each)
