@@ -2,10 +2,10 @@
 
 DONE = 0
 # `check` found a mistake, `doctor` something to look at; `edit` and `new-list` have changed nothing; `remember` could
-# not read all; `expire` could not drop all.
+# not read all; `expire` could not drop all; `import` could not write all, or found drift.
 FOUND_SOMETHING = 1
 WRONG_COMMAND_LINE = 2
-# No store, port, output, or (`doctor`) mail server.
+# No store, port, output, (`doctor`) mail server, or (`import`) list manager.
 UNAVAILABLE = 69
 # `state_dir`, or the file to write, cannot be written.
 CANNOT_CREATE = 73
