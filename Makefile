@@ -8,6 +8,7 @@
 #   make bench      how fast smtpguard is beside Postfix; about five minutes, wants an idle machine (tests/bench)
 #   make torture    faults, each many times, and what became of every mail; about an hour (tests/torture)
 #   make lock       takes the newest versions of all that is needed into tests/locked.txt
+#   make deb        a package for Debian 12, in dist/ (deploy/debian)
 #   make audit      asks a database of known weaknesses about them
 #   make corpus     measures on mail corpora, if SMTPGUARD_CORPORA names their folder
 
@@ -24,7 +25,7 @@ PYTEST := $(BIN)/python -m pytest -q -p no:cacheprovider
 # Each worker reads all tests: what Python and pytest have compiled once is kept for the next, whatever the shell says.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test check lint e2e-deps bench torture corpus lock audit clean
+.PHONY: demo test check lint e2e-deps bench torture corpus lock audit deb clean
 
 demo: $(READY)
 	@$(BIN)/smtpguard demo $(if $(KEEP),--keep)
@@ -70,7 +71,13 @@ lock:
 	$(PYTHON) -m venv --clear $(VENV)-lock
 	$(VENV)-lock/bin/python -m pip install --quiet --disable-pip-version-check uv
 	$(LOCK) --extra dev -o $(LOCKED)
+	$(LOCK) -o deploy/debian/locked.txt
 	rm -rf $(VENV)-lock
+
+deb: $(READY)
+	@rm -rf build/deb && mkdir -p build/deb dist
+	@$(BIN)/python -m build --wheel --no-isolation --outdir build/deb . > /dev/null
+	@bash deploy/debian/build.sh build/deb/*.whl dist
 
 audit: $(READY)
 	$(PYTHON) -m venv --clear $(VENV)-audit
