@@ -10,6 +10,7 @@ again cannot help.
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
@@ -41,6 +42,10 @@ from smtpguard.verdict import Verdict
 
 # 12-15: a program whose 250 got lost tries again at once; within this time no second notice is written.
 RESEND_SILENT = timedelta(minutes=1)
+# What a hold that fails may take to undo what it did, after its own time: its client waits.
+UNDO_SECONDS = 10.0
+# Holds that wait to be undone, 100 octets each. Of more, the rows go at their expiry and count until then.
+UNDONE_MAX = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +86,7 @@ class Holding:
         self._bounds = bounds
         self._corrections = corrections
         self._counting = counting
+        self._to_undo: deque[_Done] = deque(maxlen=UNDONE_MAX)
 
     @property
     def can_require_tls(self) -> bool:
@@ -223,18 +229,42 @@ class Holding:
         """
         if attempt.end_begun:
             return
+        done = _Done(None if attempt.row is None else attempt.row.id, attempt.asker)
         try:
-            if attempt.row is not None:
-                await self._store.drop(attempt.row.id)
-            if attempt.asker is not None:
-                await self._store.take_back_notice(*attempt.asker)
-        except StoreError:
-            # The row goes at its expiry, without a line, since it was never marked held; the count with its day.
-            maillog.warning("a row without notice could not be dropped")
+            async with asyncio.timeout(UNDO_SECONDS):
+                await self._take_back(done)
+        except (TimeoutError, StoreError):
+            # Until then the row counts as waiting, and the notice as one of the day (90-08).
+            maillog.warning("a row without notice could not be dropped yet")
+            self._to_undo.append(done)
+
+    async def undo_again(self) -> None:
+        """Undo what could not be undone at once. Raises StoreError."""
+        while self._to_undo:
+            done = self._to_undo.popleft()
+            try:
+                await self._take_back(done)
+            except StoreError:
+                self._to_undo.appendleft(done)
+                raise
+
+    async def _take_back(self, done: _Done) -> None:
+        if done.row is not None:
+            await self._store.drop(done.row)
+        if done.asker is not None:
+            await self._store.take_back_notice(*done.asker)
 
     def _reply_to(self, token: Token) -> str:
         guard = self._correspondence.guard
         return f"{guard.local_part}+{token.code}@{guard.domain}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Done:
+    """What a hold has left in the store: the id of its row, and whose notice of which day it counted."""
+
+    row: bytes | None
+    asker: tuple[bytes, date] | None
 
 
 class _Attempt:

@@ -133,7 +133,7 @@ class Keeper:
             settings.contact,
             longest_wait=settings.defaults.expires_max,
             sweep_seconds=sweep_seconds,
-            beside=(self.corrections.refresh, self.past.sweep, self.counting.sweep),
+            beside=(self.holding.undo_again, self.corrections.refresh, self.past.sweep, self.counting.sweep),
         )
 
     def _answer_limits(self) -> AnswerLimits:
