@@ -38,7 +38,7 @@ AWAY_MAX = timedelta(hours=24)
 EXPIRY_PAUSE = timedelta(hours=1)
 # Two nodes that sign at the same time do it in either order; the later one waits for the other some seconds at most.
 SIGNS_APART = timedelta(seconds=10)
-# A hold that took its day key before midnight may commit after it (timeouts.hold is a minute): the key waits for it.
+# A hold that took its day key before midnight may commit after it (timeouts.hold is bounded): the key waits for it.
 KEY_GRACE = timedelta(hours=1)
 # SEMANTICS c6: a tombstone stays 30 days.
 TOMBSTONES = timedelta(days=30)

@@ -15,12 +15,14 @@ from pathlib import Path
 import pytest
 
 from smtpguard.answers.token import Token
+from smtpguard.config.sections import HOLD_MAX
 from smtpguard.correspondence import Correspondence
 from smtpguard.decisions import Decisions
 from smtpguard.held import HeldRow, State
-from smtpguard.housekeeping import EXPIRY_SECONDS, SWEEP_ROWS, Housekeeping
+from smtpguard.holding import UNDO_SECONDS
+from smtpguard.housekeeping import EXPIRY_SECONDS, KEY_GRACE, SWEEP_ROWS, Housekeeping
 from smtpguard.keys import KeyFolder, KeyFolderError, week_of
-from smtpguard.safe import Safe
+from smtpguard.safe import CLOCKS_APART_MAX, Safe
 from smtpguard.store import StoreError
 from smtpguard.store.sqlite import SQLiteStore
 from smtpguard.upstream.outbox import OutboxLogin, SubmissionOutbox
@@ -531,6 +533,11 @@ async def test_the_key_of_yesterday_stays_for_an_hour_after_midnight(tmp_path: P
         await here.keeping.sweep()
 
         assert left == len(here.keys.days())
+
+
+def test_no_hold_can_last_until_its_day_key_goes() -> None:
+    # By whatever clock: this node's may be so far from the one that erases the key.
+    assert HOLD_MAX + timedelta(seconds=UNDO_SECONDS) + CLOCKS_APART_MAX < KEY_GRACE
 
 
 async def test_a_hold_begun_before_midnight_and_committed_after_it_keeps_its_key(tmp_path: Path) -> None:

@@ -66,6 +66,16 @@ def _patient(time: timedelta) -> timedelta:
     return time
 
 
+# A hold takes its day key at its beginning and commits at its end; the key waits for it an hour (housekeeping).
+HOLD_MAX = timedelta(minutes=30)
+
+
+def _not_for_long(time: timedelta) -> timedelta:
+    if time > HOLD_MAX:
+        raise mistake(f"write a time of at most {HOLD_MAX // timedelta(minutes=1)}m.")
+    return time
+
+
 # 10.0.0.0/8 and fc00::/7 are the largest networks that anybody has to himself (RFC 1918, RFC 4193).
 _PREFIX_MIN = {4: 8, 6: 7}
 
@@ -285,5 +295,5 @@ class Timeouts(Section):
     upstream_connect: Duration = timedelta(seconds=30)
     upstream_reply: Duration = timedelta(minutes=5)
     upstream_final: Duration = timedelta(minutes=10)
-    hold: Duration = timedelta(seconds=60)
+    hold: Annotated[Duration, AfterValidator(_not_for_long)] = timedelta(seconds=60)
     shutdown: Duration = timedelta(seconds=30)
