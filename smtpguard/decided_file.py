@@ -78,11 +78,11 @@ class DecidedFile:
             self._catch_up()
             return len(self._known), self._sum
 
-    def decision(self, hold_id: bytes) -> Decision | None:
-        """What was decided on `hold_id`."""
+    def decisions_among(self, hold_ids: Iterable[bytes]) -> Mapping[bytes, Decision]:
+        """What was decided on any of `hold_ids`, by id."""
         with self._lock:
             self._catch_up()
-            return self._known.get(hold_id)
+            return {each: self._known[each] for each in hold_ids if each in self._known}
 
     def add(self, decided: Iterable[tuple[bytes, Decision]]) -> None:
         """Write these behind what there is; durable, name and all, on return."""

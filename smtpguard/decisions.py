@@ -7,7 +7,7 @@ waits though it was decided becomes the tombstone that it was.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, date, datetime
 
 from smtpguard import maillog
@@ -57,13 +57,14 @@ class Decisions:
         """What was decided on a waiting row in a copy of the database that knew; then it waits no more. None if
         nothing was. Raises StoreError, KeyFolderError.
         """
-        day = row.day
-        if day is None:
-            return None
-        decision = await asyncio.to_thread(self._keys.decision, day, row.id)
-        if decision is not None:
-            await self._store.settle(row.id, decision.state, decision.when)
-        return decision
+        return None if row.day is None else (await self.settled_among(row.day, (row.id,))).get(row.id)
+
+    async def settled_among(self, day: date, ids: Collection[bytes]) -> Mapping[bytes, Decision]:
+        """The same of several waiting rows of `day`, by id."""
+        decided = await asyncio.to_thread(self._keys.decisions_among, day, ids)
+        for id_, decision in decided.items():
+            await self._store.settle(id_, decision.state, decision.when)
+        return decided
 
     async def settle_all(self) -> int:
         """Settle all waiting rows that were decided before; returns how many. Raises StoreError, KeyFolderError."""

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 
 from smtpguard import maillog
 from smtpguard.correspondence import Correspondence
 from smtpguard.decisions import Decisions
 from smtpguard.failpoints import reach
-from smtpguard.held import HeldRow, State
+from smtpguard.held import Card, HeldRow, State
 from smtpguard.keys import KeyElsewhereError, KeyFolder, KeyFolderError, week_of
 from smtpguard.mail.address import Address
 from smtpguard.notices.compose import compose_expired, compose_unreadable
@@ -28,6 +28,10 @@ SWEEP_SECONDS = 20.0
 # Rows that are expired in a row. More follow only when their lines are on their way, not more than SWEEP_ROWS wait: a
 # crash takes the lines that wait, and an outbox that is down must not make more of them than it can be tried with.
 SWEEP_ROWS = 100
+# Rows, and octets, that go in one transaction: the disk is waited for once, and whoever holds a mail waits for that. A
+# single row may have more octets.
+EXPIRED_TOGETHER = 25
+OCTETS_TOGETHER = 1024 * 1024
 # So long a sweep expires; then nothing of it is left in the files (T-03), and keys go, before it goes on.
 EXPIRY_SECONDS = 10.0
 # Between two batches, and between two sweeps where more is due: sessions, and whoever holds a mail, come first.
@@ -83,6 +87,8 @@ class Housekeeping:
         self._paused_until: float | None = None
         self._seen: datetime | None = None
         self._ending = asyncio.Event()
+        # By day: why what is due cannot be told and expired for now.
+        self._faults: dict[date, KeyFolderError] = {}
 
     async def start(self) -> None:
         """Once, before mail is taken: claims of a former process lapse; a long absence pauses expiry; what a restored
@@ -131,13 +137,16 @@ class Housekeeping:
 
     async def sweep(self) -> bool:
         """One round: expire what is due, erase keys nobody needs, leave nothing of decided mail in the files. True if
-        more is due than there was time for."""
+        more is due than there was time for.
+
+        Raises StoreError, KeyFolderError; for a key that is damaged only when all else is done.
+        """
         if await self._show_life():
             await self._decisions.settle_all()
         try:
             more = not self.pauses and await self._expire()
         finally:
-            # Also if a key that is damaged keeps a row from being told: T-03 is about all the others, too.
+            # Also if the key folder refuses: T-03 is about what is decided already.
             await self._store.tidy()
         await self._meet_nodes()
         if not self.pauses:
@@ -145,6 +154,7 @@ class Housekeeping:
             await self._forget()
         for each in self._beside:
             await each()
+        self.tell_faults()
         return more
 
     async def _show_life(self, *, first: bool = False) -> bool:
@@ -187,20 +197,32 @@ class Housekeeping:
         return self._paused_until is not None and self._monotonic() < self._paused_until
 
     async def expire_due(self) -> int:
-        """Expire up to SWEEP_ROWS mails that are due, also while expiry pauses; returns how many went."""
-        expired = await self._expire_batch(await self._store.due(SWEEP_ROWS))
-        await self._decisions.note(State.EXPIRED, *expired)
-        return len(expired)
+        """Expire up to SWEEP_ROWS mails that are due, also while expiry pauses; returns how many went. Those of a day
+        whose key is damaged are left: see `tell_faults`."""
+        while True:
+            rows, known = await self._due(), len(self._faults)
+            expired = await self._expire_batch(rows)
+            if expired or len(self._faults) == known:
+                return len(expired)
+
+    def tell_faults(self) -> None:
+        """Raises KeyFolderError if what is due had to be left because of a key; the next call does not know of it."""
+        faults, self._faults = list(self._faults.values()), {}
+        for each in faults:
+            raise each
+
+    async def _due(self) -> list[HeldRow]:
+        return await self._store.due(SWEEP_ROWS, self._faults.keys())
 
     async def _expire(self) -> bool:
         """Batch after batch, for EXPIRY_SECONDS; True if time was over before all was done."""
         latest = self._monotonic() + EXPIRY_SECONDS
+        self._faults.clear()
         while True:
-            rows = await self._store.due(SWEEP_ROWS)
+            rows = await self._due()
             expired = await self._expire_batch(rows)
             if expired:
                 maillog.expired(len(expired))
-                await self._decisions.note(State.EXPIRED, *expired)
             if len(rows) < SWEEP_ROWS or self._ending.is_set():
                 return False
             await asyncio.sleep(BATCH_PAUSE)
@@ -214,22 +236,46 @@ class Housekeeping:
                 return True
 
     async def _expire_batch(self, rows: Sequence[HeldRow]) -> list[HeldRow]:
-        """Those of `rows` that expired now."""
-        return [each for each in rows if not self._ending.is_set() and await self._expire_one(each)]
+        """Those of `rows` that expired now, noted beside their keys. A day whose key is damaged becomes a fault."""
+        expired: list[HeldRow] = []
+        try:
+            for day, its in _by_day(rows).items():
+                try:
+                    await self._expire_of_day(day, its, expired)
+                except KeyFolderError as error:
+                    self._faults[day] = error
+        finally:
+            # Also if the store refuses in the middle.
+            if expired:
+                await self._decisions.note(State.EXPIRED, *expired)
+        return expired
 
-    async def _expire_one(self, row: HeldRow) -> bool:
-        if await self._decisions.settled(row) is not None:
-            return False
-        # The card goes with the row in one transaction, so it is read before.
-        card = await self._safe.open_card(row) if row.state is not State.ASKING else None
-        if not await self._store.expire(row.id):
-            return False
-        reach("expire.decided")
-        if card is not None and row.expires is not None:
-            head = self._correspondence.letterhead(card.mailbox, in_reply_to=card.notice_id)
-            letter = compose_expired(head, self._site(), card, row.expires, interrupted=row.state is State.SENDING)
-            self._correspondence.send_later(card.mailbox, letter)
-        return True
+    async def _expire_of_day(self, day: date, rows: Sequence[HeldRow], expired: list[HeldRow]) -> None:
+        """Expire `rows`, held under the key of `day`, and add them to `expired` as they go."""
+        decided = await self._decisions.settled_among(day, [row.id for row in rows])
+        left = [row for row in rows if row.id not in decided]
+        # A card goes with its row in one transaction, so it is read before. Who got no 250 gets no line.
+        cards = await self._safe.open_cards(day, [row for row in left if row.state is not State.ASKING])
+        for some in _portions(left):
+            if self._ending.is_set():
+                return
+            lines = {row.id: await self._line(row, cards[row.id]) for row in some if row.id in cards}
+            gone = await self._store.expire([row.id for row in some])
+            if gone:
+                reach("expire.decided")
+            # Without waiting in between: who ends now has all of them on their way, or none of these mails expired.
+            for row in some:
+                if row.id in gone:
+                    expired.append(row)
+                    if row.id in lines:
+                        self._correspondence.send_later(cards[row.id].mailbox, lines[row.id])
+
+    async def _line(self, row: HeldRow, card: Card) -> bytes:
+        """What its sender reads of an expiry. Sessions have their turn between two of them."""
+        await asyncio.sleep(0)
+        assert row.expires is not None  # noqa: S101 - it was due
+        head = self._correspondence.letterhead(card.mailbox, in_reply_to=card.notice_id)
+        return compose_expired(head, self._site(), card, row.expires, interrupted=row.state is State.SENDING)
 
     async def _forget(self) -> None:
         """Rows of the past that nobody asks for any more."""
@@ -283,3 +329,25 @@ class Housekeeping:
             head = self._correspondence.letterhead(self._contact)
             letter = compose_unreadable(head, lost, language=self._site().texts.of(None))
             self._correspondence.send_later(self._contact, letter)
+
+
+def _by_day(rows: Sequence[HeldRow]) -> dict[date, list[HeldRow]]:
+    found: dict[date, list[HeldRow]] = {}
+    for row in rows:
+        if row.day is not None:  # which waits
+            found.setdefault(row.day, []).append(row)
+    return found
+
+
+def _portions(rows: Sequence[HeldRow]) -> Iterator[list[HeldRow]]:
+    """As many as go in one transaction."""
+    some: list[HeldRow] = []
+    octets = 0
+    for row in rows:
+        if some and (len(some) == EXPIRED_TOGETHER or octets + row.size > OCTETS_TOGETHER):
+            yield some
+            some, octets = [], 0
+        some.append(row)
+        octets += row.size
+    if some:
+        yield some

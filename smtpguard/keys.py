@@ -162,8 +162,12 @@ class KeyFolder:
 
     def decision(self, day: date, hold_id: bytes) -> Decision | None:
         """What was decided on a hold of `day`, whatever the database says of it (T-05)."""
+        return self.decisions_among(day, (hold_id,)).get(hold_id)
+
+    def decisions_among(self, day: date, hold_ids: Iterable[bytes]) -> Mapping[bytes, Decision]:
+        """The same of several holds of `day`, by id."""
         try:
-            return self._decided_file(day).decision(hold_id)
+            return self._decided_file(day).decisions_among(hold_ids)
         except OSError as error:
             raise _refused(self._folder / _decided_name(day), error) from error
 

@@ -7,7 +7,7 @@ megabytes and the other the disk.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
@@ -166,16 +166,27 @@ class Safe:
 
     async def open_card(self, row: HeldRow) -> Card | None:
         """Whom to tell of an expiry, or None if the day key is gone, or away. Raises KeyFolderError."""
-        return await asyncio.to_thread(self._open_card, row)
+        return None if row.day is None else (await self.open_cards(row.day, (row,))).get(row.id)
 
-    def _open_card(self, row: HeldRow) -> Card | None:
+    async def open_cards(self, day: date, rows: Sequence[HeldRow]) -> Mapping[bytes, Card]:
+        """The same of several rows of `day`, by id, those left out that do not open."""
+        return await asyncio.to_thread(self._open_cards, day, rows)
+
+    def _open_cards(self, day: date, rows: Sequence[HeldRow]) -> dict[bytes, Card]:
         try:
-            key = self._keys.day_key(row.day) if row.day is not None else None
+            key = self._keys.day_key(day)
         except KeyElsewhereError:
-            return None
-        if key is None or row.expires is None:
-            return None
-        try:
-            return card_from_octets(open_card(row.card, hold_id=row.id, day_key=key, expires=row.expires))
-        except (SealError, UnreadableError):
-            return None
+            return {}
+        if key is None:
+            return {}
+        opened = ((row.id, _card(row, key)) for row in rows)
+        return {id_: card for id_, card in opened if card is not None}
+
+
+def _card(row: HeldRow, key: bytes) -> Card | None:
+    if row.expires is None:
+        return None
+    try:
+        return card_from_octets(open_card(row.card, hold_id=row.id, day_key=key, expires=row.expires))
+    except (SealError, UnreadableError):
+        return None

@@ -14,13 +14,22 @@ from pathlib import Path
 
 import pytest
 
+from smtpguard import housekeeping
 from smtpguard.answers.token import Token
 from smtpguard.config.sections import HOLD_MAX
 from smtpguard.correspondence import Correspondence
 from smtpguard.decisions import Decisions
 from smtpguard.held import HeldRow, State
 from smtpguard.holding import UNDO_SECONDS
-from smtpguard.housekeeping import EXPIRY_SECONDS, KEY_GRACE, SWEEP_ROWS, Housekeeping
+from smtpguard.housekeeping import (
+    EXPIRED_TOGETHER,
+    EXPIRY_SECONDS,
+    KEY_GRACE,
+    OCTETS_TOGETHER,
+    SWEEP_ROWS,
+    Housekeeping,
+    _portions,
+)
 from smtpguard.keys import KeyFolder, KeyFolderError, week_of
 from smtpguard.safe import CLOCKS_APART_MAX, Safe
 from smtpguard.store import StoreError
@@ -273,6 +282,35 @@ async def test_a_guard_that_ends_in_mid_sweep_loses_no_line(tmp_path: Path) -> N
         assert 0 < len(gone) < len(rows)
         assert len(gone) == len(rows) - await place.waiting()
         await place.letters(len(gone))
+
+
+async def test_a_store_that_refuses_in_mid_sweep_loses_no_line_of_what_has_expired(tmp_path: Path) -> None:
+    number = 2 * EXPIRED_TOGETHER + 5
+    async with premises(tmp_path) as place:
+        rows = [await place.hold(minutes=1, seconds=each) for each in range(number)]
+        place.clock.go(minutes=3)
+        with sqlite3.connect(tmp_path / "state" / "holds.sqlite3", isolation_level=None) as database:
+            database.execute(
+                f"CREATE TRIGGER broken BEFORE UPDATE ON held WHEN OLD.id = x'{rows[EXPIRED_TOGETHER + 3].id.hex()}' "
+                "BEGIN SELECT RAISE(ABORT, 'broken'); END"
+            )
+            with pytest.raises(StoreError):
+                await place.keeping.sweep()
+            await place.letters(EXPIRED_TOGETHER)
+            assert [each < EXPIRED_TOGETHER for each in range(number)] == [await place.decided(row) for row in rows]
+            assert number - EXPIRED_TOGETHER == await place.waiting()
+            database.execute("DROP TRIGGER broken")
+        database.close()
+        await place.keeping.sweep()
+
+        await place.letters(number)
+
+
+def test_large_mails_expire_in_few_octets_at_a_time() -> None:
+    sizes = [1, 2, OCTETS_TOGETHER, 5, 3 * OCTETS_TOGETHER, *[10] * (EXPIRED_TOGETHER + 1)]
+    rows = [HeldRow(bytes(32), State.HELD, size=each) for each in sizes]
+
+    assert [2, 1, 1, 1, EXPIRED_TOGETHER, 1] == [len(each) for each in _portions(rows)]
 
 
 async def test_T_53_the_line_of_an_expiry_is_a_number(tmp_path: Path) -> None:
@@ -732,6 +770,30 @@ async def test_a_key_that_is_damaged_does_not_keep_the_files_from_being_tidied(t
 
         assert await place.store.find(due.id) is not None
         assert 0 == (tmp_path / "state" / "holds.sqlite3-wal").stat().st_size
+
+
+async def test_a_key_that_is_damaged_keeps_mail_of_its_day_alone_from_expiring(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(housekeeping, "SWEEP_ROWS", 3)
+    async with premises(tmp_path) as place:
+        damaged = [await place.hold(hours=30) for _ in range(4)]
+        path = tmp_path / "state" / "keys" / f"day-{place.clock.wall.date()}.key"
+        place.clock.go(days=1)
+        others = [await place.hold(hours=7) for _ in range(5)]
+        key = path.read_bytes()
+        path.write_bytes(key[:-1])
+        place.clock.go(hours=8)
+        with pytest.raises(KeyFolderError, match=path.name):
+            await place.keeping.sweep()
+
+        await place.letters(5)
+        assert 4 == await place.waiting()
+        assert all([await place.decided(each) for each in others])
+        path.write_bytes(key)
+        await place.keeping.sweep()
+        await place.letters(9)
+        assert all([await place.state(each) is State.EXPIRED for each in damaged])
 
 
 async def test_T_05_decided_ids_without_their_key_are_swept_up(tmp_path: Path) -> None:

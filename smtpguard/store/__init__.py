@@ -127,11 +127,13 @@ class HoldStore(Protocol):
     async def expire_now(self, hold_id: bytes) -> bool:
         """-> expired before its time, if it is waiting and unclaimed, as `expire` does it (T-32)."""
 
-    async def due(self, limit: int) -> list[HeldRow]:
-        """Waiting, unclaimed rows past their expiry, oldest first, box left out."""
+    async def due(self, limit: int, besides: Collection[date] = ()) -> list[HeldRow]:
+        """Waiting, unclaimed rows past their expiry, but for those under the day keys `besides`; oldest first, box left
+        out."""
 
-    async def expire(self, hold_id: bytes) -> bool:
-        """-> expired, if it is due, waiting and unclaimed; box, card and tags are gone in the same transaction."""
+    async def expire(self, hold_ids: Sequence[bytes]) -> frozenset[bytes]:
+        """-> expired, those that are due, waiting and unclaimed, in one transaction, with which box, card and tags are
+        gone. Returns which."""
 
     async def waiting_days(self) -> dict[date, int]:
         """How many rows wait under each day key."""

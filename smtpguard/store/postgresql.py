@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -232,16 +232,23 @@ class PostgreSQLStore:
     async def expire_now(self, hold_id: bytes) -> bool:
         return await self._end(hold_id, State.EXPIRED)
 
-    async def due(self, limit: int) -> list[HeldRow]:
+    async def due(self, limit: int, besides: Collection[date] = ()) -> list[HeldRow]:
         rows = await self._read(
             f"SELECT {_BOXLESS} FROM held WHERE {_WAITING} AND expires <= now() AND {_UNCLAIMED} "
-            "ORDER BY expires, id LIMIT %(limit)s",
-            {"limit": limit},
+            "AND day <> ALL(%(besides)s::date[]) ORDER BY expires, id LIMIT %(limit)s",
+            {"limit": limit, "besides": list(besides)},
         )
         return [_row(each) for each in rows]
 
-    async def expire(self, hold_id: bytes) -> bool:
-        return await self._end(hold_id, State.EXPIRED, "expires <= clock_timestamp()")
+    async def expire(self, hold_ids: Sequence[bytes]) -> frozenset[bytes]:
+        # In one order, so that two nodes that sweep at the same time do not wait for each other's rows.
+        rows = await self._server.run(
+            f"UPDATE held SET {_TOMBSTONE} WHERE id IN (SELECT id FROM held WHERE id = ANY(%(ids)s::bytea[]) "
+            f"AND {_WAITING} ORDER BY id FOR UPDATE) AND {_WAITING} AND {_UNCLAIMED} "
+            "AND expires <= clock_timestamp() RETURNING id",
+            {"ids": list(hold_ids), "state": State.EXPIRED.value},
+        )
+        return frozenset(each["id"] for each in rows)
 
     async def waiting_days(self) -> dict[date, int]:
         # Only waiting rows have a day, as only they have tags (the schema's checks).

@@ -13,7 +13,7 @@ import secrets
 import sqlite3
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -110,8 +110,8 @@ class SQLiteStore:
             "tag_subject": tags.subject if tags else None,
             "sketch": tags.sketch if tags else None,
         }
-        places = ", ".join(f":{name}" for name in values)
         condition, bounds = ("TRUE", {}) if within is None else _room(within)
+        places = _places(values)
         rows = await self._execute(
             f"INSERT INTO held ({', '.join(values)}) SELECT {places} WHERE {condition} RETURNING id", values | bounds
         )
@@ -161,9 +161,9 @@ class SQLiteStore:
     async def find_resend(self, tags: Sequence[bytes]) -> HeldRow | None:
         if not tags:
             return None
-        names = {f"tag{number}": tag for number, tag in enumerate(tags)}
+        names = _named("tag", tags)
         rows = await self._execute(
-            f"SELECT {_COLUMNS} FROM held WHERE tag_resend IN ({', '.join(f':{name}' for name in names)}) "
+            f"SELECT {_COLUMNS} FROM held WHERE tag_resend IN ({_places(names)}) "
             f"AND {_WAITING} AND expires > :now ORDER BY created DESC, rowid DESC LIMIT 1",
             names,
         )
@@ -240,8 +240,8 @@ class SQLiteStore:
         return int(rows[0]["helps"]) - 1 if rows else 0
 
     async def waiting_ids(self, accounts: Sequence[bytes] | None = None) -> list[bytes]:
-        names = {f"account{number}": each for number, each in enumerate(accounts or ())}
-        among = "" if accounts is None else f"AND tag_account IN ({', '.join(f':{name}' for name in names)}) "
+        names = _named("account", accounts or ())
+        among = "" if accounts is None else f"AND tag_account IN ({_places(names)}) "
         rows = await self._execute(f"SELECT id FROM held WHERE {_WAITING} {among}ORDER BY created, rowid", names)
         return [each["id"] for each in rows]
 
@@ -252,21 +252,23 @@ class SQLiteStore:
         )
         return bool(rows)
 
-    async def due(self, limit: int) -> list[HeldRow]:
+    async def due(self, limit: int, besides: Collection[date] = ()) -> list[HeldRow]:
+        days = _named("day", [each.isoformat() for each in besides])
         rows = await self._execute(
             f"SELECT {_BOXLESS} FROM held WHERE {_WAITING} AND expires <= :now AND {_UNCLAIMED} "
-            "ORDER BY expires, rowid LIMIT :limit",
-            {"limit": limit},
+            f"AND day NOT IN ({_places(days)}) ORDER BY expires, rowid LIMIT :limit",
+            days | {"limit": limit},
         )
         return [_row(each) for each in rows]
 
-    async def expire(self, hold_id: bytes) -> bool:
+    async def expire(self, hold_ids: Sequence[bytes]) -> frozenset[bytes]:
+        ids = _named("id", hold_ids)
         rows = await self._execute(
             f"UPDATE held SET {_TOMBSTONE} "
-            f"WHERE id = :id AND {_WAITING} AND expires <= :now AND {_UNCLAIMED} RETURNING id",
-            {"id": hold_id, "state": State.EXPIRED.value},
+            f"WHERE id IN ({_places(ids)}) AND {_WAITING} AND expires <= :now AND {_UNCLAIMED} RETURNING id",
+            ids | {"state": State.EXPIRED.value},
         )
-        return bool(rows)
+        return frozenset(each["id"] for each in rows)
 
     async def waiting_days(self) -> dict[date, int]:
         # Only waiting rows have a day, as only they have tags (schema/0001.sql).
@@ -355,11 +357,20 @@ class SQLiteStore:
         return await committed(self._worker, self._identity, run)
 
 
+def _named(name: str, values: Iterable[Any]) -> dict[str, Any]:
+    """Each of `values` under a name of its own."""
+    return {f"{name}{number}": each for number, each in enumerate(values)}
+
+
+def _places(names: Iterable[str]) -> str:
+    return ", ".join(f":{name}" for name in names)
+
+
 def _room(within: Quota) -> tuple[str, dict[str, Any]]:
     """The condition that one more mail fits, and its values."""
-    accounts = {f"account{number}": tag for number, tag in enumerate(within.accounts)}
+    accounts = _named("account", within.accounts)
     waiting = (
-        f"FROM held WHERE tag_account IN ({', '.join(f':{name}' for name in accounts)}) "
+        f"FROM held WHERE tag_account IN ({_places(accounts)}) "
         f"AND {_WAITING} AND expires > :now AND id IS NOT :besides"
     )
     condition = f"(SELECT count(*) {waiting}) < :holds AND (SELECT coalesce(sum(size), 0) {waiting}) + :size <= :octets"

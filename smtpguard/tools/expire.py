@@ -108,6 +108,7 @@ class Expire:
             gone += number
             await letters.settle(LETTERS_SECONDS)
         await self._tidy()
+        housekeeping.tell_faults()
         return Dropped(gone, 0)
 
     async def close(self) -> None:

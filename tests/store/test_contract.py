@@ -196,7 +196,7 @@ async def test_a_mail_whose_release_is_under_way_at_its_expiry_is_not_expired(
 
     assert found == replace(row, state=State.SENDING)
     assert await store.due(10) == []
-    assert not await store.expire(row.id)
+    assert not await store.expire([row.id])
     assert await store.renew(claim, LASTS)
     assert await store.decide(claim, State.SENT)
 
@@ -340,7 +340,7 @@ async def test_a_decision_leaves_id_state_and_time(store: HoldStore, state: Stat
     assert not await store.decide(claim, State.SENT)
     assert not await store.mark_sending(claim)
     assert not await store.replace(row.id)
-    assert not await store.expire(row.id)
+    assert not await store.expire([row.id])
     assert await store.waiting_days() == {}
 
 
@@ -403,7 +403,7 @@ async def test_a_lapsed_claim_does_not_keep_a_row_from_expiring(store: HoldStore
     clock.pass_by(LASTS)
 
     assert [each.id for each in await store.due(10)] == [row.id]
-    assert await store.expire(row.id)
+    assert await store.expire([row.id])
     assert not await store.decide(claim, State.SENT)
 
 
@@ -411,15 +411,49 @@ async def test_only_what_is_due_expires_and_only_once(store: HoldStore, other: H
     row, later = a_row(), a_row(expires=NOW + 100 * HOUR)
     for each in (row, later):
         await store.add(each)
-    assert not await store.expire(row.id)
+    assert not await store.expire([row.id])
 
     clock.pass_by(72 * HOUR)
-    done = await asyncio.gather(store.expire(row.id), other.expire(row.id))
+    done = await asyncio.gather(store.expire([row.id]), other.expire([row.id]))
 
-    assert sorted(done) == [False, True]
-    assert not await store.expire(later.id)
+    assert sorted(done, key=len) == [frozenset(), {row.id}]
+    assert not await store.expire([later.id])
     assert await store.due(10) == []
     assert await store.find(row.id) == HeldRow(row.id, State.EXPIRED, decided=clock.now)
+
+
+async def test_of_several_rows_those_expire_that_are_due_and_nobody_decides(
+    store: HoldStore, other: HoldStore, clock: SetClock
+) -> None:
+    rows = [a_row() for _ in range(6)]
+    later, busy, decided = a_row(expires=NOW + 100 * HOUR), a_row(), a_row()
+    for each in (*rows, later, busy, decided):
+        await store.add(each)
+    assert await store.decide(await claimed(store, decided), State.SENT)
+    clock.pass_by(72 * HOUR - timedelta(seconds=1))
+    await claimed(store, busy)
+    clock.pass_by(timedelta(seconds=2))
+    asked = [each.id for each in (*rows, later, busy, decided)] + [bytes(32)]
+    first, second = await asyncio.gather(store.expire(asked), other.expire(list(reversed(asked))))
+
+    assert {each.id for each in rows} == first | second
+    assert not first & second
+    assert not await store.expire([])
+    for each, state in ((later, State.ASKING), (busy, State.ASKING), (decided, State.SENT), (rows[0], State.EXPIRED)):
+        found = await store.find(each.id)
+        assert found is not None
+        assert state is found.state
+
+
+async def test_what_is_due_is_asked_for_without_some_days(store: HoldStore, clock: SetClock) -> None:
+    days = [date(2026, 11, each) for each in (20, 21, 22)]
+    rows = [a_row(day=day) for day in days]
+    for each in rows:
+        await store.add(each)
+    clock.pass_by(73 * HOUR)
+
+    assert {rows[1].id} == {each.id for each in await store.due(10, {days[0], days[2]})}
+    assert [] == await store.due(10, days)
 
 
 async def test_waiting_rows_are_counted_by_day(store: HoldStore) -> None:

@@ -65,7 +65,7 @@ async def test_T_03_after_a_decision_and_tidy_the_files_hold_no_box_card_tag_or_
             assert await store.decide(claim, State.SENT)
         case "expire":
             clock.pass_by(timedelta(days=4))
-            assert await store.expire(row.id)
+            assert await store.expire([row.id])
         case "replace":
             assert await store.replace(row.id)
         case "drop":
