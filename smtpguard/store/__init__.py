@@ -82,7 +82,7 @@ class HoldStore(Protocol):
         """Remove a row whose notice was not taken; no tombstone remains."""
 
     async def find(self, hold_id: bytes) -> HeldRow | None:
-        """The row or tombstone of `hold_id`, or None. A row past its expiry is reported as `expired`."""
+        """The row or tombstone of `hold_id`, or None. A row past its expiry is reported as `expired`, with its day."""
 
     async def find_resend(self, tags: Sequence[bytes]) -> HeldRow | None:
         """The newest waiting row whose `resend` tag is one of `tags` (12-15)."""

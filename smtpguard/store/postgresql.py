@@ -141,7 +141,8 @@ class PostgreSQLStore:
             return None
         if rows[0]["late"]:
             # Nobody has swept it up yet; it is told as it will be told later.
-            return HeldRow(hold_id, State.EXPIRED, decided=_time(rows[0]["expires"]))
+            late = _row(rows[0])
+            return HeldRow(hold_id, State.EXPIRED, day=late.day, decided=late.expires)
         return _row(rows[0])
 
     async def find_resend(self, tags: Sequence[bytes]) -> HeldRow | None:

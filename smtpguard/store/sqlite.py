@@ -155,7 +155,8 @@ class SQLiteStore:
             return None
         if rows[0]["late"]:
             # Nobody has swept it up yet; it is told as it will be told later.
-            return HeldRow(hold_id, State.EXPIRED, decided=time_of(rows[0]["expires"]))
+            late = _row(rows[0])
+            return HeldRow(hold_id, State.EXPIRED, day=late.day, decided=late.expires)
         return _row(rows[0])
 
     async def find_resend(self, tags: Sequence[bytes]) -> HeldRow | None:

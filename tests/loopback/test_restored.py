@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import sqlite3
 from collections.abc import AsyncIterator
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 
 from smtpguard.app import Application
+from smtpguard.held import State
 from smtpguard.store.worker import number_of
 from smtpguard.tools.expire import expiring
 from tests.logs import caught
@@ -179,6 +181,27 @@ async def test_T_05_a_mail_that_an_admin_dropped_stays_dropped(tmp_path: Path) -
         assert ["expired"] == house.states()
         assert 250 == (await house.answer("anna", notice, "SEND")).code
         assert [] == house.released()
+
+
+async def test_T_05_a_mail_that_an_admin_dropped_when_it_was_due_is_told_to_nobody_after_a_restore(
+    tmp_path: Path,
+) -> None:
+    async with copied(tmp_path, defaults={"expires": "1s"}) as place:
+        house = place.house
+        await held(place)
+        place.copy()
+        async with expiring(charge(tmp_path / "smtpguard.yaml").settings) as work:
+            (hold_id,) = await work.of_all()
+            while (await work._store.find(hold_id)).state is not State.EXPIRED:  # type: ignore[union-attr]
+                await asyncio.sleep(0.05)
+            assert 1 == (await work.drop([hold_id])).gone
+        await place.put_back()
+        await place.sweep()
+        # Whatever comes later has overtaken nothing.
+        await held(place, 2, subject="Another")
+
+        assert ["expired", "held"] == house.states()
+        assert 2 == len(house.own_mail())
 
 
 async def test_T_05_without_its_day_key_a_restored_hold_is_void_counted_and_told_to_the_contact(tmp_path: Path) -> None:

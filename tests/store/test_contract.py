@@ -177,7 +177,7 @@ async def test_a_row_past_its_expiry_is_reported_as_expired_and_cannot_be_opened
 
     clock.pass_by(72 * HOUR)
 
-    assert await store.find(row.id) == HeldRow(row.id, State.EXPIRED, decided=row.expires)
+    assert await store.find(row.id) == HeldRow(row.id, State.EXPIRED, day=row.day, decided=row.expires)
     assert await store.claim(row.id, LASTS) is None
     assert not await store.replace(row.id)
 
