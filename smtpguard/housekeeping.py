@@ -97,6 +97,9 @@ class Housekeeping:
         Raises StoreError if the store does not work, KeyFolderError.
         """
         await self._store.release_claims()
+        # Before there is a sign of life: while a guard is not to start, nobody can answer.
+        if any((await self._store.waiting_days()).values()):
+            await asyncio.to_thread(self._keys.ensure_mounted, week_of(self._clock().date()))
         new = await self._show_life(first=True)
         await self._meet_nodes()
         days = await asyncio.to_thread(self._keys.days)

@@ -26,7 +26,7 @@ from typing import Literal, TypeVar, overload
 from smtpguard.decided_file import DecidedFile, Decision
 from smtpguard.erased_names import ErasedNames
 from smtpguard.keyshare import KeyAwayError, KeyShare, KeyShareError
-from smtpguard.whole_file import sync_folder
+from smtpguard.whole_file import sync_folder, wipe_file
 
 # Tags of held mail; list posts and threads; who has posted where; what was counted; private mail; public texts.
 WeekKeys = Literal["week", "memory", "posted", "counted", "private", "public"]
@@ -38,6 +38,7 @@ KEY_OCTETS = 32
 _DAY_FILE = re.compile(r"day-(\d{4}-\d\d-\d\d)\.key")
 # Keys of all sets.
 _KEY_FILE = re.compile(r"((?:day-\d{4}-\d\d-\d\d|[a-z]+-\d{4}-W\d\d)\.key)")
+_ANY_FILE = re.compile("(.*)", re.DOTALL)
 _ERASED_NAMES = "erased"
 _DECIDED_FILE = re.compile(r"day-(\d{4}-\d\d-\d\d)\.decided")
 _WEEK = re.compile(r"\d{4}-W(?:0[1-9]|[1-4]\d|5[0-3])")
@@ -98,11 +99,23 @@ class KeyFolder:
         self._durable: set[str] = set()
         self._decided: dict[date, DecidedFile] = {}
         try:
+            self._found = folder.is_dir()
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             sync_folder(folder.parent)
             _refuse_if_readable(folder, folder.stat(), "chmod 700")
         except OSError as error:
             raise _refused(folder, error) from error
+
+    def ensure_mounted(self, week: str) -> None:
+        """Where mail waits under its keys, refuse a folder that was there and is empty: a mount point without its disk,
+        which would hide what was made in it. One that was made now gets the key of `week`, and is not taken for it.
+        """
+        # What others have comes from the share.
+        if self._shared is None and not self._names(_ANY_FILE):
+            if self._found:
+                where = f"{self._folder}: is empty, but mail waits whose keys belong there; mount it before the start"
+                raise KeyFolderError(f"{where}. If they are lost for good: touch {self._folder}/lost")
+            self.week_key(week, create=True)
 
     @overload
     def day_key(self, day: date, create: Literal[True]) -> bytes: ...
@@ -326,7 +339,7 @@ class KeyFolder:
         entries = tuple(self._folder.iterdir())
         found = [path for path in entries if path.name == name or path.name.startswith(f"{name}.new-")]
         for path in found:
-            _wipe(path)
+            wipe_file(path, KEY_OCTETS)
         # After the key: as long as that is there, so is what was decided.
         others = [path for path in entries if path.name == beside]
         for path in others:
@@ -355,20 +368,6 @@ def _first_at_hand(names: Iterable[Name], key: Callable[[Name], bytes]) -> tuple
         except KeyElsewhereError as error:
             away = error
     raise away or KeyFolderError("no key was asked for")
-
-
-def _wipe(path: Path) -> None:
-    """Take the name away, then the octets, as far as the disk lets us; whoever reads in between finds only zeros."""
-    try:
-        number = os.open(path, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return
-    try:
-        path.unlink(missing_ok=True)
-        os.pwrite(number, _ERASED, 0)
-        os.fsync(number)
-    finally:
-        os.close(number)
 
 
 def _day_name(day: date) -> str:

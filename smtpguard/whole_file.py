@@ -1,4 +1,4 @@
-"""A small file of the guard's own that is replaced as a whole or not at all: no reader ever sees half of it."""
+"""A small file of the guard's own that is replaced, or wiped, as a whole: no reader ever sees half of it."""
 
 from __future__ import annotations
 
@@ -23,6 +23,22 @@ def replace_file(path: Path, octets: bytes, *, durable: bool = True, syncs_name:
     new.replace(path)
     if durable and syncs_name:
         sync_folder(path.parent)
+
+
+def wipe_file(path: Path, octets: int) -> None:
+    """Take the name of a file away, then the `octets` in it, as far as the disk lets us; whoever reads in between finds
+    only zeros. Nothing is done if there is none. Raises OSError.
+    """
+    try:
+        number = os.open(path, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return
+    try:
+        path.unlink(missing_ok=True)
+        os.pwrite(number, bytes(octets), 0)
+        os.fsync(number)
+    finally:
+        os.close(number)
 
 
 def sync_folder(folder: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import shutil
 import sqlite3
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -507,6 +508,46 @@ async def test_holds_whose_day_key_is_lost_are_counted_logged_and_mailed_as_a_nu
         'level=warning id=- event=warning what="waiting mail cannot be opened: its day keys are missing" count=3'
         in log.getvalue()
     )
+
+
+async def test_an_empty_folder_where_keys_should_be_is_no_key_folder_until_somebody_says_so(tmp_path: Path) -> None:
+    # A mount point before the disk is there.
+    folder = tmp_path / "state" / "keys"
+    async with premises(tmp_path) as here:
+        await here.hold()
+        folder.rename(tmp_path / "disk")
+        folder.mkdir(mode=0o700)
+    async with premises(tmp_path) as here:
+        with pytest.raises(KeyFolderError, match="is empty, but mail waits whose keys belong there"):
+            await here.keeping.start()
+        assert [] == list(folder.iterdir())
+        folder.rmdir()
+        (tmp_path / "disk").rename(folder)
+        await here.keeping.start()
+        await here.letters(0)
+        for key in folder.iterdir():
+            key.unlink()
+        (folder / "lost").touch()
+        await here.keeping.start()
+        await here.letters(1)
+
+
+async def test_a_restored_database_without_a_key_folder_starts_and_starts_again(tmp_path: Path) -> None:
+    async with premises(tmp_path) as here:
+        await here.hold()
+    shutil.rmtree(tmp_path / "state" / "keys")
+    for _ in range(2):
+        async with premises(tmp_path) as here:
+            await here.keeping.start()
+            await here.letters(1)
+
+
+async def test_an_empty_key_folder_where_nothing_waits_is_a_first_start(tmp_path: Path) -> None:
+    (tmp_path / "state").mkdir(mode=0o700)
+    (tmp_path / "state" / "keys").mkdir(mode=0o700)
+    async with premises(tmp_path) as here:
+        await here.keeping.start()
+        await here.hold()
 
 
 async def test_no_lost_key_no_letter(tmp_path: Path) -> None:
