@@ -139,8 +139,9 @@ class Holding:
         attempt.carrier = carrier = await self._correspondence.open()
         if not self._can_carry(held, carrier.extensions):
             await upstream.reset()
-            maillog.refused(arrival.id, outcomes.NOT_CARRIED.code)
-            return outcomes.NOT_CARRIED.to(reader)
+            refusal = outcomes.NOT_CARRIED.because(verdict, reader)
+            maillog.refused(arrival.id, refusal.code)
+            return refusal
         await upstream.reset()
 
         attempt.asker = await self._safe.asker(held.account)

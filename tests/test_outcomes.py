@@ -26,7 +26,7 @@ LANGUAGES = shipped().codes
 OWN = {name: value for name, value in vars(outcomes).items() if isinstance(value, Reply)}
 PHRASES = {name: value for name, value in vars(outcomes).items() if isinstance(value, Phrase)}
 # With the reasons of a verdict in them.
-REASONED = ("NO_NOTICE", "ASKED_TOO_OFTEN", "ASKED_TOO_OFTEN_TODAY", "TOO_MUCH_WAITS", "_REFUSED")
+REASONED = ("NO_NOTICE", "NOT_CARRIED", "ASKED_TOO_OFTEN", "ASKED_TOO_OFTEN_TODAY", "TOO_MUCH_WAITS", "_REFUSED")
 NOT_ASKED = ("90-01", "90-02", "90-05", "90-06", "90-08")
 CROSSPOST = Finding("12-02", "crosspost", lists=("berlin", "all-members"))
 HIDDEN = Finding("12-10", "hidden_list", lists=("berlin",))

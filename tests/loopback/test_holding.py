@@ -196,6 +196,8 @@ async def test_what_the_outbox_could_not_carry_later_is_refused_now(tmp_path: Pa
         reply = await house.submit("anna", [BERLIN, ALL], options=" SMTPUTF8")
 
         assert 554 == reply.code
+        assert "it is addressed to 2 lists (berlin, all-members)" in reply.text
+        assert "could not be sent later in this form" in reply.text
         assert [] == house.rows()
         assert [] == house.own_mail()
 
