@@ -109,6 +109,11 @@ class Answering:
             return outcomes.ANSWER_LATER.to(self._reader(account))
         return known if known is not None else self._unknown(arrival, account)
 
+    def not_alone(self, login: str | None, mailbox: Address | None, directory: Directory) -> Reply:
+        """What is said to a mail that goes to the guard and to others, too (90-16); `mailbox` is its reverse-path."""
+        account = None if login is None else directory.account(login, mailbox)
+        return outcomes.GUARD_NOT_ALONE.to(self._reader(account))
+
     async def by_mail_server(self, arrival: Arrival) -> Reply:
         """An answer that the mail server handed on; what is not understood is dropped in silence (T-27)."""
         answerer = Answerer(arrival.envelope.reverse_path.address, None, None)

@@ -88,6 +88,11 @@ class Guard:
         """True if held mail can be released with REQUIRETLS, as far as is known; a pure relay sends nothing itself."""
         return self._holding is None or self._holding.can_require_tls
 
+    def not_alone(self, login: str | None, reverse_path: Address | None) -> Reply:
+        """The reply to a mail that a member sends to the guard's own address and to others, too (90-16, T-26)."""
+        assert self._answering is not None  # noqa: S101 - takes_answers_at was true
+        return self._answering.not_alone(login, reverse_path, self._statutes().directory)
+
     async def answer(self, arrival: Arrival, upstream: Upstream) -> Reply:
         """A mail that a member has submitted to the guard's own address."""
         assert self._answering is not None  # noqa: S101 - takes_answers_at was true

@@ -93,6 +93,8 @@ NOT_NOW = Phrase(451, "4.3.0", "not_now")
 CARRIES_CODE = Phrase(550, "5.7.1", "carries_code")
 # 90-10: the notice was refused for good.
 NO_NOTICE = Phrase(550, "5.7.1", "no_notice")
+# 90-16, T-26.
+GUARD_NOT_ALONE = Phrase(550, "5.7.1", "guard_not_alone")
 # SEMANTICS c6: what the outbox could not carry later is refused now.
 NOT_CARRIED = Phrase(554, "5.6.7", "not_carried")
 # 11-24, T-14: notices of its kind have told too much within an hour.

@@ -58,8 +58,6 @@ CONTENT_BAD_OCTETS = Reply.of(550, "5.5.2 Bare CR, bare LF or NUL in the message
 CONTENT_TOO_LARGE = Reply.of(552, "5.3.4 Message too large")
 STORAGE_FULL = Reply.of(452, "4.3.1 Insufficient system storage")  # the temporary file could not be written
 MAIL_LOOP = Reply.of(554, "5.4.6 Too many hops, this message goes round in a loop")  # RFC 5321, 6.3; RFC 3463, 3.5
-GUARD_NOT_ALONE = Reply.of(550, "5.7.1 Not sent: mail to the mail check must go to it alone")  # 90-16, T-26
-
 COPY_LATER = Reply.of(451, "4.3.0 This copy cannot be remembered now, try again later")  # store or keys; the tap only
 
 # ---------------------------------------------------------------- endings

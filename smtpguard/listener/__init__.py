@@ -38,6 +38,9 @@ class MailFlow(Protocol):
     async def submit(self, arrival: Arrival, upstream: Upstream) -> Reply:
         """A member's mail, its MAIL and accepted RCPTs already at the upstream: judge it, pass, hold or refuse it."""
 
+    def not_alone(self, login: str | None, reverse_path: Address | None) -> Reply:
+        """The 5xx for a mail to the guard's own address and to others, in the member's language (90-16, T-26)."""
+
     async def answer(self, arrival: Arrival, upstream: Upstream) -> Reply:
         """A mail to the guard's own address alone, submitted by a member (the upstream's transaction is still open)."""
 

@@ -25,7 +25,7 @@ from smtpguard.listener.roll import Roll
 from smtpguard.listener.transaction import MemberTransaction
 from smtpguard.mail.arrival import Arrival
 from smtpguard.mail.content import Content
-from smtpguard.mail.envelope import Envelope, parse_path
+from smtpguard.mail.envelope import Envelope, Path, parse_path
 from smtpguard.mail.reply import Reply
 from smtpguard.upstream import BrokenOffError, UpstreamError
 
@@ -178,7 +178,7 @@ class SubmissionConnection(MirroredConnection):
             self.member.is_open = True
             if reply.ok:
                 self.count_message()
-                self._transaction = MemberTransaction(path)
+                self._transaction = MemberTransaction(path, lambda: self._not_alone(path))
             self.say(reply)
 
     async def smtp_RCPT(self, arg: str) -> None:
@@ -202,6 +202,10 @@ class SubmissionConnection(MirroredConnection):
             if reply.ok:
                 transaction.recipients.append(path)
             self.say(reply)
+
+    def _not_alone(self, reverse_path: Path) -> Reply:
+        login = None if self._login is None else self._login.identity
+        return self._flow.not_alone(login, reverse_path.address)
 
     async def smtp_RSET(self, arg: str) -> None:
         """Up only when a MAIL went up since the last one: else the mail server counts it as a junk command."""
@@ -228,7 +232,7 @@ class SubmissionConnection(MirroredConnection):
         elif transaction is None:
             self.refuse(replies.MAIL_FIRST if self._greeted else replies.HELLO_FIRST)
         elif transaction.mixed:
-            await self._end_transaction(replies.GUARD_NOT_ALONE)
+            await self._end_transaction(transaction.not_alone())
         elif not transaction.guards and not transaction.recipients:
             self.refuse(replies.NO_RECIPIENTS)
         else:

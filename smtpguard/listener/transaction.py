@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from smtpguard import replies
 from smtpguard.mail.envelope import Path
 from smtpguard.mail.reply import Reply
@@ -11,11 +13,12 @@ class MemberTransaction:
     """An open transaction. `recipients` are those the mail server accepted; `guards` the guard's own addresses.
 
     An answer to the guard carries a code, so it goes to the guard alone (90-16, T-26): as soon as anybody else stands
-    beside it, in whichever order, the mail is `mixed` and nothing of it will be sent.
+    beside it, in whichever order, the mail is `mixed` and nothing of it will be sent; `not_alone` is then the reply.
     """
 
-    def __init__(self, reverse_path: Path) -> None:
+    def __init__(self, reverse_path: Path, not_alone: Callable[[], Reply]) -> None:
         self.reverse_path = reverse_path
+        self.not_alone = not_alone
         self.recipients: list[Path] = []
         self.guards: list[Path] = []
         self.mixed = False
@@ -38,4 +41,4 @@ class MemberTransaction:
     def mix(self) -> Reply:
         """Another recipient beside the guard; the reply to it."""
         self.mixed = True
-        return replies.GUARD_NOT_ALONE
+        return self.not_alone()

@@ -24,6 +24,7 @@ from tests.loopback.fake_upstream import FakeUpstream
 
 PATIENCE_SECONDS = 15.0
 ANSWER_TAKEN = Reply.of(250, "2.0.0 Answer taken")
+NOT_ALONE = Reply.of(550, "5.7.1 Not alone")
 LETTER_TAKEN = Reply.of(250, "2.0.0 Letter taken")
 
 
@@ -47,6 +48,9 @@ class PassingFlow:
 
     def can_require_tls(self) -> bool:
         return True
+
+    def not_alone(self, login: str | None, reverse_path: Address | None) -> Reply:
+        return NOT_ALONE
 
     def judges(self) -> bool:
         return True

@@ -14,7 +14,7 @@ from smtpguard.listener.options import Kind
 from smtpguard.mail.arrival import Arrival
 from smtpguard.mail.reply import Reply
 from smtpguard.upstream import Upstream
-from tests.loopback.door import Client, Door, PassingFlow, submission_door
+from tests.loopback.door import NOT_ALONE, Client, Door, PassingFlow, submission_door
 from tests.loopback.fake_upstream import EXTENSIONS, FakeUpstream
 
 FRONT = "mail.example.test"
@@ -328,7 +328,7 @@ async def test_an_answer_without_a_login_is_put_off_when_the_mail_server_dies() 
 async def test_the_guard_stands_alone_here_too() -> None:
     async with filter_door() as (up, door), door.client() as client:
         await client.begin(LIST)
-        assert await client.ask(b"RCPT TO:<" + GUARD + b">") == replies.GUARD_NOT_ALONE.wire
-        assert await client.ask(b"DATA") == replies.GUARD_NOT_ALONE.wire
+        assert await client.ask(b"RCPT TO:<" + GUARD + b">") == NOT_ALONE.wire
+        assert await client.ask(b"DATA") == NOT_ALONE.wire
         assert up.arrived == []
         assert door.flow.arrivals == []

@@ -85,3 +85,17 @@ async def test_a_site_s_own_words_are_said_at_once_in_ascii(tmp_path: Path) -> N
         assert (await house.submit("anna", [BERLIN, ALL])).text == (
             "5.7.1 Zurueck: 2 Listen, berlin, all-members: groesser als noetig"
         )
+
+
+async def test_90_16_who_writes_to_the_guard_and_to_others_is_told_in_his_language(tmp_path: Path) -> None:
+    async with guarded(tmp_path, accounts=LANGUAGES, languages=["es", "en"]) as house:
+        to = [BERLIN, "mailcheck+CODE@check.example.test"]
+        said = [await house.submit(name, to) for name in ("anna", "ben", "clara")]
+
+        assert {550} == {each.code for each in said}
+        assert [
+            "5.7.1 Mail nicht gesendet: eine Mail an den Mail-Check muss an ihn allein gehen",
+            "5.7.1 Message non envoye : un message au controle courriel doit aller a lui seul",
+            "5.7.1 Correo no enviado: un correo al control de correo debe ir solo a el",
+        ] == [each.text for each in said]
+        assert [] == house.up.arrived

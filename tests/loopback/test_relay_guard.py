@@ -8,7 +8,7 @@ import pytest
 
 from smtpguard import replies
 from smtpguard.mail.reply import Reply
-from tests.loopback.door import ANSWER_TAKEN, Client, PassingFlow, submission_door
+from tests.loopback.door import ANSWER_TAKEN, NOT_ALONE, Client, PassingFlow, submission_door
 from tests.loopback.fake_upstream import FakeUpstream
 
 GUARD = b"RCPT TO:<mailcheck+CODE@Check.example.test>"
@@ -49,8 +49,8 @@ async def test_t26_mail_to_the_guard_and_anybody_else_goes_to_nobody(order: tupl
         said = [await client.ask(line) for line in order]
         mixed_at = max(order.index(GUARD), order.index(OTHER))
 
-        assert all(each == replies.GUARD_NOT_ALONE.wire for each in said[mixed_at : mixed_at + 1])
-        assert await client.ask(b"DATA") == replies.GUARD_NOT_ALONE.wire
+        assert all(each == NOT_ALONE.wire for each in said[mixed_at : mixed_at + 1])
+        assert await client.ask(b"DATA") == NOT_ALONE.wire
         assert door.flow.arrivals == []
         assert up.arrived == []
         # The next mail starts anew.
@@ -64,8 +64,8 @@ async def test_t26_two_codes_in_one_mail_are_refused() -> None:
         await begin(client)
         await client.ask(GUARD)
 
-        assert await client.ask(b"RCPT TO:<mailcheck+OTHER@check.example.test>") == replies.GUARD_NOT_ALONE.wire
-        assert await client.ask(b"DATA") == replies.GUARD_NOT_ALONE.wire
+        assert await client.ask(b"RCPT TO:<mailcheck+OTHER@check.example.test>") == NOT_ALONE.wire
+        assert await client.ask(b"DATA") == NOT_ALONE.wire
 
 
 async def test_t26_pipelined_mail_to_both_goes_to_nobody() -> None:
@@ -75,8 +75,8 @@ async def test_t26_pipelined_mail_to_both_goes_to_nobody() -> None:
 
         assert [await client.reply() for _ in range(3)] == [
             b"250 2.1.5 Ok\r\n",
-            replies.GUARD_NOT_ALONE.wire,
-            replies.GUARD_NOT_ALONE.wire,
+            NOT_ALONE.wire,
+            NOT_ALONE.wire,
         ]
 
 
@@ -84,8 +84,8 @@ async def test_without_a_login_the_guard_takes_no_answer_and_nobody_else_gets_it
     async with FakeUpstream(users=USERS) as up, submission_door(up) as door, door.client() as client:
         await begin(client, login=False)
         assert await client.ask(GUARD) == replies.LOGIN_FIRST.wire
-        assert await client.ask(OTHER) == replies.GUARD_NOT_ALONE.wire
-        assert await client.ask(b"DATA") == replies.GUARD_NOT_ALONE.wire
+        assert await client.ask(OTHER) == NOT_ALONE.wire
+        assert await client.ask(b"DATA") == NOT_ALONE.wire
         assert (door.flow.arrivals, up.arrived) == ([], [])
 
 
