@@ -21,6 +21,8 @@ RETRY_SECONDS = 2.0
 # Decisions that wait for a key folder which refuses. More are given up: they are in the database all the same.
 UNKEPT_MAX = 10_000
 
+_Decided = tuple[date, bytes, Decision]
+
 
 class Decisions:
     """What was decided, as the key folder tells it. `clock` is aware."""
@@ -36,7 +38,7 @@ class Decisions:
         self._keys = keys
         self._clock = clock
         self._retry_seconds = retry_seconds
-        self._unkept: list[tuple[date, bytes, Decision]] = []
+        self._unkept: list[_Decided] = []
         self._retrying: asyncio.Task[None] | None = None
 
     async def note(self, state: State, *rows: HeldRow) -> None:
@@ -45,11 +47,10 @@ class Decisions:
         """
         decision = Decision(state, self._clock())
         decided = [(row.day, row.id, decision) for row in rows if row.day is not None]
-        try:
-            await asyncio.to_thread(self._keep, decided)
-        except KeyFolderError as error:
+        left, error = await asyncio.to_thread(self._keep, decided)
+        if error is not None:
             maillog.warning("what was decided could not be kept beside the day key yet", why=str(error))
-            self._unkept = [*self._unkept, *decided][:UNKEPT_MAX]
+            self._unkept = [*self._unkept, *left][:UNKEPT_MAX]
             if self._retrying is None or self._retrying.done():
                 self._retrying = asyncio.create_task(self._keep_on())
 
@@ -91,17 +92,23 @@ class Decisions:
             decided |= self._keys.decisions(day)
         return decided
 
-    def _keep(self, decided: list[tuple[date, bytes, Decision]]) -> None:
+    def _keep(self, decided: list[_Decided]) -> tuple[list[_Decided], KeyFolderError | None]:
+        """Keep these; those that could not be kept, and why. One day whose key is damaged keeps no other from it."""
+        left: list[_Decided] = []
+        fault: KeyFolderError | None = None
         for day in {each[0] for each in decided}:
-            self._keys.note_decided(day, [(id_, decision) for its, id_, decision in decided if its == day])
+            its = [each for each in decided if each[0] == day]
+            try:
+                self._keys.note_decided(day, [(id_, decision) for _, id_, decision in its])
+            except KeyFolderError as error:
+                left += its
+                fault = error
+        return left, fault
 
     async def _keep_on(self) -> None:
         while self._unkept:
             await asyncio.sleep(self._retry_seconds)
             trying = self._unkept
-            try:
-                await asyncio.to_thread(self._keep, trying)
-            except KeyFolderError:
-                continue
+            left, _ = await asyncio.to_thread(self._keep, trying)
             # What came meanwhile stands behind.
-            self._unkept = self._unkept[len(trying) :]
+            self._unkept = [*left, *self._unkept[len(trying) :]]

@@ -195,6 +195,30 @@ async def test_T_05_a_decision_stands_though_the_key_folder_refuses_and_is_kept_
     await decisions.close()
 
 
+async def test_T_05_a_day_whose_key_is_damaged_keeps_no_other_from_being_noted_once(
+    folder: Path, path: Path, store: SQLiteStore
+) -> None:
+    days = [DAY + timedelta(days=each) for each in range(6)]
+    keys = KeyFolder(folder)
+    for day in days:
+        keys.day_key(day, create=True)
+    damaged = folder / f"day-{days[3]}.key"
+    key = damaged.read_bytes()
+    damaged.write_bytes(b"short")
+    rows = [a_row(day=day) for day in days]
+    decisions = Decisions(store, keys, lambda: WHEN, retry_seconds=0.01)
+    with caught() as log:
+        await decisions.note(State.EXPIRED, *rows)
+    assert damaged.name in log.getvalue()
+    assert [day for day in days if day != days[3]] == [day for day in days if keys.decisions(day)]
+    await asyncio.sleep(0.1)  # some tries
+    damaged.write_bytes(key)
+    await until(lambda: keys.decisions(days[3]))
+
+    assert {41} == {(folder / f"day-{day}.decided").stat().st_size for day in days}
+    await decisions.close()
+
+
 async def test_T_05_a_claim_is_given_back_when_the_key_folder_cannot_be_asked(
     folder: Path, path: Path, store: SQLiteStore
 ) -> None:
