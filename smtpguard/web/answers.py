@@ -212,7 +212,7 @@ class Answers:
         if found is Closed.KEY_LOST:
             return speaker.told("lost", 410)
         options = self._options()
-        client = client_of(request, options.forwarded_from)
+        client = str(client_of(request, options.forwarded_from))
         if self._wrong_codes.too_many(client, options.wrong_codes_per_minute):
             return speaker.told("too_many", 429)
         return speaker.told("unknown", 404)

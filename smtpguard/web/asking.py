@@ -27,15 +27,22 @@ def is_own_form(request: Request, origin: str) -> bool:
     return request.headers.getlist("sec-fetch-site") == ["same-origin"]
 
 
-def client_of(request: Request, proxies: Sequence[Network]) -> str:
-    """Whom wrong codes are counted for: the client's address, or for IPv6 its network.
+def client_of(request: Request, proxies: Sequence[Network]) -> str | None:
+    """Whom requests and wrong codes are counted for, see `told_client`."""
+    host = request.client.host if request.client is not None else None
+    return told_client(host, request.headers.getlist("x-forwarded-for"), proxies)
 
-    X-Forwarded-For counts where it comes from `proxies`, or through a socket of the file system, which only a web
-    server on this machine opens; then the last address in it that is none of them.
+
+def told_client(host: str | None, forwarded: Sequence[str], proxies: Sequence[Network]) -> str | None:
+    """The client's address, or for IPv6 its network; None for a proxy that does not tell for whom it asks.
+
+    `host` is who is connected, None for a socket of the file system, which only a web server on this machine opens.
+    `forwarded` are the lines of X-Forwarded-For. They count where they come from `proxies` or by that socket; then the
+    last address in them that is no proxy's.
     """
-    peer = _address(request.client.host) if request.client is not None else None
+    peer = None if host is None else _address(host)
     if peer is None or _is_among(peer, proxies):
-        told = ",".join(request.headers.getlist("x-forwarded-for")).split(",")[-FORWARDS_MAX:]
+        told = ",".join(forwarded).split(",")[-FORWARDS_MAX:]
         for each in reversed(told):
             address = _address(each.strip())
             if address is None:
@@ -43,8 +50,10 @@ def client_of(request: Request, proxies: Sequence[Network]) -> str:
             peer = address
             if not _is_among(address, proxies):
                 break
+    if peer is None or _is_among(peer, proxies):
+        return None
     if isinstance(peer, IPv6Address):
-        return str(IPv6Network((peer, _SHARED_PREFIX), strict=False))
+        return str(IPv6Network((int(peer), _SHARED_PREFIX), strict=False))
     return str(peer)
 
 

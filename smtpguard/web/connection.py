@@ -1,7 +1,7 @@
 """One connection of a browser or a proxy: uvicorn's, with an end to it.
 
 uvicorn waits for ever for a first request and for a slow reader. Here a connection has a time for its first request and
-one for all, and there are only so many at once.
+one for all, and a place that it may have to give up.
 """
 
 from __future__ import annotations
@@ -10,9 +10,8 @@ import asyncio
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-# Connections at one time. A site's members open a page now and then; without a bound strangers would take the open
-# files that mail needs.
-CONNECTIONS_MAX = 256
+from smtpguard.web.shares import Places
+
 # From the connection to the end of its first request's header.
 HEADER_SECONDS = 10.0
 # Request line and header together, octets: browsers send 2 KiB, proxies add some hundred.
@@ -25,14 +24,15 @@ LIFE_SECONDS = 120.0
 
 class PageConnection(H11Protocol):
     """A connection that ends. `refusal` is what is written to whoever does not speak HTTP, with the header fields of
-    the page."""
+    the page; `places` are those of its door."""
 
+    places: Places
     refusal = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         self._timers: list[asyncio.TimerHandle] = []
         super().connection_made(transport)
-        if len(self.connections) > CONNECTIONS_MAX:
+        if not self.places.take(self, None if self.client is None else self.client[0]):
             transport.abort()
             return
         self._timers = [
@@ -43,7 +43,17 @@ class PageConnection(H11Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         for each in self._timers:
             each.cancel()
+        self.places.leave(self)
         super().connection_lost(exc)
+
+    @property
+    def is_awaited(self) -> bool:
+        """True while its client has not sent a request to the end, or has had its answer."""
+        return self.cycle is None or self.cycle.more_body or self.cycle.response_complete
+
+    def let_go(self) -> None:
+        """End it at once, whatever is under way."""
+        self.transport.abort()
 
     def send_400_response(self, msg: str) -> None:
         """What is no HTTP, or too long."""

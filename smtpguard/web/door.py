@@ -15,6 +15,7 @@ import uvicorn
 from smtpguard.web.connection import HEADER_OCTETS_MAX, IDLE_SECONDS, PageConnection
 from smtpguard.web.headers import header_fields
 from smtpguard.web.pages import Pages
+from smtpguard.web.shares import Places
 
 # Connections that wait to be accepted.
 BACKLOG = 128
@@ -50,7 +51,7 @@ class WebDoor:
         self._server = server = _Server(
             uvicorn.Config(
                 self._pages.app,
-                http=_connection_class(self._origin),
+                http=_connection_class(self._origin, Places(self._pages.proxies)),
                 ws="none",
                 lifespan="off",
                 interface="asgi3",
@@ -101,11 +102,12 @@ class _Server(uvicorn.Server):
         yield
 
 
-def _connection_class(origin: str) -> type[PageConnection]:
-    """Connections that refuse with the header fields of the page."""
+def _connection_class(origin: str, of_door: Places) -> type[PageConnection]:
+    """Connections that refuse with the header fields of the page, and share the places of one door."""
     fields = b"".join(name + b": " + value + b"\r\n" for name, value in header_fields(origin))
 
     class Connection(PageConnection):
+        places = of_door
         refusal = b"HTTP/1.1 400 Bad Request\r\n" + fields + b"connection: close\r\ncontent-length: 0\r\n\r\n"
 
     return Connection

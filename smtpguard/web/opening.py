@@ -20,7 +20,7 @@ def page_door(
 ) -> WebDoor | None:
     """The door of the page, still shut; None if the settings have none. `deciding` is None where no mail can be held.
 
-    `settings`, `policy` and `site` are asked at each request; what stands in section `web` counts as it is now.
+    `settings`, `policy` and `site` are asked at each request; section `web` is read once.
     """
     said, origin = settings().web, settings().public_url
     if said is None or origin is None:
@@ -33,4 +33,4 @@ def page_door(
     answers = None if deciding is None else Answers(deciding, site, options)
     rules = RulesPages(lambda: (settings(), policy()))
     listen = said.listen.path if isinstance(said.listen, SocketFile) else (said.listen.host, said.listen.port)
-    return WebDoor(Pages(answers, rules, site, show, origin), listen, origin)
+    return WebDoor(Pages(answers, rules, site, show, origin, said.forwarded_from), listen, origin)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from starlette.applications import Starlette
@@ -14,19 +14,30 @@ from starlette.types import ASGIApp
 
 from smtpguard.notices.site import Site
 from smtpguard.web.answers import Answers, Show, preferred
+from smtpguard.web.asking import Network
 from smtpguard.web.headers import SecureAnswers
 from smtpguard.web.rendering import SERVED, language_fields, rules, served
 from smtpguard.web.rules import RulesPages, wished
+from smtpguard.web.shares import Shares
 from smtpguard.web.speaking import Speaker
 
 
 class Pages:
     """The web application. `answers` is None where no mail can be held: then there are only the rules.
 
-    `origin` is scheme, host and port under which members reach it.
+    `origin` is scheme, host and port under which members reach it; `proxies` ask for others.
     """
 
-    def __init__(self, answers: Answers | None, rules: RulesPages, site: Callable[[], Site], show: Show, origin: str):
+    def __init__(
+        self,
+        answers: Answers | None,
+        rules: RulesPages,
+        site: Callable[[], Site],
+        show: Show,
+        origin: str,
+        proxies: Sequence[Network] = (),
+    ) -> None:
+        self.proxies = proxies
         self._answers = answers if show is not Show.OFF else None
         self._rules = rules
         self._site = site
@@ -46,7 +57,7 @@ class Pages:
         )
         # A redirect would repeat the address, and take Host at its word.
         starlette.router.redirect_slashes = False
-        self.app: ASGIApp = SecureAnswers(starlette, origin)
+        self.app: ASGIApp = SecureAnswers(Shares(starlette, proxies, self._crowded), origin)
 
     async def settle(self, seconds: float) -> None:
         """Give choices that are being worked on `seconds` to end."""
@@ -81,6 +92,10 @@ class Pages:
         response = self._speaker(request).told("missing", error.status_code)
         response.headers.update(error.headers or {})
         return response
+
+    async def _crowded(self, request: Request) -> Response:
+        """For one client too many at once."""
+        return self._speaker(request).told("trouble", 503)
 
     async def _fault(self, request: Request, _: Exception) -> Response:
         return self._speaker(request).told("trouble", 500)

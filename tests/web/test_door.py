@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import itertools
 import re
 import socket
 from pathlib import Path
@@ -24,6 +26,8 @@ from tests.loopback.guarded import PRESS
 from tests.web.site import FORM, ORIGIN, Answer, PageSite, hold, other_code, paged, parsed
 
 pytestmark = pytest.mark.slow
+
+Connected = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 # THREAT-MODEL T-24, word for word.
 T_24 = (
@@ -222,22 +226,96 @@ async def test_a_connection_has_an_end_whatever_is_done_on_it(tmp_path: Path, mo
         writer.close()
 
 
-async def test_connections_are_bounded_and_those_let_in_are_served(
+async def served(site: PageSite, host: str = "127.0.0.1") -> Connected:
+    """A connection from `host` that has been let in, as an answer shows, and waits for its next request."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", site.port, local_addr=(host, 0))
+    writer.write(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+    await reader.readuntil(b"ok\n")
+    return reader, writer
+
+
+async def test_connections_are_bounded_and_who_is_waited_for_gives_way(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("smtpguard.web.connection.CONNECTIONS_MAX", 20)
+    monkeypatch.setattr("smtpguard.web.shares.CONNECTIONS_MAX", 6)
     async with paged(tmp_path) as (_, site):
-        idle = [await asyncio.open_connection("127.0.0.1", site.port) for _ in range(20)]
-        for _, writer in idle:
-            # An answer shows that a connection has been let in.
+        # Two each from three addresses, then three from a fourth: nobody has more, so the oldest go.
+        there = [await served(site, f"127.0.0.{host}") for host in (2, 3, 4, 2, 3, 4, 5, 5, 5)]
+        for reader, _ in there[:3]:
+            with contextlib.suppress(ConnectionError):
+                assert b"" == await asyncio.wait_for(reader.read(), 30)
+        for reader, writer in there[3:]:
             writer.write(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
-        for reader, _ in idle:
-            await reader.readuntil(b"ok\n")
-        with pytest.raises((ConnectionError, IndexError)):
-            await site.get("/healthz")
-        for _, writer in idle:
+            await asyncio.wait_for(reader.readuntil(b"ok\n"), 30)
+        for _, writer in there:
             writer.close()
-            await writer.wait_closed()
+
+
+SLOW = (
+    f"POST /show HTTP/1.1\r\nHost: x\r\nOrigin: {ORIGIN}\r\nContent-Type: {FORM}\r\nContent-Length: 60\r\n"
+    "{fields}\r\ncode="
+)
+
+
+async def slow_form(site: PageSite, host: str, fields: str = "") -> Connected:
+    """A form from `host` that never ends."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", site.port, local_addr=(host, 0))
+    writer.write(SLOW.format(fields=fields).encode())
+    return reader, writer
+
+
+async def test_T_25_the_slow_forms_of_one_client_leave_the_page_to_others(tmp_path: Path) -> None:
+    async with paged(tmp_path, web={"forwarded_from": []}) as (house, site):
+        code = await hold(house)
+        slow = await asyncio.gather(*(slow_form(site, "127.0.0.3") for _ in range(400)))
+        last = await served(site, "127.0.0.3")  # by now all of them have been met
+        reader, writer = await asyncio.open_connection("127.0.0.1", site.port, local_addr=("127.0.0.2", 0))
+        form = f"code={code}"
+        writer.write(
+            f"POST /show HTTP/1.1\r\nHost: x\r\nConnection: close\r\nOrigin: {ORIGIN}\r\nContent-Type: {FORM}\r\n"
+            f"Content-Length: {len(form)}\r\n\r\n{form}".encode()
+        )
+        answer = parsed(await asyncio.wait_for(reader.read(), 30))
+        for _, each in (*slow, last, (reader, writer)):
+            each.close()
+
+        assert 200 == answer.status
+        assert "Minutes" in answer.text
+
+
+async def test_T_25_the_slow_forms_of_one_client_behind_a_proxy_leave_the_page_to_others(tmp_path: Path) -> None:
+    async with paged(tmp_path, web={"forwarded_from": ["127.0.0.4/32"]}) as (house, site):
+        code = await hold(house)
+        slow = [await slow_form(site, "127.0.0.4", "X-Forwarded-For: 192.0.2.7\r\n") for _ in range(40)]
+        answers = [asyncio.create_task(reader.read()) for reader, _ in slow]
+        refused = [parsed(await each) for each in itertools.islice(asyncio.as_completed(answers, timeout=30), 8)]
+        mine = f"code={code}".encode()
+        head = SLOW.replace("Content-Length: 60", f"Content-Length: {len(mine)}").removesuffix("code=")
+        statuses = []
+        for client in ("192.0.2.8", "192.0.2.7"):
+            reader, writer = await asyncio.open_connection("127.0.0.1", site.port, local_addr=("127.0.0.4", 0))
+            writer.write(head.format(fields=f"Connection: close\r\nX-Forwarded-For: {client}\r\n").encode() + mine)
+            statuses.append(parsed(await asyncio.wait_for(reader.read(), 30)).status)
+            writer.close()
+        for each in answers:
+            each.cancel()
+        for _, writer in slow:
+            writer.close()
+
+        assert {503} == {each.status for each in refused}
+        for answer in refused:
+            check_header(answer)
+        assert [200, 503] == statuses
+
+
+async def test_a_proxy_that_tells_no_client_has_room_for_all_of_them(tmp_path: Path) -> None:
+    async with paged(tmp_path, web={"forwarded_from": ["127.0.0.4/32"]}) as (_, site):
+        slow = [await slow_form(site, "127.0.0.4") for _ in range(60)]
+        last = await served(site, "127.0.0.4")
+
+        assert not [each for each, _ in slow if each.at_eof()]
+        for _, writer in (*slow, last):
+            writer.close()
 
 
 async def test_forms_that_wait_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
