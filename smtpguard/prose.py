@@ -16,6 +16,7 @@ import unicodedata
 from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from hashlib import blake2b
 from itertools import compress
 from operator import not_
@@ -219,7 +220,6 @@ class _Values:
 
     def __init__(self) -> None:
         self._known: dict[str, int] = {}
-        self._function_words = frozenset(normal(part) for word in stock.function_words() for part in words_of(word))
 
     def of(self, words: Sequence[str]) -> list[int]:
         """The values of `words`, in their order."""
@@ -242,13 +242,18 @@ class _Values:
         return self._class_of(word) << 32 | number
 
     def _class_of(self, word: str) -> int:
-        if word in self._function_words:
+        if word in _function_words():
             return _FUNCTION
         if len(word) == 1 or not word.isalpha():
             return _NEITHER
         # Arabic, Hebrew, Hangul...: no language of these scripts is shipped, but short words bind in most languages.
         is_foreign = word[0] > _CYRILLIC_LAST and not _VIETNAMESE_FIRST <= word[0] <= _VIETNAMESE_LAST
         return _FUNCTION if is_foreign and len(word) <= _SHORT else _CONTENT
+
+
+@cache
+def _function_words() -> frozenset[str]:
+    return frozenset(normal(part) for word in stock.function_words() for part in words_of(word))
 
 
 def _composed(text: str) -> str:
