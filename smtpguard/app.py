@@ -21,6 +21,8 @@ from smtpguard.housekeeping import SWEEP_SECONDS
 from smtpguard.keeper import Charge, Keeper, site_of
 from smtpguard.learning import Learning
 from smtpguard.listener.server import Server, keep_tracebacks_out
+from smtpguard.notices import layouts
+from smtpguard.notices.languages import Texts
 from smtpguard.process import allow_descriptors, descriptors_for
 from smtpguard.reload import Record, Reload
 from smtpguard.state import LOCK, lock_state
@@ -88,6 +90,7 @@ class Application:
             await keeper.housekeeping.start()
             self._sweeps = asyncio.create_task(keeper.housekeeping.run())
             guard, learning = keeper.guard(lambda: self._statutes), keeper.learning
+            await asyncio.to_thread(_prepare, self._texts)
         keep_tracebacks_out(asyncio.get_running_loop())
         opened = doors(settings, self._certificates)
         shutdown = settings.timeouts.shutdown.total_seconds()
@@ -237,6 +240,12 @@ async def _reload_at(hangup: asyncio.Event, application: Application) -> None:
             await application.reload()
         except Exception as error:  # a bug, or a file that went while it was looked at: the next SIGHUP is obeyed again
             maillog.fault("a reload failed", error)
+
+
+def _prepare(texts: Texts) -> None:
+    """Compile what notices are made of: nobody's session shall wait for that when the first is written."""
+    layouts.prepare()
+    texts.prepare()
 
 
 def allow_connections(connections: int) -> None:

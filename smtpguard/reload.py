@@ -75,7 +75,7 @@ class Reload:
             kept, needs_restart = self.standing.kept, self.standing.needs_restart
             with clearing_up_later():
                 # In a thread: a thousand lists take half a second, and a disk may not answer.
-                self.standing = standing = await asyncio.to_thread(self._in_force.renew)
+                self.standing = standing = await asyncio.to_thread(self._renewed)
                 if standing.changed or standing.removed:
                     self._take(standing)
             self._date()
@@ -84,6 +84,13 @@ class Reload:
                 self._say(standing, kept, needs_restart)
         if is_asked_for or is_new:
             await self._write_down()
+
+    def _renewed(self) -> Standing:
+        """What counts now, with its texts ready to be said."""
+        standing = self._in_force.renew()
+        if standing.changed or standing.removed:
+            standing.texts.prepare()
+        return standing
 
     async def _watch(self) -> None:
         folder = self._in_force.path.parent

@@ -17,7 +17,6 @@ from babel import Locale, UnknownLocaleError
 from babel.dates import parse_pattern
 from babel.numbers import format_decimal
 from babel.units import format_unit
-from jinja2 import Template
 
 from smtpguard.answers.choice import Word
 from smtpguard.notices.sentences import compiled
@@ -82,7 +81,6 @@ class Language:
         self.words: Mapping[Word, tuple[str, ...]] = MappingProxyType(dict(wording.words))
         self.translated = frozenset(wording.texts if translated is None else translated)
         self._wording = wording
-        self._compiled: dict[str, Template] = {}
 
     @cached_property
     def _locale(self) -> Locale:
@@ -107,9 +105,18 @@ class Language:
         said = self._wording.texts[name]
         if not isinstance(said, str):
             said = said.get(self._category(name, facts.get("count")), said["other"])
-        if (template := self._compiled.get(said)) is None:
-            template = self._compiled[said] = compiled(said)
-        return template.render(facts).strip()
+        return compiled(said).render(facts).strip()
+
+    def prepare(self) -> None:
+        """Compile all texts and load what Babel knows, so that nobody waits for that when the first is told something.
+
+        It takes a tenth of a second.
+        """
+        for said in self._wording.texts.values():
+            for each in [said] if isinstance(said, str) else said.values():
+                compiled(each)
+        self.length(timedelta(days=1))
+        self.day(date(2000, 1, 1))
 
     def has(self, name: str) -> bool:
         """True if there is a text `name`."""
@@ -178,6 +185,11 @@ class Texts:
     def codes(self) -> tuple[str, ...]:
         """The languages that are there."""
         return tuple(each.code for each in self._languages.values())
+
+    def prepare(self) -> None:
+        """See `Language.prepare`."""
+        for each in self._languages.values():
+            each.prepare()
 
     def starting_with(self, first: str) -> Texts:
         """The same with another first language; an unknown one is English."""

@@ -6,7 +6,7 @@ text can neither reach into the program nor grow beyond its facts.
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 
 from jinja2 import StrictUndefined, Template, TemplateSyntaxError, nodes
 from jinja2.sandbox import SandboxedEnvironment
@@ -16,6 +16,9 @@ SENTENCE_CHARACTERS_MAX = 2_000
 # Conditions, and what joins them, in one sentence. The most of ours is four; a hundred, one inside the other, are no
 # program that Python takes.
 CONDITIONS_MAX = 20
+
+# Sentences kept ready, some kilobytes each: those of six languages. A reload makes most of them anew, word for word.
+_KEPT_MAX = 3_000
 
 _ALLOWED = (
     nodes.Output,
@@ -67,6 +70,7 @@ def placeholders(sentence: str) -> frozenset[str]:
     return frozenset(each.name for each in tree.find_all(nodes.Name))
 
 
+@lru_cache(_KEPT_MAX)
 def compiled(sentence: str) -> Template:
     """`sentence`, ready to be filled. What lacks a fact then is a bug: jinja2.UndefinedError."""
     return _environment().from_string(sentence)

@@ -47,6 +47,12 @@ def _layout(name: str, told: Mapping[str, object]) -> str:
     return _environment().get_template(name).render(told)
 
 
+def prepare() -> None:
+    """Compile all layouts."""
+    for each in _environment().list_templates():
+        _environment().get_template(each)
+
+
 @cache
 def _environment() -> Environment:
     folder = files("smtpguard.rules_page") / "layouts"

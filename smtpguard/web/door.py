@@ -44,6 +44,7 @@ class WebDoor:
 
     async def start(self) -> None:
         """Open the door. Raises OSError if the address cannot be had."""
+        await asyncio.to_thread(self._pages.prepare)
         opened = _socket_file(self._listen) if isinstance(self._listen, Path) else _port(*self._listen)
         if not isinstance(self._listen, Path):
             self.port = int(opened.getsockname()[1])

@@ -13,6 +13,8 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from smtpguard.notices.site import Site
+from smtpguard.rules_page import pages as rules_pages
+from smtpguard.web import rendering
 from smtpguard.web.answers import Answers, Show, preferred
 from smtpguard.web.asking import Network
 from smtpguard.web.headers import SecureAnswers
@@ -58,6 +60,12 @@ class Pages:
         # A redirect would repeat the address, and take Host at its word.
         starlette.router.redirect_slashes = False
         self.app: ASGIApp = SecureAnswers(Shares(starlette, proxies, self._crowded), origin)
+
+    def prepare(self) -> None:
+        """Compile all that is said here, which takes up to a second: no visitor, and no session, shall wait for it."""
+        rendering.prepare()
+        rules_pages.prepare()
+        self._site().texts.prepare()
 
     async def settle(self, seconds: float) -> None:
         """Give choices that are being worked on `seconds` to end."""

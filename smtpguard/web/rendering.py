@@ -47,6 +47,14 @@ def language_fields(language: Language) -> dict[str, str]:
     return {"Content-Language": language.tag, "Vary": "Accept-Language"}
 
 
+def prepare() -> None:
+    """Compile all templates, and read what is served."""
+    for each in _environment().list_templates():
+        _environment().get_template(each)
+    for each in SERVED:
+        served(each)
+
+
 @cache
 def served(name: str) -> bytes:
     """The octets of a file of `SERVED`."""
