@@ -43,6 +43,11 @@ def rules_files(facts: Facts, language: Language) -> dict[str, str]:
     }
 
 
+def style() -> str:
+    """The style of what `rules_page` makes: colours, links and the table (CSS)."""
+    return _layout("style.css", {})
+
+
 def _layout(name: str, told: Mapping[str, object]) -> str:
     return _environment().get_template(name).render(told)
 

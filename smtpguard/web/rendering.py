@@ -12,7 +12,7 @@ from starlette.responses import HTMLResponse, Response
 from smtpguard.notices.languages import Language
 from smtpguard.notices.letter import clean_line
 from smtpguard.notices.site import Site
-from smtpguard.rules_page.pages import RulesPage
+from smtpguard.rules_page.pages import RulesPage, style
 
 SERVED: Mapping[str, str] = {"page.css": "text/css; charset=utf-8", "h.js": "text/javascript; charset=utf-8"}
 """Files that are served, and their types."""
@@ -58,7 +58,8 @@ def prepare() -> None:
 @cache
 def served(name: str) -> bytes:
     """The octets of a file of `SERVED`."""
-    return (files("smtpguard.web") / "served" / name).read_bytes()
+    own = (files("smtpguard.web") / "served" / name).read_bytes()
+    return style().encode("utf-8") + own if name == "page.css" else own
 
 
 @cache

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,6 +12,8 @@ import pytest
 from smtpguard.config.loading import load
 from smtpguard.config.texts import shipped
 from smtpguard.notices.languages import Language
+from smtpguard.rules_page.facts import facts_of
+from smtpguard.rules_page.pages import rules_files, style
 from smtpguard.web import rules
 from smtpguard.web.rules import LANGUAGES_KEPT_MAX, RulesPages
 from tests.tools.site import write_site
@@ -117,3 +120,19 @@ async def test_facts_are_gathered_once_and_a_few_languages_are_kept(
     assert "23 November 2026" in (await pages.page(LANGUAGES[0])).text
     assert 2 == made["facts"]
     assert 1 == len(pages._made.pages)
+
+
+async def test_the_table_looks_the_same_on_the_page_and_in_the_file(tmp_path: Path) -> None:
+    async with paged(tmp_path) as (house, site):
+        served = (await site.get("/page.css")).text
+        settings, policy = house.application._settings, house.application._statutes.policy
+    written = rules_files(facts_of(settings, policy, NOW), shipped().of("en"))["index.html"]
+    written = written[written.index("<style>") : written.index("</style>")]
+
+    assert "td[data-label]::before" in written
+    assert style() in served
+    assert style() in written
+    # Nothing of it is said once more beside it.
+    for said in re.findall(r"^[^@{}\n]*(?:table|caption|th|td|tr|scroll)\b[^{}\n]*\{", style(), re.M):
+        assert said not in served.replace(style(), "")
+        assert said not in written.replace(style(), "")
