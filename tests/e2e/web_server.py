@@ -23,9 +23,13 @@ SHIPPED = Path(__file__).parents[2] / "deploy" / "nginx" / "smtpguard.conf"
 START = 20.0  # seconds; 0.1 was measured
 TEMPORARY = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
 
+# Whom Debian's own nginx serves as.
+USER = "www-data"
+
 # Everything outside the shipped file; the log is the one that Debian's own nginx writes.
 AROUND = """\
 daemon off;
+user {user};
 error_log {folder}/error.log info;
 pid {folder}/pid;
 events {{ worker_connections 64; }}
@@ -77,7 +81,7 @@ def web_server(stack: Stack, port: int, pages: Sequence[str]) -> Iterator[WebSer
         server = server.replace(shipped, ours)
     temporary = "\n".join(f"    {each}_temp_path {folder}/{each};" for each in TEMPORARY)
     settings = folder / "nginx.conf"
-    settings.write_text(AROUND.format(folder=folder, temporary=temporary, server=server))
+    settings.write_text(AROUND.format(user=USER, folder=folder, temporary=temporary, server=server))
     with (folder / "said").open("wb") as said:
         process = subprocess.Popen(
             [str(NGINX), "-p", str(folder), "-c", str(settings), "-e", str(folder / "error.log")],
