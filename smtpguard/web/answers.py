@@ -150,10 +150,11 @@ class Answers:
         task = asyncio.create_task(self._chosen(request, form))
         self._tasks.add(task)
         task.add_done_callback(self._ended)
-        try:
-            return await asyncio.wait_for(asyncio.shield(task), EFFECT_SECONDS)
-        except TimeoutError:
+        # Not wait_for: a disk that gave up is a TimeoutError, too, and then nothing is being worked on.
+        await asyncio.wait((task,), timeout=EFFECT_SECONDS)
+        if not task.done():
             return self.speaker(preferred(request, self._site())).told("working", 202)
+        return task.result()
 
     def _ended(self, task: asyncio.Task[Response]) -> None:
         self._tasks.discard(task)

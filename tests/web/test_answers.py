@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import threading
 from datetime import UTC, datetime
 from pathlib import Path
@@ -420,6 +421,23 @@ async def test_a_release_that_takes_long_goes_on_when_nobody_waits(
         house.out.go_on()
         assert str((await house.letter(2))["Subject"]).startswith("Sent:")
         assert ["sent"] == house.states()
+
+
+async def test_a_disk_that_gives_up_is_not_called_a_release_under_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with paged(tmp_path) as (house, site):
+        view = await site.show(await hold(house))
+
+        async def times_out(*_: Any) -> None:
+            raise TimeoutError(errno.ETIMEDOUT, "Connection timed out")  # as a network disk says it
+
+        monkeypatch.setattr(Deciding, "find", times_out)
+        answer = await site.type(view, "SEND")
+
+        assert 503 == answer.status
+        assert answer.title.startswith("Please try again")
+        assert ["held"] == house.states()
 
 
 async def test_a_mail_on_its_way_back_holds_nobody_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
