@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hmac
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
@@ -43,7 +43,9 @@ def is_seen(value: str, token: Token, row: HeldRow, now: datetime) -> bool:
     moment = octets[:_TIME_OCTETS]
     if not hmac.compare_digest(octets[_TIME_OCTETS:], _mark(token, row, moment)):
         return False
-    return -AHEAD <= now - datetime.fromtimestamp(int.from_bytes(moment, "big"), UTC) <= VALID
+    # Seconds: whoever has the code could make a value of a year that is none.
+    age = now.timestamp() - int.from_bytes(moment, "big")
+    return -AHEAD.total_seconds() <= age <= VALID.total_seconds()
 
 
 def _mark(token: Token, row: HeldRow, moment: bytes) -> bytes:

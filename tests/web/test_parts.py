@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
@@ -11,7 +12,7 @@ from smtpguard.answers.token import Token
 from smtpguard.held import HeldRow, State
 from smtpguard.mail.content import stuffed
 from smtpguard.web.contents import FILES_SHOWN_MAX, TEXT_CHARACTERS_MAX, contents_of
-from smtpguard.web.seen import is_seen, seen
+from smtpguard.web.seen import _mark, is_seen, seen
 
 TOKEN, OTHER = Token(bytes(range(32))), Token(bytes(range(1, 33)))
 NOW = datetime(2026, 11, 25, 18, 0, tzinfo=UTC)
@@ -47,6 +48,13 @@ def test_T_21_a_value_is_good_for_one_mail_as_it_was_shown() -> None:
     for number in range(len(value)):
         changed = value[:number] + ("A" if value[number] != "A" else "B") + value[number + 1 :]
         assert not is_seen(changed, TOKEN, ROW, NOW), number
+
+
+def test_a_value_of_a_year_that_is_none_is_no_value() -> None:
+    moment = (1 << 63).to_bytes(8, "big")
+    value = base64.urlsafe_b64encode(moment + _mark(TOKEN, ROW, moment)).decode("ascii")
+
+    assert not is_seen(value, TOKEN, ROW, NOW)
 
 
 @pytest.mark.parametrize("value", ["", "=", "A" * 56, "\u00e4", "x" * 5000, "A" * 52 + "====", "\0" * 56])
