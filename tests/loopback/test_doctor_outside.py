@@ -242,6 +242,36 @@ async def test_a_guard_domain_in_whose_name_everybody_may_write(
     assert 'DMARC says "quarantine"' in weak.of("dns", "warning")
 
 
+@pytest.mark.parametrize(
+    ("policy", "result"),
+    [
+        ("v=spf1 +all exp=explain.example.org", "warning"),
+        ("v=spf1 all -all", "warning"),
+        ("v=spf1 mx", "warning"),
+        ("v=spf1 mx ~all", "ok"),
+        ("v=spf1 redirect=spf.example.org", "ok"),
+        ("v=spf1 -all exp=explain.example.org", "ok"),
+    ],
+)
+async def test_an_spf_policy_is_read_as_receivers_read_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, policy: str, result: str
+) -> None:
+    async with named(tmp_path, monkeypatch) as dns:
+        dns.remove(GUARD, "TXT")
+        dns.add(GUARD, "TXT", f'"{policy}"')
+        told = await told_by(tmp_path)
+
+    assert policy in told.of("dns", result)
+
+
+async def test_two_dmarc_policies_are_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with named(tmp_path, monkeypatch) as dns:
+        dns.add("_dmarc.example.org", "TXT", '"v=DMARC1; p=reject"')
+        told = await told_by(tmp_path)
+
+    assert f"{GUARD}: has 2 DMARC policies, which count as none" in told.of("dns", "warning")
+
+
 async def test_domains_without_a_way_for_mail_and_a_dns_that_fails(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

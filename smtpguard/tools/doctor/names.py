@@ -38,6 +38,8 @@ async def examine_names(premises: Premises, sheet: Sheet) -> None:
     lists = [each for each in settings.list_domains if each != guard]
     public = [each for each in lists if is_public_name(each)]
     await _each(sheet, [_route(premises, sheet, each) for each in public[:DOMAINS_MAX]])
+    if len(public) > DOMAINS_MAX:
+        sheet.skipped(f"{len(public) - DOMAINS_MAX} more list domains were not looked up")
     if len(public) < len(lists):
         private = [each for each in lists if each not in public]
         sheet.skipped(f"{words(', '.join(private))}: no names of the public DNS")
@@ -74,10 +76,19 @@ async def _spf(premises: Premises, sheet: Sheet, domain: str) -> None:
     if len(policies) != 1:
         how = "no SPF policy" if not policies else f"{len(policies)} SPF policies, which count as none (RFC 7208, 4.5)"
         sheet.warning(f"{domain}: has {how}: false notices in its name are not stopped by others")
-    elif policies[0].lower().split()[-1] in ("+all", "all", "?all"):
+    elif _lets_everybody(policies[0].lower().split()):
         sheet.warning(f"{domain}: its SPF policy lets everybody write in its name: {words(policies[0])}")
     else:
         sheet.ok(f"{domain}: {words(policies[0])}")
+
+
+def _lets_everybody(terms: Sequence[str]) -> bool:
+    """True if the terms of an SPF policy stop nobody. The first `all` ends it, whatever stands behind (RFC 7208, 5.1);
+    without one, and without redirect, nothing is said of the others (4.7)."""
+    final = next((each for each in terms if each.lstrip("+-~?") == "all"), None)
+    if final is None:
+        return not any(each.startswith("redirect=") for each in terms)
+    return final in ("+all", "all", "?all")
 
 
 async def _dmarc(premises: Premises, sheet: Sheet, domain: str) -> None:
@@ -89,6 +100,10 @@ async def _dmarc(premises: Premises, sheet: Sheet, domain: str) -> None:
         policies = [each for each in texts if each.lower().replace(" ", "").startswith("v=dmarc1")]
         if not policies:
             continue
+        if len(policies) > 1:
+            how = f"{len(policies)} DMARC policies, which count as none (RFC 7489, 6.6.3)"
+            sheet.warning(f"{domain}: has {how}: false notices in its name are not stopped by others")
+            return
         tags = dict(each.strip().partition("=")[::2] for each in policies[0].split(";"))
         found = {name.strip().lower(): value.strip().lower() for name, value in tags.items()}
         asked = found.get("p", "none") if start == 0 else found.get("sp", found.get("p", "none"))
