@@ -343,6 +343,16 @@ async def test_an_outbox_that_carries_less_than_members_are_offered(tmp_path: Pa
     assert "takes mails up to 1000000 octets only, and up to 20971520 are held" in told.of("outbox", "problem")
 
 
+async def test_a_mail_server_that_refuses_ehlo_is_not_the_outbox_s_trouble(tmp_path: Path) -> None:
+    async with well(tmp_path) as house:
+        house.up.on("EHLO", reply=b"550 5.7.1 go away\r\n")
+        told = await doctor(tmp_path)
+
+    assert "EHLO is refused" in told.of("upstream", "problem")
+    assert "EHLO" not in told.of("outbox", "problem")
+    assert "a notice to it@example.test is taken" in told.of("outbox", "ok")
+
+
 async def test_a_guard_domain_that_is_not_routed(tmp_path: Path) -> None:
     async with well(tmp_path) as house:
         house.out.on("RCPT", reply=b"554 5.7.1 Relay access denied\r\n", match=rb"@check\.example\.test")
@@ -449,6 +459,30 @@ async def test_keys_that_are_missing_open_to_others_or_left_behind(tmp_path: Pat
     assert f"nothing waits for these day keys; a guard that runs erases them: {old}" in warned
     assert "to be removed: day-2026-01-01.key.new-00ff" in warned
     assert "nothing else should lie here: notes.txt" in warned
+
+
+async def test_a_file_whose_name_has_no_real_day_is_no_key_and_stops_no_check(tmp_path: Path) -> None:
+    keys = tmp_path / "state" / "keys"
+    async with well(tmp_path):
+        keys.mkdir(mode=0o700, exist_ok=True)
+        for name in ("day-2026-02-30.key", "day-२०२६-०१-०१.key"):
+            (keys / name).write_bytes(bytes(32))
+            (keys / name).chmod(0o600)
+        told = await doctor(tmp_path)
+
+    assert "the check itself failed" not in told.of("keys", "problem")
+    assert "nothing else should lie here: day-2026-02-30.key, day-" in told.of("keys", "warning")
+
+
+async def test_a_state_folder_may_be_a_link_to_a_closed_one(tmp_path: Path) -> None:
+    async with well(tmp_path):
+        pass
+    (tmp_path / "state").rename(tmp_path / "elsewhere")
+    (tmp_path / "state").symlink_to(tmp_path / "elsewhere")
+    told = await doctor(tmp_path)
+
+    assert told.of("state_dir", "problem") == told.of("keys", "problem") == ""
+    assert f"{tmp_path}/state: closed to other users" in told.of("state_dir", "ok")
 
 
 async def test_a_state_folder_that_others_can_enter(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import re
 import stat
 from collections.abc import Mapping
 from datetime import UTC, date, timedelta
+from math import inf
 from pathlib import Path
 
 from smtpguard.config.sections import Limits
@@ -27,9 +28,9 @@ NAMES_MAX = 5
 # A guard sweeps every 20 s; one that was stopped for the night has not.
 SWEPT_WITHIN = timedelta(days=1)
 
-_DAY_KEY = re.compile(r"day-(\d{4}-\d\d-\d\d)\.key")
-_DECIDED = re.compile(r"day-\d{4}-\d\d-\d\d\.decided")
-_WEEK_KEY = re.compile(r"[a-z]+-\d{4}-W\d\d\.key")
+_DAY_KEY = re.compile(r"day-(\d{4}-\d\d-\d\d)\.key", re.ASCII)
+_DECIDED = re.compile(r"day-\d{4}-\d\d-\d\d\.decided", re.ASCII)
+_WEEK_KEY = re.compile(r"[a-z]+-\d{4}-W\d\d\.key", re.ASCII)
 _LEFTOVER = re.compile(r".*\.new(-[0-9a-f]+)?")
 
 
@@ -52,7 +53,7 @@ async def examine_state_dir(premises: Premises, sheet: Sheet) -> None:
     if not folder.is_dir():
         sheet.skipped(f"{folder}: not there yet; the guard makes it at its first start (or --state-dir FOLDER)")
         return
-    if _is_closed(folder, sheet, "chmod 700"):
+    if _is_closed(folder, folder.stat(), sheet, "chmod 700"):
         sheet.ok(f"{folder}: closed to other users")
     _room(folder, premises.settings.limits, sheet)
 
@@ -80,7 +81,7 @@ async def examine_keys(premises: Premises, sheet: Sheet, waiting: Mapping[date, 
         else:
             sheet.skipped(f"{folder}: not there yet; the guard makes it at its first start")
         return
-    closed = _is_closed(folder, sheet, "chmod 700")
+    closed = _is_closed(folder, folder.stat(), sheet, "chmod 700")
     files = sorted(folder.iterdir())
     for each in files:
         closed = _is_key_like_others(each, folder, sheet) and closed
@@ -90,8 +91,8 @@ async def examine_keys(premises: Premises, sheet: Sheet, waiting: Mapping[date, 
     _day_keys(files, premises, sheet, waiting)
 
 
-def _is_closed(path: Path, sheet: Sheet, remedy: str) -> bool:
-    mode = stat.S_IMODE(path.lstat().st_mode)
+def _is_closed(path: Path, status: os.stat_result, sheet: Sheet, remedy: str) -> bool:
+    mode = stat.S_IMODE(status.st_mode)
     if mode & 0o077:
         sheet.problem(f"{path}: other users can get at it (mode {mode:04o}); correct it with {remedy}")
         return False
@@ -113,15 +114,15 @@ def _is_key_like_others(path: Path, folder: Path, sheet: Sheet) -> bool:
     if (_DAY_KEY.fullmatch(path.name) or _WEEK_KEY.fullmatch(path.name)) and status.st_size != KEY_OCTETS:
         sheet.problem(f"{path}: a key file has {KEY_OCTETS} octets; restore or remove this one")
         return False
-    return _is_closed(path, sheet, "chmod 600")
+    return _is_closed(path, status, sheet, "chmod 600")
 
 
 def _leftovers(files: list[Path], premises: Premises, sheet: Sheet) -> None:
-    known = (_DAY_KEY, _DECIDED, _WEEK_KEY)
-    strange = [each for each in files if not any(one.fullmatch(each.name) for one in known)]
+    known = (_DECIDED, _WEEK_KEY)
+    strange = [each for each in files if _day_of(each) is None and not any(one.fullmatch(each.name) for one in known)]
     old = premises.now.timestamp() - LEFTOVER_AGE.total_seconds()
     left = [each for each in strange if _LEFTOVER.fullmatch(each.name)]
-    stale = [each.name for each in left if each.exists() and each.lstat().st_mtime < old]
+    stale = [each.name for each in left if _written(each) < old]
     if stale:
         sheet.warning(f"left behind by a guard that was interrupted, to be removed: {_named(stale)}")
     other = [each.name for each in strange if each not in left]
@@ -131,7 +132,7 @@ def _leftovers(files: list[Path], premises: Premises, sheet: Sheet) -> None:
 
 def _day_keys(files: list[Path], premises: Premises, sheet: Sheet, waiting: Mapping[date, int]) -> None:
     """Who waits has his key, and no key stays when nobody waits for it: it is what makes a decided mail unreadable."""
-    have = {date.fromisoformat(match[1]) for match in (_DAY_KEY.fullmatch(each.name) for each in files) if match}
+    have = {day for day in map(_day_of, files) if day is not None}
     for day, number in sorted(waiting.items()):
         if day in have:
             continue
@@ -146,6 +147,23 @@ def _day_keys(files: list[Path], premises: Premises, sheet: Sheet, waiting: Mapp
         sheet.warning(f"nothing waits for these day keys; a guard that runs erases them: {_named(idle)}")
     elif all(day in have for day in waiting):
         sheet.ok("the day keys are those that waiting mail needs")
+
+
+def _day_of(path: Path) -> date | None:
+    """The day of a day key; None for another file, also if its name has a day that no calendar has."""
+    match = _DAY_KEY.fullmatch(path.name)
+    try:
+        return None if match is None else date.fromisoformat(match[1])
+    except ValueError:
+        return None
+
+
+def _written(path: Path) -> float:
+    """When it was written; now, so to speak, if it has gone meanwhile."""
+    try:
+        return path.lstat().st_mtime
+    except FileNotFoundError:
+        return inf
 
 
 def _named(names: list[str]) -> str:

@@ -10,6 +10,7 @@ from smtpguard.config.settings import SettingsError
 from smtpguard.doors import outbox, target
 from smtpguard.mail.address import Address
 from smtpguard.tools.doctor.mail_server import (
+    RefusedError,
     examine_certificate,
     last,
     place,
@@ -71,7 +72,7 @@ async def _members_extensions(premises: Premises) -> Mapping[str, str]:
             if name == "upstream":
                 async with session(replace(way, client_address=_header_only(way)), premises.own_name) as connection:
                     return dict(connection.extensions)
-    except (SettingsError, UpstreamError):
+    except (SettingsError, UpstreamError, RefusedError):
         pass
     return {}
 
