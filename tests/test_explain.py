@@ -242,6 +242,7 @@ def test_a_file_that_breaks_while_it_is_read_is_named() -> None:
     assert "/proc/self/mem cannot be read: Input/output error" in result.stderr
 
 
+@pytest.mark.slow
 def test_a_full_disk_behind_stdout_is_one_line_and_exit_code_69(tmp_path: Path) -> None:
     with Path("/dev/full").open("wb") as full:
         done = subprocess.run(
@@ -290,6 +291,7 @@ def test_warnings_go_to_stderr_and_json_stays_clean(tmp_path: Path, site: Path) 
     json.loads(result.stdout)
 
 
+@pytest.mark.slow
 def test_T_16_neither_state_dir_nor_store_is_touched(tmp_path: Path, site: Path) -> None:
     before = sorted(tmp_path.rglob("*"))
     path = message(tmp_path)

@@ -197,6 +197,7 @@ def test_the_number_found_is_bounded() -> None:
     assert len(find_tokens(text)) == FOUND_MAX
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "piece",
     [

@@ -123,6 +123,7 @@ def test_T_51_sizes_are_bounded(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text",
     [
@@ -157,6 +158,7 @@ def test_a_hostile_list_file_costs_little_and_gets_a_short_answer(tmp_path: Path
     assert all(format_problem(each).replace("\n    ", "").isprintable() for each in problems)
 
 
+@pytest.mark.slow
 def test_many_accounts_and_lists_are_read_in_seconds(tmp_path: Path) -> None:
     accounts = "".join(f"  member{n}: m{n}@example.org\n" for n in range(20_000))
     lists = {f"list{n}": BIKES.replace("bikes", f"list{n}") for n in range(200)}

@@ -35,6 +35,7 @@ def on_uvloop(work: Coroutine[Any, Any, None]) -> None:
         runner.run(work)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("run", [on_asyncio, on_uvloop])
 @pytest.mark.parametrize("stage", ["at once", "after EHLO", "in mid-content"])
 def test_clients_that_reset_stop_nobody(run: Callable[[Coroutine[Any, Any, None]], None], stage: str) -> None:

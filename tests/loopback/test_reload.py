@@ -105,6 +105,7 @@ async def logged(guard: Serving, words: bytes, times: int = 1) -> None:
             await asyncio.sleep(0.01)
 
 
+@pytest.mark.slow
 async def test_after_sighup_new_handshakes_use_the_new_certificate_and_sessions_go_on(
     tmp_path: Path, files: Files
 ) -> None:

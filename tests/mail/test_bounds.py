@@ -131,6 +131,7 @@ BEYOND: list[tuple[Bounds, Callable[[int], bytes], int, Defect]] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("bounds", "mail", "most", "defect"), BEYOND, ids=[f"{n} {each[3]}" for n, each in enumerate(BEYOND)]
 )

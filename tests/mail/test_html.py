@@ -56,6 +56,7 @@ def test_text_after_an_element_that_never_ends_is_kept() -> None:
     assert "words" in html_text("<!-- > words")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "piece",
     [

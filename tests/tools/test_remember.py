@@ -411,6 +411,7 @@ def test_posts_that_are_in_two_archives_are_kept_once(site: Path, state: Path, f
         assert rows(state)["posts"] == kept
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.geteuid() != 0, reason="root alone can act as the guard's user")
 def test_root_reads_the_archive_and_leaves_nothing_of_root_s() -> None:
     # Not below pytest's own folder: nobody else gets through that.
@@ -437,6 +438,7 @@ def test_progress_is_told_in_lines_where_there_is_no_terminal(capsys: pytest.Cap
     assert capsys.readouterr().err == "berlin.mbox: 25 %, 0 posts\nberlin.mbox: 100 %, 1,234 posts\n"
 
 
+@pytest.mark.slow
 def test_progress_is_a_bar_on_a_terminal(site: Path, state: Path, file: Path) -> None:
     import pty
 

@@ -333,6 +333,7 @@ def test_settings_that_cannot_be_used_are_named(site: Path) -> None:
     assert "smtpguard.yaml:1:" in found.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.geteuid() != 0, reason="root alone can act as the guard's user")
 def test_root_reads_as_the_guard_s_user_and_leaves_nothing_of_root_s(site: Path, state: Path) -> None:
     count(state, SAMPLE)
