@@ -371,8 +371,7 @@ def _room(within: Quota) -> tuple[str, dict[str, Any]]:
     """The condition that one more mail fits, and its values."""
     accounts = _named("account", within.accounts)
     waiting = (
-        f"FROM held WHERE tag_account IN ({_places(accounts)}) "
-        f"AND {_WAITING} AND expires > :now AND id IS NOT :besides"
+        f"FROM held WHERE tag_account IN ({_places(accounts)}) AND {_WAITING} AND expires > :now AND id IS NOT :besides"
     )
     condition = f"(SELECT count(*) {waiting}) < :holds AND (SELECT coalesce(sum(size), 0) {waiting}) + :size <= :octets"
     return condition, accounts | {"holds": within.holds, "octets": within.octets, "besides": within.besides}
