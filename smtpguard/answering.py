@@ -105,7 +105,7 @@ class Answering:
         try:
             known = await self._answer(arrival, answerer)
         except (StoreError, UpstreamError, KeyFolderError, OSError) as error:
-            maillog.deferred(arrival.id, type(error).__name__)
+            maillog.deferred(arrival.id, type(error).__name__, of="answer")
             return outcomes.ANSWER_LATER.to(self._reader(account))
         return known if known is not None else self._unknown(arrival, account)
 
@@ -120,7 +120,7 @@ class Answering:
         try:
             known = await self._answer(arrival, answerer)
         except (StoreError, UpstreamError, KeyFolderError, OSError) as error:
-            maillog.deferred(arrival.id, type(error).__name__)
+            maillog.deferred(arrival.id, type(error).__name__, of="answer")
             return outcomes.ANSWER_LATER.to(self._reader(None))
         return known if known is not None else outcomes.IGNORED
 
@@ -141,7 +141,7 @@ class Answering:
             finally:
                 await carrier.close()
         except UpstreamError as error:
-            maillog.deferred(arrival.id, "letter", error.reply)
+            maillog.deferred(arrival.id, "letter", error.reply, of="letter")
             return outcomes.NOT_NOW.to(self._reader(None))
         return outcomes.LETTER_TAKEN if outcome.sent else outcome.final
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -21,6 +21,9 @@ from smtpguard.housekeeping import SWEEP_SECONDS
 from smtpguard.keeper import Charge, Keeper, site_of
 from smtpguard.learning import Learning
 from smtpguard.listener.server import Server, keep_tracebacks_out
+from smtpguard.metrics.meters import Meters, measured
+from smtpguard.metrics.readings import Reading
+from smtpguard.metrics.vitals import Keeping, Vitals, of_certificates, of_settings
 from smtpguard.notices import layouts
 from smtpguard.notices.languages import Texts
 from smtpguard.process import allow_descriptors, descriptors_for
@@ -45,6 +48,15 @@ class Page(Protocol):
     async def stop(self, seconds: float) -> None: ...
 
 
+class Watcher(Protocol):
+    """What counts, and the port where it is asked (metrics/monitoring)."""
+
+    @property
+    def address(self) -> str | None: ...
+    async def start(self, vitals: Vitals, settings: Callable[[], Reading]) -> None: ...
+    async def stop(self) -> None: ...
+
+
 class Application:
     """One running guard."""
 
@@ -59,6 +71,7 @@ class Application:
         self._lock: int | None = None
         self._databases: Databases | None = None
         self._page: Page | None = None
+        self._monitoring: Watcher | None = None
         self._certificates = Certificates()
         self._reloading = asyncio.Lock()
         self._statutes = Statutes(charge.policy, charge.directory)
@@ -71,13 +84,16 @@ class Application:
         Raises SettingsError, StateFolderError, StoreError, KeyFolderError, or OSError for an address that cannot be
         listened at.
         """
-        settings = self._settings
+        settings, keeping = self._settings, None
+        meters = self._begin_to_count()
         guard, learning = Guard(lambda: self._statutes), Learning(lambda: self._statutes.policy)
         if self._charge.can_hold:
             self._lock = lock_state(settings.state_dir)
             self._databases = await Databases.open(settings, lambda: datetime.now(UTC), with_keys=True)
             store = await self._databases.holds(beside=(settings.state_dir / LOCK,))
             memory = await self._databases.memory()
+            if meters is not None:
+                store, memory = measured(store, meters.stores["holds"]), measured(memory, meters.stores["memory"])
             self._keeper = keeper = Keeper(
                 self._charge,
                 store,
@@ -86,28 +102,47 @@ class Application:
                 lambda: self._statutes.policy,
                 self._sweep_seconds,
                 self._databases.key_share,
+                None if meters is None else meters.outbox,
             )
             await keeper.housekeeping.start()
             self._sweeps = asyncio.create_task(keeper.housekeeping.run())
             guard, learning = keeper.guard(lambda: self._statutes), keeper.learning
             await asyncio.to_thread(_prepare, self._texts)
+            keeping = Keeping(store, self._sweeps, keeper.housekeeping.swept_at)
         keep_tracebacks_out(asyncio.get_running_loop())
-        opened = doors(settings, self._certificates)
+        opened = doors(settings, self._certificates, None if meters is None else meters.members)
         shutdown = settings.timeouts.shutdown.total_seconds()
         self._server = Server(guard, opened, shutdown=shutdown, copies=learning)
         await self._server.start()
         self.ports = tuple(self._server.ports)
-        await self._open_page()
+        vitals = Vitals(self._server, keeping)
+        await self._open_page(None if settings.metrics is not None else vitals.unready)
+        if self._monitoring is not None:
+            await self._monitoring.start(vitals, self._in_force)
         _warn_of_open_doors(settings)
-        maillog.started(" ".join(_spoken_endpoints(settings, self.ports, self.page)), __version__)
+        maillog.started(" ".join(_spoken_endpoints(settings, self.ports, self.page, self.metrics)), __version__)
         if self._charge.in_force is not None and self._charge.standing is not None:
             record = None
             if self._keeper is not None:
-                record = Record(settings.state_dir, self._keeper.letters, self._keeper.waiting)
+                record = Record(settings.state_dir, self._keeper.letters, self._keeper.waiting, self.metrics)
             self._reload = Reload(self._charge.in_force, self._charge.standing, self._take, record)
             await self._reload.start()
 
-    async def _open_page(self) -> None:
+    def _begin_to_count(self) -> Meters | None:
+        if self._settings.metrics is None:
+            return None
+        from smtpguard.metrics.monitoring import Monitoring  # noqa: PLC0415 - 2 MB that others do without
+
+        self._monitoring = Monitoring(self._settings.metrics)
+        return self._monitoring.meters
+
+    def _in_force(self) -> Reading:
+        """What counts of the settings, and of the certificates."""
+        reload = self._reload
+        files = {} if reload is None else of_settings(reload.files, len(reload.standing.needs_restart))
+        return {**files, **of_certificates(self._certificates.doors_end)}
+
+    async def _open_page(self, unready: Callable[[], Awaitable[Sequence[str]]] | None) -> None:
         if self._settings.web is None:
             return
         from smtpguard.web.opening import page_door  # noqa: PLC0415 - a web server of 5 MB that others do without
@@ -117,6 +152,7 @@ class Application:
             lambda: self._statutes.policy,
             lambda: site_of(self._settings, self._texts),
             None if self._keeper is None else self._keeper.deciding,
+            unready,
         )
         if self._page is not None:
             await self._page.start()
@@ -125,6 +161,11 @@ class Application:
     def page(self) -> str | None:
         """Where the page is served, "127.0.0.1:8025" or the path of a socket; None without one."""
         return None if self._page is None else self._page.address
+
+    @property
+    def metrics(self) -> str | None:
+        """Where monitoring asks; None if there is no port for it."""
+        return None if self._monitoring is None else self._monitoring.address
 
     def _take(self, standing: Standing) -> None:
         """From the next submission on `standing` counts, and from the next session on its limits and times; one that
@@ -196,6 +237,8 @@ class Application:
             *([self._server.stop()] if self._server is not None else []),
             *([self._page.stop(seconds)] if self._page is not None else []),
         )
+        if self._monitoring is not None:
+            await self._monitoring.stop()
         if self._sweeps is not None and self._keeper is not None:
             self._keeper.housekeeping.end()
             await asyncio.wait([self._sweeps], timeout=max(latest - loop.time(), SWEEP_END_SECONDS))
@@ -271,6 +314,6 @@ def _warn_of_open_doors(settings: Settings) -> None:
             )
 
 
-def _spoken_endpoints(settings: Settings, ports: tuple[int, ...], page: str | None) -> list[str]:
+def _spoken_endpoints(settings: Settings, ports: tuple[int, ...], page: str | None, metrics: str | None) -> list[str]:
     spoken = [f"{each.kind}={each.listen.host}:{port}" for each, port in zip(settings.listeners, ports, strict=True)]
-    return spoken if page is None else [*spoken, f"web={page}"]
+    return [*spoken, *(f"{name}={at}" for name, at in (("web", page), ("metrics", metrics)) if at is not None)]

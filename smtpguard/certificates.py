@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from ssl import SSLContext
 
-from smtpguard.config.named_files import file_troubles
+from smtpguard.config.named_files import end_of, file_troubles
 from smtpguard.config.sections import TlsSettings
 from smtpguard.config.settings import Settings, SettingsError
 from smtpguard.listener.server import server_context
@@ -34,6 +34,8 @@ class Certificates:
 
     def __init__(self) -> None:
         self._contexts: dict[tuple[str, ...], RenewableContext] = {}
+        self.doors_end: datetime | None = None
+        """When the certificate ends that the listeners show: the one in use, whatever lies in its file by now."""
 
     def of_doors(self, tls: TlsSettings) -> RenewableContext:
         """For the listeners. Raises SettingsError for a certificate that cannot be used."""
@@ -41,9 +43,11 @@ class Certificates:
 
         def make() -> SSLContext:
             try:
-                return server_context(certificate, key, tls.minimum)
+                context = server_context(certificate, key, tls.minimum)
+                self.doors_end = end_of(certificate)
             except OSError as error:
                 raise SettingsError(f"{certificate}, {key}: no certificate and its key ({error.strerror})") from error
+            return context
 
         return self._once(("doors", str(certificate), str(key), tls.minimum), (certificate, key), make)
 

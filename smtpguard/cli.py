@@ -109,6 +109,8 @@ def _say_ports(application: Application) -> None:
     click.echo(f"listening on port {' '.join(str(port) for port in application.ports)}")
     if application.page is not None:
         click.echo(f"page at {application.page}")
+    if application.metrics is not None:
+        click.echo(f"metrics at {application.metrics}")
     sys.stdout.flush()
 
 
@@ -214,10 +216,10 @@ def _check_live(config: Path | None, state_dir: Path | None) -> None:
         if config is None:
             raise click.UsageError("give --config FILE, or --state-dir FOLDER")
         state_dir = InForce(config).state_dir()
-    found, said = live_findings(state_dir, datetime.now(UTC))
-    for each in (*found, *said):
+    live = live_findings(state_dir, datetime.now(UTC))
+    for each in (*live.found, *live.said):
         click.echo("\n".join(map(printable, each.splitlines())))
-    if found:
+    if live.found:
         raise SystemExit(FOUND_SOMETHING)
 
 

@@ -18,11 +18,13 @@ from smtpguard.listener.options import AuthWithoutTls, Kind, ListenerOptions, Pr
 from smtpguard.upstream.location import DnsLocator
 from smtpguard.upstream.outbox import Credentials, OutboxLogin, SubmissionOutbox
 from smtpguard.upstream.resolution import Resolver
-from smtpguard.upstream.target import Target
+from smtpguard.upstream.target import Meter, Target
 from smtpguard.upstream.target import Timeouts as UpstreamTimeouts
 
 
-def target(server: ServerSettings, timeouts: Timeouts, certificates: Certificates) -> Target:
+def target(
+    server: ServerSettings, timeouts: Timeouts, certificates: Certificates, meter: Meter | None = None
+) -> Target:
     """Where and how to connect to a mail server; with `domain` or `dane` the DNS is asked at each connection.
 
     Raises SettingsError for a `ca` that is none.
@@ -37,7 +39,7 @@ def target(server: ServerSettings, timeouts: Timeouts, certificates: Certificate
         host, port = server.server.host, server.server.port
     else:
         host, port = server.domain or "", 0  # the port stands in the DNS
-    return Target(host, port, server.tls, context, bounds, locator=locator, client_address=client_address)
+    return Target(host, port, server.tls, context, bounds, locator=locator, client_address=client_address, meter=meter)
 
 
 def patience(timeouts: Timeouts) -> UpstreamTimeouts:
@@ -57,7 +59,7 @@ def longest_release(timeouts: Timeouts) -> timedelta:
     return timeouts.upstream_connect + replies_before_content * timeouts.upstream_reply + timeouts.upstream_final
 
 
-def outbox(settings: Settings, certificates: Certificates) -> SubmissionOutbox:
+def outbox(settings: Settings, certificates: Certificates, meter: Meter | None = None) -> SubmissionOutbox:
     """The guard's own way to the mail server. Raises SettingsError for a password or a `ca` that cannot be read."""
     said = settings.outbox
     assert said is not None  # noqa: S101 - missing_to_hold() was empty
@@ -71,19 +73,22 @@ def outbox(settings: Settings, certificates: Certificates) -> SubmissionOutbox:
                 raise SettingsError(f"{said.password_file}: {error}") from error
         credentials = Credentials(said.user, password)
     return SubmissionOutbox(
-        target(said, settings.timeouts, certificates),
+        target(said, settings.timeouts, certificates, meter),
         login=OutboxLogin(said.login),
         hello_name=own_name(settings),
         credentials=credentials,
     )
 
 
-def doors(settings: Settings, certificates: Certificates) -> tuple[ListenerOptions, ...]:
-    """The listeners of the settings as the doors that the server opens.
+def doors(settings: Settings, certificates: Certificates, meter: Meter | None = None) -> tuple[ListenerOptions, ...]:
+    """The listeners of the settings as the doors that the server opens; `meter` is for the mail servers behind them.
 
     Raises SettingsError for a certificate that cannot be used.
     """
-    return tuple(_door(each, settings, certificates) for each in settings.listeners)
+    opened = (_door(each, settings, certificates) for each in settings.listeners)
+    return tuple(
+        each if each.target is None else replace(each, target=replace(each.target, meter=meter)) for each in opened
+    )
 
 
 def bounded(door: ListenerOptions, settings: Settings) -> ListenerOptions:

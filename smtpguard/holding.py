@@ -113,7 +113,9 @@ class Holding:
         except (TimeoutError, StoreError, UpstreamError, KeyFolderError, OSError) as error:
             await upstream.reset()
             await self._undo(attempt)
-            maillog.deferred(arrival.id, type(error).__name__, getattr(error, "reply", None))
+            # Nobody but the outbox raises UpstreamError here, and it is there for the notice.
+            of = "notice" if isinstance(error, UpstreamError) else "mail"
+            maillog.deferred(arrival.id, type(error).__name__, getattr(error, "reply", None), of=of)
             return outcomes.NOT_NOW.to(self.reader(arrival, submission))
         finally:
             if attempt.carrier is not None:
@@ -179,9 +181,9 @@ class Holding:
             attempt.end_begun = False
             await self._undo(attempt)
             if outcome.final.permanent:
-                maillog.refused(arrival.id, outcomes.NO_NOTICE.code)
+                maillog.refused(arrival.id, outcomes.NO_NOTICE.code, of="notice")
                 return outcomes.NO_NOTICE.because(verdict, reader)
-            maillog.deferred(arrival.id, "notice refused for now", outcome.final)
+            maillog.deferred(arrival.id, "notice refused for now", outcome.final, of="notice")
             return outcomes.NOT_NOW.to(reader)
         reach("hold.noticed")
         if not await self._store.mark_held(row.id) and await self._is_gone(row.id):

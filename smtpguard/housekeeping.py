@@ -89,6 +89,7 @@ class Housekeeping:
         self._ending = asyncio.Event()
         # By day: why what is due cannot be told and expired for now.
         self._faults: dict[date, KeyFolderError] = {}
+        self._swept: float | None = None
 
     async def start(self) -> None:
         """Once, before mail is taken: claims of a former process lapse; a long absence pauses expiry; what a restored
@@ -109,6 +110,11 @@ class Housekeeping:
         await self._tell_of_lost_keys()
         for each in self._beside:
             await each()
+        self._swept = self._monotonic()
+
+    def swept_at(self) -> float | None:
+        """When the last sweep, or the start, came to its end, by `monotonic`."""
+        return self._swept
 
     def expect_waits_of(self, longest_wait: timedelta) -> None:
         """Mail may wait so long from now on; what was held before may still wait as long as before."""
@@ -121,6 +127,7 @@ class Housekeeping:
             more = False
             try:
                 more = await self.sweep()
+                self._swept = self._monotonic()
             except (StoreError, KeyFolderError, OSError) as error:
                 maillog.warning("housekeeping did not finish", error=type(error).__name__, why=str(error))
 

@@ -35,6 +35,7 @@ from smtpguard.policy import Policy
 from smtpguard.recollection import Recollection
 from smtpguard.safe import Safe
 from smtpguard.store import HoldStore, Memory, StoreError
+from smtpguard.upstream.target import Meter
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,7 @@ class Keeper:
         policy: Callable[[], Policy],
         sweep_seconds: float = SWEEP_SECONDS,
         shared: KeyShare | None = None,
+        meter: Meter | None = None,
     ) -> None:
         self._shared = shared
         self.settings = settings = charge.settings
@@ -77,7 +79,7 @@ class Keeper:
         self._store = store
         keys = KeyFolder(settings.key_folder, shared=shared)
         safe = Safe(keys, secrets.token_bytes)
-        self._outbox = own_way = outbox(settings, certificates)
+        self._outbox = own_way = outbox(settings, certificates, meter)
         self.correspondence = Correspondence(own_way, settings.address, lambda: secrets.token_hex(16))
 
         def site() -> Site:

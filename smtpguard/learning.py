@@ -90,7 +90,7 @@ class Learning:
             async with asyncio.timeout(LEARN_SECONDS):
                 await self._learn(arrival, by_list_server)
         except (StoreError, KeyFolderError, OSError):  # TimeoutError is an OSError
-            maillog.deferred(arrival.id, "memory")
+            maillog.deferred(arrival.id, "memory", of="copy")
             return replies.COPY_LATER
         except Exception as error:  # a bug: the same copy would meet it again and again
             maillog.fault("a copy could not be learnt", error, arrival.id)

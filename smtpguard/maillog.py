@@ -14,6 +14,8 @@ import re
 import sys
 import time
 import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TextIO
 
 from smtpguard.mail.reply import Reply
@@ -32,6 +34,22 @@ _PRIVATE = re.compile(
 )
 _PLAIN_VALUE = re.compile(r"[A-Za-z0-9_.:/\-\[\]]+")
 
+# Event, what it is about ("mail", where nothing else is said), and how many times.
+Observer = Callable[[str, str, int], None]
+# The log is the process's own, and so is who counts what stands in it.
+_observers: list[Observer] = []
+
+
+@contextmanager
+def observed_by(observer: Observer) -> Iterator[None]:
+    """Tell `observer` of every event, also of those below `log.level`, and maybe from another thread. It must be quick,
+    and hears neither ids nor words."""
+    _observers.append(observer)
+    try:
+        yield
+    finally:
+        _observers.remove(observer)
+
 
 def passed(mail_id: str, reply: Reply, octets: int) -> None:
     """A mail went to the upstream, which gave `reply`: taken, or refused in its own words."""
@@ -48,14 +66,18 @@ def resent(mail_id: str) -> None:
     _event("held-again", mail_id)
 
 
-def refused(mail_id: str, code: int) -> None:
-    """A mail was refused by the guard with `code`."""
-    _event("refused", mail_id, code=code)
+def refused(mail_id: str, code: int, *, of: str = "mail") -> None:
+    """A mail was refused by the guard with `code`; `of` is for observers: "notice" if that was refused for good."""
+    _event("refused", mail_id, of, code=code)
 
 
-def deferred(mail_id: str, why: str, reply: Reply | None = None) -> None:
-    """A mail was put off with a 4xx; `why` is one of our own words, never a text of the mail."""
-    _event("deferred", mail_id, level=logging.WARNING, why=why, upstream=_words(reply))
+def deferred(mail_id: str, why: str, reply: Reply | None = None, *, of: str = "mail") -> None:
+    """A mail was put off with a 4xx; `why` is one of our own words, never a text of the mail.
+
+    `of` is for observers: "notice" if that could not be handed over; "answer", "release", "copy" or "letter" if it was
+    one of these and no member's mail.
+    """
+    _event("deferred", mail_id, of, level=logging.WARNING, why=why, upstream=_words(reply))
 
 
 def copy_taken(mail_id: str) -> None:
@@ -65,7 +87,7 @@ def copy_taken(mail_id: str) -> None:
 
 def answered(mail_id: str, effect: str) -> None:
     """An answer came in; `effect` is done, later, unknown, help, gone or ignored."""
-    _event("answered", mail_id, effect=effect)
+    _event("answered", mail_id, effect, effect=effect)
 
 
 def released(mail_id: str, reply: Reply) -> None:
@@ -90,7 +112,7 @@ def corrected() -> None:
 
 def expired(count: int) -> None:
     """Held mails were deleted unsent."""
-    _event("expired", "-", count=count)
+    _event("expired", "-", "mail", count, count=count)
 
 
 def letter_lost(why: str, reply: Reply | None = None) -> None:
@@ -152,7 +174,11 @@ def fault(what: str, error: BaseException, mail_id: str = "-") -> None:
     _event("fault", mail_id, level=logging.ERROR, what=what, error=type(error).__name__, at=places)
 
 
-def _event(name: str, mail_id: str, *, level: int = logging.INFO, **values: object) -> None:
+def _event(
+    name: str, mail_id: str, of: str = "mail", times: int = 1, /, *, level: int = logging.INFO, **values: object
+) -> None:
+    for observer in _observers:
+        observer(name, of, times)
     if LOGGER.isEnabledFor(level):
         fields = {"id": mail_id, "event": name, **{key: value for key, value in values.items() if value is not None}}
         # Not LOGGER.log: it looks for its caller's file and line, which nobody prints, for half of what a line costs.

@@ -63,7 +63,7 @@ class Release:
                 return await self._send(claimed, held, choice, open_carrier)
             except UpstreamError as error:
                 # Behind the dot the mail may have gone: the row stays in `sending`. Before it nothing has.
-                maillog.deferred(held.submission_id, "release", error.reply)
+                maillog.deferred(held.submission_id, "release", error.reply, of="release")
                 return ReleaseResult(Ending.UNSURE if error.after_end else Ending.LATER)
 
     async def _send(self, claimed: ClaimedMail, held: HeldMail, choice: Choice, open_carrier: Opener) -> ReleaseResult:
@@ -72,7 +72,7 @@ class Release:
         try:
             if held.requires_tls and "REQUIRETLS" not in carrier.extensions:
                 # RFC 8689, 4.2.1: by checked TLS or not at all. It waits on; the admin may mend that in time.
-                maillog.deferred(held.submission_id, "release: REQUIRETLS is not offered")
+                maillog.deferred(held.submission_id, "release: REQUIRETLS is not offered", of="release")
                 return ReleaseResult(Ending.LATER)
             mail = _transmission(held, indexes, carrier.extensions)
 

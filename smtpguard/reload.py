@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,11 +23,13 @@ from smtpguard.watch import Watch
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What a guard that holds mail keeps about its settings. `waiting`: how many mails wait, None if nobody knows."""
+    """What a guard that holds mail keeps about its settings. `waiting`: how many mails wait, None if nobody knows;
+    `metrics`: where monitoring asks."""
 
     state_dir: Path
     letters: FileLetters
     waiting: Callable[[], Awaitable[int | None]]
+    metrics: str | None = None
 
 
 class Reload:
@@ -50,6 +52,11 @@ class Reload:
         self._files: dict[str, FileStatus] = {}
         self._date()
         self._tasks: list[asyncio.Task[None]] = []
+
+    @property
+    def files(self) -> Collection[FileStatus]:
+        """Every settings file, and what of it counts."""
+        return self._files.values()
 
     async def start(self) -> None:
         """Say what is not in force, keep copies of what is, and watch the files from now on."""
@@ -164,6 +171,7 @@ class Reload:
             tuple(self._files.values()),
             self.standing.needs_restart,
             await record.waiting(),
+            record.metrics,
         )
         try:
             await asyncio.to_thread(status.write, record.state_dir)

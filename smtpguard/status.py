@@ -42,7 +42,8 @@ class FileStatus:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """A guard at the time `written`. `waiting`: held mails, None if the store does not answer."""
+    """A guard at the time `written`. `waiting`: held mails, None if the store does not answer. `metrics`: where
+    monitoring asks, None without a port for it."""
 
     version: str
     pid: int
@@ -52,6 +53,7 @@ class Status:
     files: tuple[FileStatus, ...]
     needs_restart: tuple[str, ...] = ()
     waiting: int | None = None
+    metrics: str | None = None
 
     def write(self, state_dir: Path) -> None:
         """Put it into `state_dir`. Raises OSError."""
@@ -62,6 +64,7 @@ class Status:
             "started": self.started.isoformat(timespec="seconds"),
             "written": self.written.isoformat(timespec="seconds"),
             "waiting": self.waiting,
+            "metrics": self.metrics,
             "needs_restart": list(self.needs_restart),
             "files": [_as_json(each) for each in self.files],
         }
@@ -74,11 +77,20 @@ def erase_status(state_dir: Path) -> None:
     (state_dir / STATUS).unlink(missing_ok=True)
 
 
-def live_findings(state_dir: Path, now: datetime) -> tuple[list[str], list[str]]:
-    """What a running guard has to complain of, and what it says of itself; lines for a person.
+@dataclass(frozen=True, slots=True)
+class Live:
+    """What a guard has to complain of, and what it says of itself: lines for a person. That none runs, or none that
+    writes, is a complaint; then it is not `alive`."""
 
-    That none runs, or none that writes, is a complaint.
-    """
+    found: list[str]
+    said: list[str]
+    alive: bool = False
+    waiting: int | None = None
+    metrics: str | None = None
+
+
+def live_findings(state_dir: Path, now: datetime) -> Live:
+    """What `status.json` in `state_dir` says now."""
     try:
         status = json.loads(regular_octets(state_dir / STATUS, STATUS_OCTETS_MAX, os.O_NOFOLLOW))
         written = datetime.fromisoformat(status["written"])
@@ -88,12 +100,12 @@ def live_findings(state_dir: Path, now: datetime) -> tuple[list[str], list[str]]
         found = [_finding(each) for each in files if not each["ok"]]
         found += [f"{each}: changed in the site file; this needs a restart" for each in status["needs_restart"]]
     except FileError as error:
-        return [f"{state_dir / STATUS} {error}: no guard runs with this state_dir"], []
+        return Live([f"{state_dir / STATUS} {error}: no guard runs with this state_dir"], [])
     except (ValueError, TypeError, KeyError, AttributeError):
-        return [f"{state_dir / STATUS}: this was not written by a guard of this version"], []
+        return Live([f"{state_dir / STATUS}: this was not written by a guard of this version"], [])
     if now - written > STALE:
-        return [f"the guard wrote last at {status['written']}: it has ended, or it hangs"], said
-    return found, said
+        return Live([f"the guard wrote last at {status['written']}: it has ended, or it hangs"], said)
+    return Live(found, said, True, status.get("waiting"), status.get("metrics"))
 
 
 def _as_json(file: FileStatus) -> dict[str, object]:

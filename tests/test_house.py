@@ -52,6 +52,7 @@ STOREYS: tuple[tuple[int, tuple[str, ...]], ...] = (
     (4, ("rules_page",)),
     (5, ("listener", "web")),
     (6, ("certificates", "databases")),
+    (6, ("metrics",)),
     (6, ("doors", "state")),
     (6, ("reload",)),
     (6, ("exits", "grounds")),

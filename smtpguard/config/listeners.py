@@ -1,4 +1,4 @@
-"""The doors of smtpguard.yaml: `listeners`, one model for each kind, and the page."""
+"""The doors of smtpguard.yaml: `listeners`, one model for each kind, the page, and the port for monitoring."""
 
 from __future__ import annotations
 
@@ -99,3 +99,9 @@ class WebSettings(Section):
     show: Literal["full", "view", "off"] = "full"
     listen: PageAddress
     forwarded_from: OwnNetworks = (IPv4Network("127.0.0.1/32"),)
+
+
+class MetricsSettings(Section):
+    """Where monitoring asks: /metrics, /healthz and /readyz."""
+
+    listen: PageAddress

@@ -102,6 +102,14 @@ def _written_out(octets: bytes) -> bytes | None:
     return secret if len(secret) == SECRET_OCTETS else None
 
 
+def end_of(certificate: Path) -> datetime | None:
+    """When the first certificate in a file ends; None if none can be read."""
+    try:
+        return _certificates(certificate)[0].not_valid_after_utc
+    except FileError:
+        return None
+
+
 def _one_line(path: Path, what: str) -> str:
     try:
         line = regular_octets(path, SECRET_OCTETS_MAX).decode("utf-8").rstrip("\r\n")

@@ -14,6 +14,7 @@ from smtpguard.config.listeners import (
     AnswersListener,
     FilterListener,
     Listener,
+    MetricsSettings,
     SubmissionListener,
     TapListener,
     WebSettings,
@@ -150,6 +151,7 @@ class Settings(Section):
     memory: MemorySettings = MemorySettings()
     stock: Annotated[tuple[FilePath, ...], AfterValidator(_few_files), BeforeValidator(one_or_many)] = ()
     web: WebSettings | None = None
+    metrics: MetricsSettings | None = None
     log: LogSettings = LogSettings()
     limits: Limits = Limits()
     timeouts: Timeouts = Timeouts()
@@ -216,6 +218,15 @@ class Settings(Section):
         if self.web is not None and self.public_url is None:
             text = '"public_url" is missing: where members reach the page, like "https://mailcheck.example.org".'
             raise mistake(f"{text} Without it no answer by the page can be told from a forged one.", "web")
+        return self
+
+    @model_validator(mode="after")
+    def _metrics_have_their_own_place(self) -> Settings:
+        others = (*self.listeners, *([self.web] if self.web is not None else []))
+        place = None if self.metrics is None else self.metrics.listen
+        any_port = isinstance(place, Endpoint) and place.port == 0
+        if place is not None and not any_port and any(each.listen == place for each in others):
+            raise mistake("something else listens here already. Take another port.", "metrics", "listen")
         return self
 
     @model_validator(mode="after")
@@ -355,6 +366,7 @@ MODELS: dict[str, type[Section]] = {
     "defaults.burst": BurstSettings,
     "store": StoreSettings,
     "web": WebSettings,
+    "metrics": MetricsSettings,
     "memory": MemorySettings,
     "log": LogSettings,
     "limits": Limits,

@@ -46,6 +46,9 @@ class Roll:
         self._quiet = asyncio.Event()
         self._quiet.set()
         self.closing = False
+        self.visits = 0
+        """Sessions that have ever begun, and of them those that were turned away."""
+        self.turned_away = 0
         self.pace = Pace()
         self.complaints = Complaints()
 
@@ -68,8 +71,16 @@ class Roll:
         """
         if instead_of is not None:
             self._strike_out(instead_of)
+        else:
+            self.visits += 1
         self._sessions.add(session)
         self._quiet.clear()
+        refusal = self._place(session, client, options)
+        if refusal is not None:
+            self.turned_away += 1
+        return refusal
+
+    def _place(self, session: Visitor, client: str | None, options: ListenerOptions) -> Reply | None:
         if len(self._inside) >= options.connections:
             return replies.TOO_MANY_CONNECTIONS
         if client is not None:

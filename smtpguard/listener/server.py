@@ -63,6 +63,22 @@ class Server:
         """How many clients are connected."""
         return self._roll.sessions
 
+    @property
+    def visits(self) -> int:
+        """How many sessions have ever begun."""
+        return self._roll.visits
+
+    @property
+    def turned_away(self) -> int:
+        """How many of them found no room."""
+        return self._roll.turned_away
+
+    @property
+    def is_open(self) -> bool:
+        """True while every door lets clients in."""
+        opened = len(self._servers) == len(self._doors) and all(each.is_serving() for each in self._servers)
+        return opened and not self._roll.closing
+
     async def start(self) -> None:
         """Open all doors. Raises OSError if an address cannot be had; none is open then."""
         try:

@@ -130,6 +130,34 @@ def held_command(form: Literal["text", "json"], state_dir: Path | None, config: 
         click.echo(each)
 
 
+@click.command("status")
+@_FORMAT
+@click.option("--state-dir", type=click.Path(path_type=Path, file_okay=False), help="That of the guard.")
+@click.option("--config", "config", type=_SITE, help="The site's settings: smtpguard.yaml.")
+def status_command(form: Literal["text", "json"], state_dir: Path | None, config: Path | None) -> None:
+    """Say how the running guard fares: what is in force, whether it takes mail, and its totals, if `metrics` is set.
+
+    Exit code 0: all well; 1: it runs, and something is to be looked at; 69: none runs. Call it as root or as the
+    guard's own user.
+    """
+    from smtpguard.tools.running import running  # noqa: PLC0415 - a parser that no other command needs
+
+    maillog.set_up("warning")
+    at = None
+    if config is not None:
+        settings, _, _ = in_force(config, state_dir)
+        state_dir, at = settings.state_dir, None if settings.metrics is None else settings.metrics.listen
+    elif state_dir is None:
+        raise click.UsageError("give --config FILE, or --state-dir FOLDER")
+    guard = running(state_dir, at, _now())
+    if form == "json":
+        click.echo(json.dumps({"runs": guard.alive, "found": guard.found, "said": guard.said}))
+    else:
+        for each in (*guard.found, *guard.said):
+            click.echo("\n".join(map(printable, each.splitlines())))
+    raise SystemExit(guard.exit_code)
+
+
 @click.command("expire")
 @click.option("--account", metavar="NAME", help="What waits for one account: its login, or its mailbox.")
 @click.option("--all", "everything", is_flag=True, help="All that waits.")
@@ -198,7 +226,7 @@ def _mails(number: int) -> str:
     return "1 mail" if number == 1 else f"{number} mails"
 
 
-COMMANDS = (doctor_command, held_command, expire_command)
+COMMANDS = (doctor_command, status_command, held_command, expire_command)
 
 
 def _now() -> datetime:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import re
 import ssl
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from functools import partial
 
@@ -58,6 +59,15 @@ class Connection:
         """
         if target.locator is not None:
             return await target.locator.connect(target, partial(cls.open, origin=origin))
+        try:
+            return await cls._open(target, seconds, origin)
+        except UpstreamError:
+            if target.meter is not None:
+                target.meter.unreachable()
+            raise
+
+    @classmethod
+    async def _open(cls, target: Target, seconds: float | None, origin: Origin | None) -> Connection:
         loop = asyncio.get_running_loop()
         with_header = target.client_address == "proxy"
         implicit = target.tls == "implicit" and not with_header
@@ -123,7 +133,20 @@ class Connection:
             raise ValueError("a command is one line")
         self._wire.expect()
         self._wire.transport.write(line + b"\r\n")
-        return await self._wire.reply(self.target.timeouts.reply if seconds is None else seconds)
+        return await self._reply(self.target.timeouts.reply if seconds is None else seconds, content=False)
+
+    async def _reply(self, seconds: float, *, content: bool) -> Reply:
+        meter = self.target.meter
+        if meter is None:
+            return await self._wire.reply(seconds)
+        begun = time.monotonic()
+        try:
+            reply = await self._wire.reply(seconds)
+        except UpstreamError:
+            meter.lost()
+            raise
+        meter.replied(time.monotonic() - begun, content=content)
+        return reply
 
     async def hello(self, name: bytes, verb: bytes = b"EHLO") -> Reply:
         """Say EHLO (or HELO) under `name`; with `tls` starttls, do that first and say it again (RFC 3207, 4.2).
@@ -135,7 +158,12 @@ class Connection:
             reply = await self._greet(name, b"EHLO")
             if not reply.ok:
                 return reply
-            await self._start_tls()
+            try:
+                await self._start_tls()
+            except UpstreamError:
+                if self.target.meter is not None:
+                    self.target.meter.unreachable()
+                raise
         if self.introduction is not None and self.introduction.is_due:
             last = await self._introduce(self.introduction, name, verb.upper())
             if last is not None:
@@ -222,7 +250,7 @@ class Connection:
                 return await self._early_verdict()
             wire.transport.write(rest + END_OF_DATA)
             ended = True
-            reply = await wire.reply(self.target.timeouts.final)
+            reply = await self._reply(self.target.timeouts.final, content=True)
             if reply.code < 400 and not reply.ok:
                 raise UpstreamError("the mail server answered out of order")
         except UpstreamError as error:
@@ -296,7 +324,9 @@ class Connection:
     async def quit(self) -> None:
         """Say QUIT, give the mail server a moment to answer, and close. Never raises UpstreamError."""
         try:
-            await self._exchange(b"QUIT", QUIT_SECONDS)
+            self._wire.expect()
+            self._wire.transport.write(b"QUIT\r\n")
+            await self._wire.reply(QUIT_SECONDS)  # not metered: whether a goodbye comes says nothing
         except UpstreamError:
             pass
         self._wire.close("QUIT")

@@ -20,6 +20,19 @@ class Timeouts:
     final: float = 600
 
 
+class Meter(Protocol):
+    """Hears how a mail server fares; asked often, so it only counts."""
+
+    def replied(self, seconds: float, *, content: bool) -> None:
+        """A reply came `seconds` after its command or, `content`, after the final dot."""
+
+    def unreachable(self) -> None:
+        """No connection, no TLS, or turned away at the greeting."""
+
+    def lost(self) -> None:
+        """A connection broke, fell silent or talked garbage while a reply was waited for."""
+
+
 class Locator(Protocol):
     """Finds out where the mail server is, each time that a connection is opened."""
 
@@ -49,6 +62,7 @@ class Target:
     locator: Locator | None = field(default=None, repr=False)
     client_address: str = "none"
     """How the mail server learns where a member's connection comes from: none, xclient or proxy."""
+    meter: Meter | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.client_address not in ("none", "xclient", "proxy"):

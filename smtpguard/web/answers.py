@@ -133,7 +133,7 @@ class Answers:
         try:
             return await answer(request, form)
         except _FAILURES as error:
-            maillog.deferred("-", type(error).__name__)
+            maillog.deferred("-", type(error).__name__, of="answer")
             return speaker.told("trouble", 503)
         finally:
             self._forms -= 1
@@ -189,7 +189,7 @@ class Answers:
         try:
             effect = await self._deciding.decide(found, choice)
         except _FAILURES as error:
-            maillog.deferred(found.held.submission_id, type(error).__name__)
+            maillog.deferred(found.held.submission_id, type(error).__name__, of="answer")
             return speaker.told("later", 503, code=token.code)
         maillog.answered(found.held.submission_id, "later" if effect.done is Done.LATER else "done")
         if effect.done is Done.LATER:

@@ -7,14 +7,16 @@ import contextlib
 import logging
 import socket
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Protocol
 
 import uvicorn
+from starlette.types import ASGIApp
 
+from smtpguard.web.asking import Network
 from smtpguard.web.connection import HEADER_OCTETS_MAX, IDLE_SECONDS, PageConnection
 from smtpguard.web.headers import header_fields
-from smtpguard.web.pages import Pages
 from smtpguard.web.shares import Places
 
 # Connections that wait to be accepted.
@@ -23,10 +25,24 @@ BACKLOG = 128
 SOCKET_MODE = 0o660
 
 
-class WebDoor:
-    """Serves `pages` at `listen`: host and port, or the path of a socket. `origin` is what members reach it by."""
+class Served(Protocol):
+    """What a door serves (web/pages, metrics/pages)."""
 
-    def __init__(self, pages: Pages, listen: tuple[str, int] | Path, origin: str) -> None:
+    @property
+    def app(self) -> ASGIApp: ...
+    @property
+    def proxies(self) -> Sequence[Network]: ...
+    def prepare(self) -> None:
+        """Make in a thread what the first request would wait for."""
+
+    async def settle(self, seconds: float) -> None:
+        """Give what goes on behind an answer `seconds` to end."""
+
+
+class WebDoor:
+    """Serves `pages` at `listen`: host and port, or the path of a socket. `origin` is what it is reached by."""
+
+    def __init__(self, pages: Served, listen: tuple[str, int] | Path, origin: str) -> None:
         self.port = 0
         self._listen = listen
         self._origin = origin

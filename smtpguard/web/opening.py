@@ -11,16 +11,21 @@ from smtpguard.notices.site import Site
 from smtpguard.policy import Policy
 from smtpguard.web.answers import Answers, PageOptions, Show
 from smtpguard.web.door import WebDoor
-from smtpguard.web.pages import Pages
+from smtpguard.web.pages import Pages, Unready
 from smtpguard.web.rules import RulesPages
 
 
 def page_door(
-    settings: Callable[[], Settings], policy: Callable[[], Policy], site: Callable[[], Site], deciding: Deciding | None
+    settings: Callable[[], Settings],
+    policy: Callable[[], Policy],
+    site: Callable[[], Site],
+    deciding: Deciding | None,
+    unready: Unready | None = None,
 ) -> WebDoor | None:
     """The door of the page, still shut; None if the settings have none. `deciding` is None where no mail can be held.
 
-    `settings`, `policy` and `site` are asked at each request; section `web` is read once.
+    `unready` says why no mail can be taken, where the page is asked for that. `settings`, `policy` and `site` are
+    asked at each request; section `web` is read once.
     """
     said, origin = settings().web, settings().public_url
     if said is None or origin is None:
@@ -33,4 +38,4 @@ def page_door(
     answers = None if deciding is None else Answers(deciding, site, options)
     rules = RulesPages(lambda: (settings(), policy()))
     listen = said.listen.path if isinstance(said.listen, SocketFile) else (said.listen.host, said.listen.port)
-    return WebDoor(Pages(answers, rules, site, show, origin, said.forwarded_from), listen, origin)
+    return WebDoor(Pages(answers, rules, site, show, origin, said.forwarded_from, unready), listen, origin)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
 from starlette.applications import Starlette
@@ -23,11 +23,14 @@ from smtpguard.web.rules import RulesPages, wished
 from smtpguard.web.shares import Shares
 from smtpguard.web.speaking import Speaker
 
+Unready = Callable[[], Awaitable[Sequence[str]]]
+
 
 class Pages:
     """The web application. `answers` is None where no mail can be held: then there are only the rules.
 
-    `origin` is scheme, host and port under which members reach it; `proxies` ask for others.
+    `origin` is scheme, host and port under which members reach it; `proxies` ask for others. `unready` says why no mail
+    can be taken; None where there is a port for monitoring, which is asked instead.
     """
 
     def __init__(
@@ -38,6 +41,7 @@ class Pages:
         show: Show,
         origin: str,
         proxies: Sequence[Network] = (),
+        unready: Unready | None = None,
     ) -> None:
         self.proxies = proxies
         self._answers = answers if show is not Show.OFF else None
@@ -50,6 +54,8 @@ class Pages:
             Route("/healthz", _health),
             *(Route(f"/{name}", partial(_file, name)) for name in SERVED),
         ]
+        if unready is not None:
+            routes.append(Route("/readyz", partial(_readiness, unready)))
         if self._answers is not None:
             routes += [Route("/h", self._enter), Route("/show", self._answers.show, methods=["POST"])]
             if show is Show.FULL:
@@ -111,6 +117,11 @@ class Pages:
 
 async def _health(_: Request) -> Response:
     return PlainTextResponse("ok\n")
+
+
+async def _readiness(unready: Unready, _: Request) -> Response:
+    """Strangers may ask, too, so no reason is given."""
+    return PlainTextResponse("not ready\n", 503) if await unready() else PlainTextResponse("ready\n")
 
 
 async def _file(name: str, _: Request) -> Response:

@@ -37,7 +37,8 @@ _LEFTOVER = re.compile(r".*\.new(-[0-9a-f]+)?")
 async def examine_guard(premises: Premises, sheet: Sheet) -> None:
     """Whether one runs, and what it says of itself."""
     folder = premises.settings.state_dir
-    found, said = live_findings(folder, premises.now)
+    live = live_findings(folder, premises.now)
+    found, said = live.found, live.said
     if not said:
         sheet.skipped("; ".join(found) or "no guard runs")
         return
