@@ -82,7 +82,9 @@ ENDED = _counter(
 )
 WAITING = _gauge("holds_waiting", "Held mails that wait for an answer; of all nodes together.", Across.LARGEST)
 OLDEST = _gauge(
-    "holds_oldest_days", "Whole days, in UTC, since the oldest of them came; 0 without any.", Across.LARGEST
+    "holds_oldest_seconds",
+    "Since the day, in UTC, on which the oldest of them came: whole days; 0 without any.",
+    Across.LARGEST,
 )
 NOTICES = _counter(
     "notices",

@@ -30,6 +30,8 @@ STORE_SECONDS = 5.0
 LOOK_SECONDS = 5.0
 # A sweep ends every 20 seconds; expiry, the only long part, has 10. After ten minutes it hangs.
 SWEEP_AGE_MAX = 600.0
+# The age of the oldest hold is told in whole days: by the second it would point at one mail in the log.
+DAY_SECONDS = 86_400
 
 
 class Doors(Protocol):
@@ -134,7 +136,7 @@ def of_certificates(end: datetime | None) -> Reading:
 
 def _oldest(days: Mapping[date, int]) -> int:
     waiting = [day for day, number in days.items() if number]
-    return max((datetime.now(UTC).date() - min(waiting)).days, 0) if waiting else 0
+    return max((datetime.now(UTC).date() - min(waiting)).days, 0) * DAY_SECONDS if waiting else 0
 
 
 def _process() -> dict[str, Values]:

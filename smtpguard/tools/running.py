@@ -112,7 +112,7 @@ def _figures(values: Values) -> Iterator[str]:
         return int(values.get((family.name, frozenset(zip(family.labels, labels, strict=True))), 0))
 
     waiting = values.get((families.WAITING.name, frozenset()))
-    yield from _waiting(None if waiting is None else int(waiting), of(families.OLDEST))
+    yield from _waiting(None if waiting is None else int(waiting), of(families.OLDEST) // 86_400)
     mails = {each: of(families.MAILS, each) for each in families.MAILS.labels["outcome"]}
     yield (
         f"Since it started: {mails['passed']} mails passed, {mails['held']} held, {mails['refused']} refused,"

@@ -111,7 +111,7 @@ async def test_totals_are_those_of_what_happened(tmp_path: Path) -> None:
         assert [2, 0, 0] == [await monitor.value("notices_total", result=e) for e in ("taken", "refused", "failed")]
         assert 2 == waiting
         assert 1 == await monitor.value("holds_waiting")
-        assert 0 == await monitor.value("holds_oldest_days")
+        assert 0 == await monitor.value("holds_oldest_seconds")
         assert [1, 1] == [await monitor.value("answers_total", effect=each) for each in ("done", "late")]
         assert 1 == await monitor.value("holds_ended_total", by="sender")
         assert 1 == await monitor.value("upstream_errors_total", way="members", what="lost")

@@ -44,6 +44,7 @@ def missing() -> str | None:
         "curl": shutil.which("curl") is not None,
         "libfaketime": FAKETIME is not None,
         "nginx": NGINX.exists(),
+        "promtool": shutil.which("promtool") is not None,
         "Chromium": CHROMIUM.exists(),
         "Chromium's driver": CHROMEDRIVER.exists(),
     }
