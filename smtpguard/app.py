@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -107,8 +107,9 @@ class Application:
             await keeper.housekeeping.start()
             self._sweeps = asyncio.create_task(keeper.housekeeping.run())
             guard, learning = keeper.guard(lambda: self._statutes), keeper.learning
-            await asyncio.to_thread(_prepare, self._texts)
             keeping = Keeping(store, self._sweeps, keeper.housekeeping.swept_at)
+        if self._charge.can_hold or settings.web is not None:
+            await asyncio.to_thread(_prepare, self._texts, settings.languages)
         keep_tracebacks_out(asyncio.get_running_loop())
         opened = doors(settings, self._certificates, None if meters is None else meters.members)
         shutdown = settings.timeouts.shutdown.total_seconds()
@@ -285,10 +286,10 @@ async def _reload_at(hangup: asyncio.Event, application: Application) -> None:
             maillog.fault("a reload failed", error)
 
 
-def _prepare(texts: Texts) -> None:
+def _prepare(texts: Texts, languages: Iterable[str]) -> None:
     """Compile what notices are made of: nobody's session shall wait for that when the first is written."""
     layouts.prepare()
-    texts.prepare()
+    texts.prepare(languages)
 
 
 def allow_connections(connections: int) -> None:

@@ -96,7 +96,7 @@ class Reload:
         """What counts now, with its texts ready to be said."""
         standing = self._in_force.renew()
         if standing.changed or standing.removed:
-            standing.texts.prepare()
+            standing.texts.prepare(standing.settings.languages)
         return standing
 
     async def _watch(self) -> None:

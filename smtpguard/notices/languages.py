@@ -19,7 +19,7 @@ from babel.numbers import format_decimal
 from babel.units import format_unit
 
 from smtpguard.answers.choice import Word
-from smtpguard.notices.sentences import compiled
+from smtpguard.notices.sentences import compiled, is_template
 
 DEFAULT_LANGUAGE = "en"
 # How many lists or recipients a line names before it says "and n others".
@@ -105,7 +105,7 @@ class Language:
         said = self._wording.texts[name]
         if not isinstance(said, str):
             said = said.get(self._category(name, facts.get("count")), said["other"])
-        return compiled(said).render(facts).strip()
+        return (compiled(said).render(facts) if is_template(said) else said).strip()
 
     def prepare(self) -> None:
         """Compile all texts and load what Babel knows, so that nobody waits for that when the first is told something.
@@ -114,7 +114,8 @@ class Language:
         """
         for said in self._wording.texts.values():
             for each in [said] if isinstance(said, str) else said.values():
-                compiled(each)
+                if is_template(each):
+                    compiled(each)
         self.length(timedelta(days=1))
         self.day(date(2000, 1, 1))
 
@@ -186,9 +187,11 @@ class Texts:
         """The languages that are there."""
         return tuple(each.code for each in self._languages.values())
 
-    def prepare(self) -> None:
-        """See `Language.prepare`."""
-        for each in self._languages.values():
+    def prepare(self, codes: Iterable[str]) -> None:
+        """See `Language.prepare`; for these alone, since each takes 2 MB. Texts of others are compiled when they are
+        said, half a millisecond each.
+        """
+        for each in {self.of(code) for code in codes}:
             each.prepare()
 
     def starting_with(self, first: str) -> Texts:

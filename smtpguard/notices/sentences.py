@@ -70,6 +70,11 @@ def placeholders(sentence: str) -> frozenset[str]:
     return frozenset(each.name for each in tree.find_all(nodes.Name))
 
 
+def is_template(sentence: str) -> bool:
+    """True if anything in `sentence` is filled in or left out; most say the same always, and need no compiling."""
+    return "{" in sentence
+
+
 @lru_cache(_KEPT_MAX)
 def compiled(sentence: str) -> Template:
     """`sentence`, ready to be filled. What lacks a fact then is a bug: jinja2.UndefinedError."""

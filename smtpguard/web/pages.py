@@ -71,7 +71,6 @@ class Pages:
         """Compile all that is said here, which takes up to a second: no visitor, and no session, shall wait for it."""
         rendering.prepare()
         rules_pages.prepare()
-        self._site().texts.prepare()
 
     async def settle(self, seconds: float) -> None:
         """Give choices that are being worked on `seconds` to end."""
