@@ -181,13 +181,24 @@ class Answering:
         match effect.done:
             case Done.LATER:
                 phrase = outcomes.ANSWER_LATER
-            case Done.UNSURE:
+            case Done.UNSURE if answerer.account is not None:
                 phrase = outcomes.ANSWER_UNSURE
+            case Done.UNSURE:
+                # A mail server would bring the same answer again, and with it the mail would go out once more, unasked.
+                self._tell_unsure(waiting.held)
+                phrase = outcomes.ANSWERED
             case _:
                 phrase = outcomes.ANSWERED
         reply = phrase.to(self._reader(answerer.account))
         maillog.answered(arrival.id, "done" if reply.ok else "later")
         return reply
+
+    def _tell_unsure(self, held: HeldMail) -> None:
+        mailbox = held.account.mailbox
+        if mailbox is not None:
+            language = self._site().texts.of(held.account.language)
+            letter = compose.compose_unsure(self._correspondence.letterhead(mailbox), held, language=language)
+            self._correspondence.send_later(mailbox, letter, requires_tls=held.requires_tls)
 
     def _words(self, held: HeldMail) -> Words:
         """The words that are understood: those of the member's notice first, then those of the site's languages."""

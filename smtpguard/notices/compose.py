@@ -76,6 +76,13 @@ def compose_refused(
     return _short(head, language.text("refused.subject", subject=subject), blocks, language)
 
 
+def compose_unsure(head: Letterhead, held: HeldMail, *, language: Language) -> bytes:
+    """A SEND that came in through the mail server, and nobody knows whether it has gone out."""
+    subject = subject_of(held, language)
+    body = language.text("unsure.body", subject=subject, discard=language.word(Word.DISCARD))
+    return _short(head, language.text("unsure.subject", subject=subject), [Paragraph(body)], language)
+
+
 def compose_discarded(head: Letterhead, held: HeldMail, *, language: Language, interrupted: bool = False) -> bytes:
     """After DISCARD."""
     subject = subject_of(held, language)

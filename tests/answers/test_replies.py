@@ -338,6 +338,7 @@ def letters() -> tuple[str, ...]:
             found.append(text(compose.compose_notice(HEAD, SITE, waiting, TOKEN.lines, language=each)))
             found.append(text(compose.compose_help(HEAD, waiting, language=each)))
         found.append(text(compose.compose_no_session(HEAD, TALK, language=each)))
+        found.append(text(compose.compose_unsure(HEAD, TALK, language=each)))
         found.append(text(compose.compose_refused(HEAD, SITE, TALK, (), language=each)))
     return tuple(found)
 

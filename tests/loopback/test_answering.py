@@ -56,6 +56,26 @@ async def by_mail_server(house: House, octets: bytes, to: Sequence[str], sender:
     return await _in_client_thread(send)
 
 
+async def test_an_answer_that_the_mail_server_would_bring_again_sends_a_mail_once_where_its_fate_is_not_known(
+    tmp_path: Path,
+) -> None:
+    async with guarded(tmp_path) as house:
+        await house.submit("anna", [BERLIN, ALL], subject="Minutes")
+        notice = await house.letter()
+        house.out.on("END", then="close", times=1)
+        to = str(notice["Reply-To"]).strip("<>")
+        reply = await by_mail_server(house, mail("anna", [to], body="SEND"), [to])
+        told = await house.letter(2)
+
+        # A 4xx would bring the same answer again, and the mail would go out with it as often.
+        assert 250 == reply.code
+        assert ["sending"] == house.states()
+        assert 'Not certain: "Minutes"' == told["Subject"]
+        assert "may have gone out" in " ".join(body(told).split())
+        assert 250 == (await by_mail_server(house, mail("anna", [to], body="SEND"), [to])).code
+        assert "may have gone out twice" in " ".join(body(await house.letter(3)).split())
+
+
 async def test_send_releases_to_everybody_and_tells_the_sender(tmp_path: Path) -> None:
     async with guarded(tmp_path) as house:
         await house.submit("anna", [BERLIN, MEMBERS["ben"], ALL], subject="Minutes")

@@ -272,6 +272,7 @@ CASES: dict[str, Callable[[], bytes]] = {
         RESULT, crosspost(), language=speaks(), interrupted=True
     ),
     "back": lambda: compose.compose_back(RESULT, crosspost(), mail(TWO_LISTS), language=speaks()),
+    "fate_unknown": lambda: compose.compose_unsure(RESULT, crosspost(), language=speaks()),
     "no_session": lambda: compose.compose_no_session(RESULT, crosspost(), language=speaks()),
     "expired": lambda: compose.compose_expired(
         RESULT, SITE, Card(address("anna@example.org"), speaks().code, "<n@check.example.org>", ARRIVED), DEADLINE

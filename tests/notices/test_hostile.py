@@ -443,6 +443,7 @@ def test_hostile_words_of_recipients_and_mail_server_in_the_short_mails(word: st
         "refused": lambda of, w: compose.compose_refused(head, SITE, of, [Refusal(w, w)], language=ENGLISH),
         "discarded": lambda of, w: compose.compose_discarded(head, of, language=ENGLISH),
         "no session": lambda of, w: compose.compose_no_session(head, of, language=ENGLISH),
+        "unsure": lambda of, w: compose.compose_unsure(head, of, language=ENGLISH),
         "back": lambda of, w: compose.compose_back(head, of, b"Subject: x\r\n\r\nx\r\n", language=ENGLISH),
     }
     for name, letter in letters.items():
