@@ -18,8 +18,9 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from smtpguard.held import HeldRow, State, Tags
+from smtpguard.held import HeldRow, State
 from smtpguard.store import FOUND_MAX, Claim, LifeSign, Quota
+from smtpguard.store.held_rows import COLUMNS, FORGOTTEN, WAITING, row_of, values_of
 from smtpguard.store.server import Connection, Row, Server, rows_of
 
 _NONCE_OCTETS = 16
@@ -30,45 +31,30 @@ _PURGED_MAX = 10_000
 _AWAY = timedelta(hours=24)
 _AWAY_TOLD = timedelta(minutes=55)
 
-_WAITING = "state IN ('asking', 'held', 'sending')"
 _UNCLAIMED = "(claim IS NULL OR claimed_until <= clock_timestamp())"
+# All others are octets.
 _TYPES = {
-    "id": "bytea",
     "state": "text",
     "day": "date",
     "created": "timestamptz",
     "expires": "timestamptz",
     "size": "bigint",
-    "box": "bytea",
-    "card": "bytea",
     "week": "text",
-    "tag_resend": "bytea",
-    "tag_account": "bytea",
-    "tag_message": "bytea",
-    "tag_subject": "bytea",
-    "sketch": "bytea",
     "helps": "integer",
 }
-_COLUMNS = ", ".join(["decided", *_TYPES])
+_COLUMNS = ", ".join(["decided", *COLUMNS])
 _BOXLESS = _COLUMNS.replace(" box,", " NULL::bytea AS box,")
-_INSERT = (
-    f"INSERT INTO held ({', '.join(_TYPES)}) "
-    f"SELECT {', '.join(f'%({name})s::{type_}' for name, type_ in _TYPES.items())}"
-)
+_PLACES = (f"%({name})s::{_TYPES.get(name, 'bytea')}" for name in COLUMNS)
+_INSERT = f"INSERT INTO held ({', '.join(COLUMNS)}) SELECT {', '.join(_PLACES)}"
 _OF_ACCOUNT = (
-    f"FROM held WHERE tag_account = ANY(%(accounts)s::bytea[]) AND {_WAITING} AND expires > now() "
+    f"FROM held WHERE tag_account = ANY(%(accounts)s::bytea[]) AND {WAITING} AND expires > now() "
     "AND id IS DISTINCT FROM %(besides)s::bytea"
 )
 _ROOM = (
     f"(SELECT count(*) {_OF_ACCOUNT}) < %(holds)s "
     f"AND (SELECT coalesce(sum(size), 0) {_OF_ACCOUNT}) + %(size)s <= %(octets)s"
 )
-# What becomes of a row when it is decided: id, state, time. Everything else goes in this same transaction.
-_TOMBSTONE = (
-    "state = %(state)s, decided = clock_timestamp(), size = 0, helps = 0, day = NULL, created = NULL, expires = NULL, "
-    "box = NULL, card = NULL, week = NULL, tag_resend = NULL, tag_account = NULL, tag_message = NULL, "
-    "tag_subject = NULL, sketch = NULL, claim = NULL, claimed_until = NULL"
-)
+_TOMBSTONE = f"state = %(state)s, decided = clock_timestamp(), {FORGOTTEN}"
 _UNTIL = "clock_timestamp() + %(lasts)s::interval"
 
 
@@ -79,9 +65,7 @@ class PostgreSQLStore:
         self._server = server
 
     async def add(self, row: HeldRow, within: Quota | None = None) -> bool:
-        if row.state is not State.ASKING or row.day is None or row.created is None or row.expires is None:
-            raise ValueError("a new row is in state asking and has its day and times")
-        values = _values(row)
+        values = values_of(row)
         if within is None:
             return bool(await self._server.run(f"{_INSERT} RETURNING id", values))
         accounts = sorted(set(within.accounts))
@@ -148,7 +132,7 @@ class PostgreSQLStore:
     async def find_resend(self, tags: Sequence[bytes]) -> HeldRow | None:
         rows = await self._read(
             f"SELECT {_COLUMNS} FROM held WHERE tag_resend = ANY(%(tags)s::bytea[]) "
-            f"AND {_WAITING} AND expires > now() ORDER BY created DESC, id LIMIT 1",
+            f"AND {WAITING} AND expires > now() ORDER BY created DESC, id LIMIT 1",
             {"tags": list(tags)},
         )
         return _row(rows[0]) if rows else None
@@ -165,7 +149,7 @@ class PostgreSQLStore:
     async def find_of_account(self, account: bytes, subject: bytes) -> list[HeldRow]:
         rows = await self._read(
             f"SELECT {_BOXLESS} FROM held WHERE tag_account = %(account)s AND tag_subject = %(subject)s "
-            f"AND {_WAITING} AND expires > now() AND {_UNCLAIMED} ORDER BY created DESC, id LIMIT {FOUND_MAX}",
+            f"AND {WAITING} AND expires > now() AND {_UNCLAIMED} ORDER BY created DESC, id LIMIT {FOUND_MAX}",
             {"account": account, "subject": subject},
         )
         return [_row(each) for each in rows]
@@ -174,7 +158,7 @@ class PostgreSQLStore:
         nonce = secrets.token_bytes(_NONCE_OCTETS)
         # A connection that broke may have claimed it for us already: with our nonce it is ours.
         rows = await self._server.run(
-            f"UPDATE held SET claim = %(nonce)s, claimed_until = {_UNTIL} WHERE id = %(id)s AND {_WAITING} "
+            f"UPDATE held SET claim = %(nonce)s, claimed_until = {_UNTIL} WHERE id = %(id)s AND {WAITING} "
             f"AND expires > clock_timestamp() AND ({_UNCLAIMED} OR claim = %(nonce)s) RETURNING state",
             {"id": hold_id, "nonce": nonce, "lasts": lasts},
             again=True,
@@ -192,7 +176,7 @@ class PostgreSQLStore:
     async def mark_sending(self, claim: Claim) -> bool:
         # Lapsed is lost here, even if nobody has taken it over: from now on two could send.
         return await self._move(
-            claim, "state = 'sending'", f"{_WAITING} AND claimed_until > clock_timestamp()", again=True
+            claim, "state = 'sending'", f"{WAITING} AND claimed_until > clock_timestamp()", again=True
         )
 
     async def unmark_sending(self, claim: Claim) -> bool:
@@ -202,7 +186,7 @@ class PostgreSQLStore:
         # What has happened is written down as long as nobody else has the claim, even if it has lapsed meanwhile.
         if state.waiting:
             raise ValueError("a decision is sent, discarded, expired or replaced")
-        return await self._move(claim, _TOMBSTONE, _WAITING, {"state": state.value})
+        return await self._move(claim, _TOMBSTONE, WAITING, {"state": state.value})
 
     async def replace(self, hold_id: bytes) -> bool:
         return await self._end(hold_id, State.REPLACED, "expires > clock_timestamp()")
@@ -211,7 +195,7 @@ class PostgreSQLStore:
         if state.waiting:
             raise ValueError("a decision is sent, discarded, expired or replaced")
         rows = await self._server.run(
-            f"UPDATE held SET {_TOMBSTONE.replace('clock_timestamp()', '%(when)s')} WHERE id = %(id)s AND {_WAITING} "
+            f"UPDATE held SET {_TOMBSTONE.replace('clock_timestamp()', '%(when)s')} WHERE id = %(id)s AND {WAITING} "
             "RETURNING id",
             {"id": hold_id, "state": state.value, "when": when},
         )
@@ -219,14 +203,14 @@ class PostgreSQLStore:
 
     async def count_help(self, hold_id: bytes) -> int:
         rows = await self._server.run(
-            f"UPDATE held SET helps = helps + 1 WHERE id = %(id)s AND {_WAITING} RETURNING helps", {"id": hold_id}
+            f"UPDATE held SET helps = helps + 1 WHERE id = %(id)s AND {WAITING} RETURNING helps", {"id": hold_id}
         )
         return int(rows[0]["helps"]) - 1 if rows else 0
 
     async def waiting_ids(self, accounts: Sequence[bytes] | None = None) -> list[bytes]:
         among = "" if accounts is None else "AND tag_account = ANY(%(accounts)s::bytea[]) "
         rows = await self._read(
-            f"SELECT id FROM held WHERE {_WAITING} {among}ORDER BY created, id", {"accounts": list(accounts or ())}
+            f"SELECT id FROM held WHERE {WAITING} {among}ORDER BY created, id", {"accounts": list(accounts or ())}
         )
         return [each["id"] for each in rows]
 
@@ -235,7 +219,7 @@ class PostgreSQLStore:
 
     async def due(self, limit: int, besides: Collection[date] = ()) -> list[HeldRow]:
         rows = await self._read(
-            f"SELECT {_BOXLESS} FROM held WHERE {_WAITING} AND expires <= now() AND {_UNCLAIMED} "
+            f"SELECT {_BOXLESS} FROM held WHERE {WAITING} AND expires <= now() AND {_UNCLAIMED} "
             "AND day <> ALL(%(besides)s::date[]) ORDER BY expires, id LIMIT %(limit)s",
             {"limit": limit, "besides": list(besides)},
         )
@@ -245,7 +229,7 @@ class PostgreSQLStore:
         # In one order, so that two nodes that sweep at the same time do not wait for each other's rows.
         rows = await self._server.run(
             f"UPDATE held SET {_TOMBSTONE} WHERE id IN (SELECT id FROM held WHERE id = ANY(%(ids)s::bytea[]) "
-            f"AND {_WAITING} ORDER BY id FOR UPDATE) AND {_WAITING} AND {_UNCLAIMED} "
+            f"AND {WAITING} ORDER BY id FOR UPDATE) AND {WAITING} AND {_UNCLAIMED} "
             "AND expires <= clock_timestamp() RETURNING id",
             {"ids": list(hold_ids), "state": State.EXPIRED.value},
         )
@@ -319,52 +303,18 @@ class PostgreSQLStore:
         """Make a tombstone of a waiting row that nobody decides; False if there is none."""
         rows = await self._server.run(
             f"UPDATE held SET {_TOMBSTONE} "
-            f"WHERE id = %(id)s AND {_WAITING} AND {_UNCLAIMED} AND {condition} RETURNING 1",
+            f"WHERE id = %(id)s AND {WAITING} AND {_UNCLAIMED} AND {condition} RETURNING 1",
             {"id": hold_id, "state": state.value},
         )
         return bool(rows)
 
 
-def _values(row: HeldRow) -> dict[str, Any]:
-    tags = row.tags
-    return {
-        "id": row.id,
-        "state": row.state.value,
-        "day": row.day,
-        "created": row.created,
-        "expires": row.expires,
-        "size": row.size,
-        "box": row.box,
-        "card": row.card,
-        "helps": row.helps,
-        "week": tags.week if tags else None,
-        "tag_resend": tags.resend if tags else None,
-        "tag_account": tags.account if tags else None,
-        "tag_message": tags.message_id if tags else None,
-        "tag_subject": tags.subject if tags else None,
-        "sketch": tags.sketch if tags else None,
-    }
-
-
 def _row(row: Row) -> HeldRow:
-    tags = None
-    if row["week"] is not None:
-        tags = Tags(
-            row["week"], row["tag_resend"], row["tag_account"], row["tag_message"], row["tag_subject"], row["sketch"]
-        )
-    return HeldRow(
-        id=row["id"],
-        state=State(row["state"]),
-        day=row["day"],
-        created=_time(row["created"]),
-        expires=_time(row["expires"]),
-        decided=_time(row["decided"]),
-        size=row["size"],
-        box=row["box"] or b"",
-        card=row["card"] or b"",
-        tags=tags,
-        helps=row["helps"],
-    )
+    return row_of(row, _day, _time)
+
+
+def _day(day: date) -> date:
+    return day
 
 
 def _time(time: datetime | None) -> datetime | None:

@@ -19,9 +19,10 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from smtpguard.held import HeldRow, State, Tags
+from smtpguard.held import HeldRow, State
 from smtpguard.store import FOUND_MAX, Claim, LifeSign, Quota, StoreError
 from smtpguard.store.database import Identity, opened
+from smtpguard.store.held_rows import COLUMNS, FORGOTTEN, WAITING, row_of, values_of
 from smtpguard.store.worker import BUSY_SECONDS, MICROSECOND, Clock, Value, committed, in_worker, number_of, time_of
 
 _NONCE_OCTETS = 16
@@ -31,19 +32,10 @@ _AWAY_TOLD = timedelta(hours=1)
 # Tombstones that go in one transaction, some 10 ms: whoever holds a mail meanwhile waits for them.
 PURGED_MAX = 1000
 
-_WAITING = "state IN ('asking', 'held', 'sending')"
 _UNCLAIMED = "(claim IS NULL OR claimed_until <= :now)"
-_COLUMNS = (
-    "id, state, day, created, expires, decided, size, box, card, "
-    "week, tag_resend, tag_account, tag_message, tag_subject, sketch, helps"
-)
+_COLUMNS = ", ".join(["decided", *COLUMNS])
 _BOXLESS = _COLUMNS.replace(" box,", " NULL AS box,")
-# What becomes of a row when it is decided: id, state, time. Everything else goes in this same transaction.
-_TOMBSTONE = (
-    "state = :state, decided = :now, size = 0, helps = 0, day = NULL, created = NULL, expires = NULL, "
-    "box = NULL, card = NULL, week = NULL, tag_resend = NULL, tag_account = NULL, tag_message = NULL, "
-    "tag_subject = NULL, sketch = NULL, claim = NULL, claimed_until = NULL"
-)
+_TOMBSTONE = f"state = :state, decided = :now, {FORGOTTEN}"
 
 
 class SQLiteStore:
@@ -90,26 +82,10 @@ class SQLiteStore:
         return cls(connection, identity, worker, clock, busy_seconds)
 
     async def add(self, row: HeldRow, within: Quota | None = None) -> bool:
-        if row.state is not State.ASKING or row.day is None or row.created is None or row.expires is None:
-            raise ValueError("a new row is in state asking and has its day and times")
-        tags = row.tags
-        values = {
-            "id": row.id,
-            "state": row.state.value,
-            "day": row.day.isoformat(),
-            "created": number_of(row.created),
-            "expires": number_of(row.expires),
-            "size": row.size,
-            "box": row.box,
-            "card": row.card,
-            "helps": row.helps,
-            "week": tags.week if tags else None,
-            "tag_resend": tags.resend if tags else None,
-            "tag_account": tags.account if tags else None,
-            "tag_message": tags.message_id if tags else None,
-            "tag_subject": tags.subject if tags else None,
-            "sketch": tags.sketch if tags else None,
-        }
+        values = values_of(row)
+        values["day"] = values["day"].isoformat()
+        for name in ("created", "expires"):
+            values[name] = number_of(values[name])
         condition, bounds = ("TRUE", {}) if within is None else _room(within)
         places = _places(values)
         rows = await self._execute(
@@ -165,7 +141,7 @@ class SQLiteStore:
         names = _named("tag", tags)
         rows = await self._execute(
             f"SELECT {_COLUMNS} FROM held WHERE tag_resend IN ({_places(names)}) "
-            f"AND {_WAITING} AND expires > :now ORDER BY created DESC, rowid DESC LIMIT 1",
+            f"AND {WAITING} AND expires > :now ORDER BY created DESC, rowid DESC LIMIT 1",
             names,
         )
         return _row(rows[0]) if rows else None
@@ -184,7 +160,7 @@ class SQLiteStore:
     async def find_of_account(self, account: bytes, subject: bytes) -> list[HeldRow]:
         rows = await self._execute(
             f"SELECT {_BOXLESS} FROM held WHERE tag_account = :account AND tag_subject = :subject "
-            f"AND {_WAITING} AND expires > :now AND {_UNCLAIMED} ORDER BY created DESC, rowid DESC LIMIT {FOUND_MAX}",
+            f"AND {WAITING} AND expires > :now AND {_UNCLAIMED} ORDER BY created DESC, rowid DESC LIMIT {FOUND_MAX}",
             {"account": account, "subject": subject},
         )
         return [_row(each) for each in rows]
@@ -193,7 +169,7 @@ class SQLiteStore:
         nonce = secrets.token_bytes(_NONCE_OCTETS)
         rows = await self._execute(
             "UPDATE held SET claim = :nonce, claimed_until = :until "
-            f"WHERE id = :id AND {_WAITING} AND expires > :now AND {_UNCLAIMED} RETURNING state",
+            f"WHERE id = :id AND {WAITING} AND expires > :now AND {_UNCLAIMED} RETURNING state",
             {"id": hold_id, "nonce": nonce, "lasts": lasts},
         )
         return Claim(hold_id, nonce, rows[0]["state"] == State.SENDING.value) if rows else None
@@ -206,7 +182,7 @@ class SQLiteStore:
 
     async def mark_sending(self, claim: Claim) -> bool:
         # Lapsed is lost here, even if nobody has taken it over: from now on two could send.
-        return await self._move(claim, "state = 'sending'", f"{_WAITING} AND claimed_until > :now")
+        return await self._move(claim, "state = 'sending'", f"{WAITING} AND claimed_until > :now")
 
     async def unmark_sending(self, claim: Claim) -> bool:
         return await self._move(claim, "state = 'held'", "state = 'sending'")
@@ -215,12 +191,12 @@ class SQLiteStore:
         # What has happened is written down as long as nobody else has the claim, even if it has lapsed meanwhile.
         if state.waiting:
             raise ValueError("a decision is sent, discarded, expired or replaced")
-        return await self._move(claim, _TOMBSTONE, _WAITING, state=state.value)
+        return await self._move(claim, _TOMBSTONE, WAITING, state=state.value)
 
     async def replace(self, hold_id: bytes) -> bool:
         rows = await self._execute(
             f"UPDATE held SET {_TOMBSTONE} "
-            f"WHERE id = :id AND {_WAITING} AND expires > :now AND {_UNCLAIMED} RETURNING id",
+            f"WHERE id = :id AND {WAITING} AND expires > :now AND {_UNCLAIMED} RETURNING id",
             {"id": hold_id, "state": State.REPLACED.value},
         )
         return bool(rows)
@@ -229,26 +205,26 @@ class SQLiteStore:
         if state.waiting:
             raise ValueError("a decision is sent, discarded, expired or replaced")
         rows = await self._execute(
-            f"UPDATE held SET {_TOMBSTONE.replace(':now', ':when')} WHERE id = :id AND {_WAITING} RETURNING id",
+            f"UPDATE held SET {_TOMBSTONE.replace(':now', ':when')} WHERE id = :id AND {WAITING} RETURNING id",
             {"id": hold_id, "state": state.value, "when": number_of(when)},
         )
         return bool(rows)
 
     async def count_help(self, hold_id: bytes) -> int:
         rows = await self._execute(
-            f"UPDATE held SET helps = helps + 1 WHERE id = :id AND {_WAITING} RETURNING helps", {"id": hold_id}
+            f"UPDATE held SET helps = helps + 1 WHERE id = :id AND {WAITING} RETURNING helps", {"id": hold_id}
         )
         return int(rows[0]["helps"]) - 1 if rows else 0
 
     async def waiting_ids(self, accounts: Sequence[bytes] | None = None) -> list[bytes]:
         names = _named("account", accounts or ())
         among = "" if accounts is None else f"AND tag_account IN ({_places(names)}) "
-        rows = await self._execute(f"SELECT id FROM held WHERE {_WAITING} {among}ORDER BY created, rowid", names)
+        rows = await self._execute(f"SELECT id FROM held WHERE {WAITING} {among}ORDER BY created, rowid", names)
         return [each["id"] for each in rows]
 
     async def expire_now(self, hold_id: bytes) -> bool:
         rows = await self._execute(
-            f"UPDATE held SET {_TOMBSTONE} WHERE id = :id AND {_WAITING} AND {_UNCLAIMED} RETURNING id",
+            f"UPDATE held SET {_TOMBSTONE} WHERE id = :id AND {WAITING} AND {_UNCLAIMED} RETURNING id",
             {"id": hold_id, "state": State.EXPIRED.value},
         )
         return bool(rows)
@@ -256,7 +232,7 @@ class SQLiteStore:
     async def due(self, limit: int, besides: Collection[date] = ()) -> list[HeldRow]:
         days = _named("day", [each.isoformat() for each in besides])
         rows = await self._execute(
-            f"SELECT {_BOXLESS} FROM held WHERE {_WAITING} AND expires <= :now AND {_UNCLAIMED} "
+            f"SELECT {_BOXLESS} FROM held WHERE {WAITING} AND expires <= :now AND {_UNCLAIMED} "
             f"AND day NOT IN ({_places(days)}) ORDER BY expires, rowid LIMIT :limit",
             days | {"limit": limit},
         )
@@ -266,7 +242,7 @@ class SQLiteStore:
         ids = _named("id", hold_ids)
         rows = await self._execute(
             f"UPDATE held SET {_TOMBSTONE} "
-            f"WHERE id IN ({_places(ids)}) AND {_WAITING} AND expires <= :now AND {_UNCLAIMED} RETURNING id",
+            f"WHERE id IN ({_places(ids)}) AND {WAITING} AND expires <= :now AND {_UNCLAIMED} RETURNING id",
             ids | {"state": State.EXPIRED.value},
         )
         return frozenset(each["id"] for each in rows)
@@ -371,28 +347,11 @@ def _room(within: Quota) -> tuple[str, dict[str, Any]]:
     """The condition that one more mail fits, and its values."""
     accounts = _named("account", within.accounts)
     waiting = (
-        f"FROM held WHERE tag_account IN ({_places(accounts)}) AND {_WAITING} AND expires > :now AND id IS NOT :besides"
+        f"FROM held WHERE tag_account IN ({_places(accounts)}) AND {WAITING} AND expires > :now AND id IS NOT :besides"
     )
     condition = f"(SELECT count(*) {waiting}) < :holds AND (SELECT coalesce(sum(size), 0) {waiting}) + :size <= :octets"
     return condition, accounts | {"holds": within.holds, "octets": within.octets, "besides": within.besides}
 
 
 def _row(row: sqlite3.Row) -> HeldRow:
-    tags = None
-    if row["week"] is not None:
-        tags = Tags(
-            row["week"], row["tag_resend"], row["tag_account"], row["tag_message"], row["tag_subject"], row["sketch"]
-        )
-    return HeldRow(
-        id=row["id"],
-        state=State(row["state"]),
-        day=date.fromisoformat(row["day"]) if row["day"] is not None else None,
-        created=time_of(row["created"]),
-        expires=time_of(row["expires"]),
-        decided=time_of(row["decided"]),
-        size=row["size"],
-        box=row["box"] or b"",
-        card=row["card"] or b"",
-        tags=tags,
-        helps=row["helps"],
-    )
+    return row_of(row, date.fromisoformat, time_of)

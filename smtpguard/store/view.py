@@ -13,9 +13,8 @@ from typing import Any
 
 from smtpguard.store import Statements, StoreError
 from smtpguard.store.database import reading, steps_of
+from smtpguard.store.held_rows import WAITING
 from smtpguard.store.worker import BUSY_SECONDS, number_of, time_of
-
-_WAITING = "state IN ('asking', 'held', 'sending')"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +39,11 @@ async def waiting_in_file(path: Path, now: datetime, ages: Sequence[timedelta]) 
             columns = "".join(f", coalesce(sum(created > :age{number}), 0)" for number in range(len(ages)))
             bounds = {f"age{number}": number_of(now - age) for number, age in enumerate(ages)}
             row = connection.execute(
-                f"SELECT count(*), coalesce(sum(size), 0), min(expires){columns} FROM held WHERE {_WAITING}",  # noqa: S608
+                f"SELECT count(*), coalesce(sum(size), 0), min(expires){columns} FROM held WHERE {WAITING}",  # noqa: S608
                 bounds,
             ).fetchone()
             days = connection.execute(
-                f"SELECT day, count(*) FROM held WHERE {_WAITING} GROUP BY day"  # noqa: S608 - a constant
+                f"SELECT day, count(*) FROM held WHERE {WAITING} GROUP BY day"  # noqa: S608 - a constant
             ).fetchall()
         finally:
             connection.close()
@@ -65,10 +64,10 @@ async def waiting_in_server(server: Statements, ages: Sequence[timedelta]) -> Wa
     row = await _only_row(
         server,
         f"SELECT count(*) AS total, coalesce(sum(size), 0)::bigint AS octets, min(expires) AS next{columns}"  # noqa: S608
-        f" FROM held WHERE {_WAITING}",
+        f" FROM held WHERE {WAITING}",
         {f"age{number}": age for number, age in enumerate(ages)},
     )
-    days = await server.run(f"SELECT day, count(*) AS number FROM held WHERE {_WAITING} GROUP BY day")  # noqa: S608
+    days = await server.run(f"SELECT day, count(*) AS number FROM held WHERE {WAITING} GROUP BY day")  # noqa: S608
     try:
         size = (await _only_row(server, "SELECT pg_total_relation_size('held') AS size"))["size"]
     except StoreError:
