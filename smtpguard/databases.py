@@ -40,6 +40,11 @@ class Shared(Protocol):
     async def close(self) -> None: ...
 
 
+async def passing_memory(folder: Path, clock: Callable[[], datetime]) -> Memory:
+    """A memory in `folder` that nobody needs after this process, so that it waits for no disk. Raises StoreError."""
+    return await SQLiteMemory.open(folder / MEMORY, clock, synchronous="OFF")
+
+
 class Databases:
     """Made by `open`. What is opened here is closed by whoever asked for it, and then `close` ends the connections.
     Everything raises StoreError.

@@ -8,15 +8,28 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from typing import Protocol
 
-from smtpguard.keys import KeyFolder
 from smtpguard.marks import Marks
+
+
+class WeeklyKeys(Protocol):
+    """Where the keys of one set lie: a key folder. Every method raises KeyFolderError, and may wait for the disk."""
+
+    def week_key(self, week: str, create: bool = False) -> bytes | None:
+        """The key of the ISO week `week`; if there is none, a new one or None as `create` says."""
+
+    def weeks(self) -> tuple[str, ...]:
+        """The weeks that have a key, oldest first."""
+
+    def erase_weeks(self, before: str) -> int:
+        """Erase the keys of all weeks before `before`; returns how many."""
 
 
 class KeyRing:
     """The marks of all weeks that have a key in `keys`. Every method raises KeyFolderError."""
 
-    def __init__(self, keys: KeyFolder) -> None:
+    def __init__(self, keys: WeeklyKeys) -> None:
         self._keys = keys
         self._current: str | None = None
         self._marks: dict[str, Marks] = {}

@@ -20,8 +20,8 @@ from typing import TypeVar
 from smtpguard import maillog
 from smtpguard.checks.audience import reads
 from smtpguard.evidence import Evidence
-from smtpguard.key_ring import KeyRing
-from smtpguard.keys import KeyFolder, KeyFolderError, first_day, season_of, week_of
+from smtpguard.key_ring import KeyRing, WeeklyKeys
+from smtpguard.keys import KeyFolderError, first_day, season_of, week_of
 from smtpguard.mail.address import Address
 from smtpguard.mail.message import UNASKABLE, Account, Message, Submission
 from smtpguard.marks import Marks, name_of, name_of_address, name_of_list
@@ -71,8 +71,8 @@ class Origins:
     def __init__(
         self,
         store: TextStore,
-        keys: KeyFolder,
-        public_keys: KeyFolder,
+        keys: WeeklyKeys,
+        public_keys: WeeklyKeys,
         policy: Callable[[], Policy],
         *,
         is_post: Callable[[str, datetime], Awaitable[bool]],

@@ -18,8 +18,8 @@ from smtpguard import maillog
 from smtpguard.checks.crosspost import lists_addressed
 from smtpguard.evidence import NOTHING_KNOWN, Evidence
 from smtpguard.failpoints import reach
-from smtpguard.key_ring import KeyRing
-from smtpguard.keys import KeyFolder, KeyFolderError, week_of
+from smtpguard.key_ring import KeyRing, WeeklyKeys
+from smtpguard.keys import KeyFolderError, week_of
 from smtpguard.mail.message import UNASKABLE, Submission
 from smtpguard.policy import Policy
 from smtpguard.remembered import Question
@@ -64,8 +64,8 @@ class Recollection:
     def __init__(
         self,
         store: MemoryStore,
-        keys: KeyFolder,
-        poster_keys: KeyFolder,
+        keys: WeeklyKeys,
+        poster_keys: WeeklyKeys,
         policy: Callable[[], Policy],
         *,
         remembers: Callable[[], bool] = lambda: True,

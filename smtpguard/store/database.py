@@ -20,7 +20,7 @@ from typing import Literal
 from smtpguard.store import StoreError
 from smtpguard.whole_file import sync_folder
 
-Synchronous = Literal["FULL", "NORMAL"]
+Synchronous = Literal["FULL", "NORMAL", "OFF"]
 
 # STRICT tables; RETURNING is older. Debian 12 has 3.40.
 SQLITE_MIN = (3, 37, 0)
@@ -42,7 +42,7 @@ def opened(
 
     The caller begins and ends transactions. A locked database is waited for `busy_seconds`; `now` (microseconds since
     1970, UTC) is written beside each step of the schema, which is the one in schema/`schema`. In WAL mode `synchronous`
-    NORMAL may lose the last commits at a power cut. Raises StoreError with words, sqlite3.Error and OSError.
+    NORMAL may lose the last commits at a power cut, OFF all. Raises StoreError with words, sqlite3.Error and OSError.
     """
     if sqlite3.sqlite_version_info < SQLITE_MIN:
         raise StoreError(f"SQLite {sqlite3.sqlite_version} is too old: {'.'.join(map(str, SQLITE_MIN))} is needed")

@@ -24,7 +24,7 @@ from smtpguard.policy import Remember
 from smtpguard.remembered import Poster, Question, Recollected, RememberedPost
 from smtpguard.remembered_mail import Glance, KnownList, MailQuestion, Reader, RememberedMail
 from smtpguard.store import StoreError, texts
-from smtpguard.store.database import Identity, opened, reading
+from smtpguard.store.database import Identity, Synchronous, opened, reading
 from smtpguard.store.lists_of_accounts import ListsOfAccounts
 from smtpguard.store.worker import BUSY_SECONDS, Clock, committed, in_worker, number_of, time_of
 
@@ -72,14 +72,16 @@ class SQLiteMemory:
         self._closed = False
 
     @classmethod
-    async def open(cls, path: Path, clock: Clock, *, busy_seconds: float = BUSY_SECONDS) -> SQLiteMemory:
+    async def open(
+        cls, path: Path, clock: Clock, *, busy_seconds: float = BUSY_SECONDS, synchronous: Synchronous = "NORMAL"
+    ) -> SQLiteMemory:
         """Open the file at `path`, made with mode 0600 in a folder of mode 0700 if it is not there; migrate it."""
         worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="memory")
 
         posted = ListsOfAccounts()
 
         def begin() -> tuple[sqlite3.Connection, sqlite3.Connection, Identity]:
-            connection = opened(path, number_of(clock()), busy_seconds, schema="memory", synchronous="NORMAL")
+            connection = opened(path, number_of(clock()), busy_seconds, schema="memory", synchronous=synchronous)
             connection.execute("PRAGMA foreign_keys = ON")
             posted.read(connection)
             return connection, reading(path), Identity(path)
