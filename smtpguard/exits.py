@@ -2,7 +2,7 @@
 
 DONE = 0
 # `check` found a mistake, `doctor` and `status` something to look at; `edit` and `new-list` have changed nothing;
-# `remember` could not read all; `expire` could not drop all; `import` could not write all, or found drift.
+# `remember` and `replay` could not read all; `expire` could not drop all; `import` could not write all, or found drift.
 FOUND_SOMETHING = 1
 WRONG_COMMAND_LINE = 2
 # No store, port, output, (`doctor`) mail server, (`import`) list manager, or (`status`) running guard.
@@ -10,5 +10,5 @@ UNAVAILABLE = 69
 # `state_dir`, or the file to write, cannot be written.
 CANNOT_CREATE = 73
 BROKEN_SETTINGS = 78
-# Ctrl-C, as shells have it: `remember` has kept what it has read.
+# Ctrl-C, as shells have it: `remember` has kept what it has read, `replay` nothing.
 INTERRUPTED = 130

@@ -29,6 +29,7 @@ from smtpguard.tools.new_list import NewListError, RefusedError, file_of, new_li
 from smtpguard.tools.overview import overview, table
 from smtpguard.tools.progress import Progress
 from smtpguard.tools.remember import AlreadyRunningError, NothingToRememberError, Remember, list_named
+from smtpguard.tools.replay.commands import replay_command
 from smtpguard.tools.schema import DIALECT, schema
 from smtpguard.tools.standing import in_force
 from smtpguard.tools.statistics import UnknownListError, statistics
@@ -245,6 +246,7 @@ COMMANDS = (
     rules_page_command,
     stats_command,
     remember_command,
+    replay_command,
 )
 
 

@@ -5,7 +5,6 @@ All names and addresses come from the labels (README.md); lists are numbered, so
 
 from __future__ import annotations
 
-import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -20,14 +19,9 @@ from smtpguard.mail.content import stuffed
 from smtpguard.mail.header import read_header
 from smtpguard.mail.mailboxes import MailboxReader
 from smtpguard.policy import Policy
+from smtpguard.tools.replay.posts import as_submitted
 from tests.corpus.forwards import Label, labels, members
 
-# What a list manager puts into the header; what marks a mail as automatic would be refused instead of held (90-01).
-_ADDED = re.compile(rb"(?:list-[a-z-]+|precedence|mailing-list|x-mailing-list|x-beenthere|received):", re.IGNORECASE)
-_LINE = re.compile(rb"\r?\n")
-# What it puts below the text: a rule, and some lines about the list or of advertising.
-_RULE = re.compile(rb"[-_]{40,}|-{8,} Yahoo! Groups Sponsor -+~-->")
-FOOTER_LINES_MAX = 15
 # gmane.org writes `name@host` as `name-HASH@public.gmane.org`.
 _DISGUISED = "@public.gmane.org"
 # An archive is that of one list if so many of its posts name it.
@@ -71,7 +65,7 @@ def archives(folder: Path) -> Archives:
         if came_by is None:
             no_list += 1
             continue
-        mail = submitted(octets[label["file"]])
+        mail = as_submitted(octets[label["file"]])
         post = Post(
             id=label["id"],
             login=names.author(mail),
@@ -85,26 +79,6 @@ def archives(folder: Path) -> Archives:
     domains = frozenset(address.domain for each in names.lists for address in each.addresses)
     policy = Policy(names.lists, list_domains=domains, member_domains=domains)
     return Archives(policy, tuple(posts.values()), no_list, len(samples) - no_list - len(posts))
-
-
-def submitted(octets: bytes) -> bytes:
-    """An archived post as its author's program sent it: with CRLF, without what the list manager added.
-
-    A footer in an attached part, or in base64, stays.
-    """
-    lines = _LINE.split(octets.rstrip())
-    end = lines.index(b"") if b"" in lines else len(lines)
-    kept: list[bytes] = []
-    drop = False
-    for line in lines[:end]:
-        drop = drop if line[:1] in (b" ", b"\t") else _ADDED.match(line) is not None
-        if not drop:
-            kept.append(line)
-    for number in range(max(end + 1, len(lines) - FOOTER_LINES_MAX), len(lines)):
-        if _RULE.fullmatch(lines[number].strip()) is not None:
-            del lines[number:]
-            break
-    return b"\r\n".join((*kept, *lines[end:], b""))
 
 
 def when_of(date: str | None) -> datetime | None:

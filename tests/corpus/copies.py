@@ -23,7 +23,8 @@ from smtpguard.mail.parsing import parse_message
 from smtpguard.mail.subjects import base_subject
 from smtpguard.prose import Prose, ProseReader
 from smtpguard.stock import phrases
-from tests.corpus.archives import submitted, when_of
+from smtpguard.tools.replay.posts import as_submitted
+from tests.corpus.archives import when_of
 from tests.corpus.boilerplate import BLOCKS
 from tests.corpus.forwards import Label, labels, members
 from tests.corpus.intervals import per_thousand, percent
@@ -61,7 +62,7 @@ def posts(folder: Path) -> list[Post]:
     thread_of = _Threads()
     found: dict[str, tuple[Label, Post]] = {}
     for label in labels(folder):
-        message = parse_message(submitted(octets[label["file"]]))
+        message = parse_message(as_submitted(octets[label["file"]]))
         name = label["message_id"] or label["id"]
         when = when_of(label["date"])
         author = message.authors[0].normal if message.authors else label["from_"]

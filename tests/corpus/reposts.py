@@ -19,7 +19,8 @@ from pathlib import Path
 from smtpguard.checks.repeated_post import OWN_WORDS_MIN, SIMILARITY_MIN
 from smtpguard.fingerprints import Fingerprinter, share, to_octets, words_of
 from smtpguard.mail.parsing import parse_message
-from tests.corpus.archives import submitted, when_of
+from smtpguard.tools.replay.posts import as_submitted
+from tests.corpus.archives import when_of
 from tests.corpus.forwards import labels, members
 from tests.corpus.intervals import per_thousand, percent
 
@@ -50,7 +51,7 @@ def posts(folder: Path) -> list[Post]:
     octets = members(folder)
     found: dict[tuple[str, object], Post] = {}
     for label in labels(folder):
-        message = parse_message(submitted(octets[label["file"]]))
+        message = parse_message(as_submitted(octets[label["file"]]))
         words = words_of(message.own_text)
         if len(words) < OWN_WORDS_MIN or not message.authors:
             continue

@@ -31,7 +31,7 @@ from smtpguard.mail.message import Account, Message, Submission
 from smtpguard.mail.parsing import parse_message
 from smtpguard.mail.subjects import base_subject
 from smtpguard.policy import Policy
-from tests.corpus.archives import submitted
+from smtpguard.tools.replay.posts import as_submitted
 from tests.corpus.forwards import Label, labels, members
 
 FIELDS = Path(__file__).with_name("fields.yaml")
@@ -82,7 +82,7 @@ def posts(folder: Path, archives: Mapping[str, str]) -> list[Post]:
 
 
 def _post(label: Label, field_of_list: str, octets: bytes) -> Post | None:
-    message = parse_message(submitted(octets))
+    message = parse_message(as_submitted(octets))
     if message.automatic or any(_PROGRAMS.search(each.local_part) for each in message.authors):
         return None
     # Tags like [list] came with the list, and would give it away.
