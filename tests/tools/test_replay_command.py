@@ -141,7 +141,8 @@ def tripwire(tmp_path: Path) -> tuple[Path, dict[str, str]]:
     code.mkdir()
     (code / "sitecustomize.py").write_text(_TRIPWIRE.replace("{folder!r}", repr(str(state))))
     paths = (str(code), *filter(None, [os.environ.get("PYTHONPATH")]))
-    return state, {"PYTHONPATH": os.pathsep.join(paths)}
+    # Whoever is ended so leaves his temporary files where they are.
+    return state, {"PYTHONPATH": os.pathsep.join(paths), "TMPDIR": str(code)}
 
 
 @pytest.mark.parametrize("store", ["sqlite", "postgresql"])
