@@ -1,7 +1,6 @@
 """Copies of mail for the guard's taps, by the very files that deploy/postfix ships.
 
-They are added to the running Postfix of the site and taken away again. Only what names a machine is replaced: ports,
-the members' domain, the folder.
+They are added to the running Postfix of the site and taken away again.
 """
 
 from __future__ import annotations
@@ -10,10 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from tests.e2e.front import RELOADED, SHIPPED, _reload, _replaced
+from tests.deployed import adapted
 from tests.e2e.stack import Stack
-from tests.e2e.stack.people import MEMBER_DOMAIN
-from tests.e2e.stack.ports import HOST, answers, free_ports, wait_until
+from tests.e2e.stack.ports import HOST, free_ports
 
 TABLES = ("smtpguard_copies", "smtpguard_posts", "smtpguard_originals", "smtpguard_transport")
 
@@ -33,28 +31,16 @@ def copied(stack: Stack, copies: int, posts: int) -> Iterator[Copied]:
     Raises TimeoutError if they do not answer.
     """
     ports = Copied(*free_ports(2))
-    conf = stack.postfix.folder / "conf"
-    master, main, log = conf / "master.cf", conf / "main.cf", stack.postfix.folder / "log" / "reload"
-    before = master.read_text(), main.read_text()
-    for name in TABLES:
-        text = (SHIPPED / name).read_text().replace("example\\.org", MEMBER_DOMAIN.replace(".", "\\."))
-        for shipped, port in {":2527": copies, ":2528": posts}.items():
-            text = text.replace(shipped, f":{port}")
-        (conf / name).write_text(text)
-    services = (SHIPPED / "tap.master.cf").read_text().replace("/etc/postfix/", f"{conf}/")
-    services = _replaced(services, "smtp inet", f"{HOST}:{ports.world} inet")
-    services = _replaced(services, "127.0.0.1:10030", f"{HOST}:{ports.lists}")
-    mine = (ports.world, ports.lists)
-    try:
-        master.write_text(before[0] + services)
-        main.write_text(
-            _replaced(before[1], "transport_maps =", f"transport_maps = regexp:{conf}/smtpguard_transport,")
-        )
-        _reload(conf, log)
-        wait_until("the copying services answer", lambda: all(map(answers, mine)), RELOADED)
+    site = stack.site | {
+        "smtp inet": f"{HOST}:{ports.world} inet",
+        "10030": str(ports.lists),
+        "2527": str(copies),
+        "2528": str(posts),
+    }
+    with stack.postfix.adding(
+        adapted("postfix/tap.master.cf", site),
+        (ports.world, ports.lists),
+        tables={name: adapted(f"postfix/{name}", site) for name in TABLES},
+        main=adapted("postfix/tap.main.cf", site),
+    ):
         yield ports
-    finally:
-        master.write_text(before[0])
-        main.write_text(before[1])
-        _reload(conf, log)
-        wait_until("the copying services have ended", lambda: not any(map(answers, mine)), RELOADED)

@@ -1,9 +1,9 @@
 #!/bin/bash
 # What the end-to-end tests need beside Python: run by `make e2e-deps`. Debian 12, as root. Quick the second time.
 #
-# Installs Postfix, Dovecot, PostgreSQL, nginx, Prometheus, a browser and mail programs from Debian without starting any of them,
-# and Mailman 3 from the package index into a folder of its own. The tests start their own copies, with configuration and
-# state in a temporary folder.
+# Installs Postfix, Dovecot, PostgreSQL, nginx, Caddy, nftables, Prometheus, a browser and mail programs from Debian without
+# starting any of them, and Mailman 3 from the package index into a folder of its own. The tests start their own copies,
+# with configuration and state in a temporary folder.
 set -euo pipefail
 umask 022  # Mailman's user must be able to read what is installed here
 
@@ -15,7 +15,8 @@ pins="$here/mailman.txt"
 # groff, zsh and fish read the manual pages and the completion. libfaketime lets a guard run an hour later. promtool, which
 # tries the alert rules, comes with prometheus.
 packages=(postfix dovecot-core dovecot-imapd dovecot-lmtpd swaks libnet-ssleay-perl msmtp mutt s-nail curl strace
-  libfaketime groff-base zsh fish postgresql nginx prometheus chromium chromium-driver fonts-dejavu-core python3 python3-venv)
+  libfaketime groff-base zsh fish postgresql nginx caddy nftables openssl prometheus chromium chromium-driver fonts-dejavu-core
+  python3 python3-venv)
 
 say() { echo "e2e-deps: $*"; }
 fail() { echo "e2e-deps: $*" >&2; exit 1; }
@@ -51,7 +52,7 @@ if [ ${#absent[@]} -gt 0 ]; then
     fail "apt-get could not install ${absent[*]} (another mail server installed? then this machine is not for it)"
 
   if [ -d /run/systemd/system ]; then
-    for service in postfix dovecot postgresql nginx prometheus; do
+    for service in postfix dovecot postgresql nginx caddy nftables prometheus; do
       case " ${absent[*]} " in
         *" $service"*) systemctl disable -q "$service" || true ;;  # not at the next start of the machine either
       esac

@@ -13,14 +13,8 @@ from typing import Any, Literal, Self
 
 import yaml
 
-from tests.e2e.stack import (
-    CONTACT,
-    GUARD_ADDRESS,
-    GUARD_USER,
-    LIST_DOMAIN,
-    MEMBER_DOMAIN,
-    Stack,
-)
+from tests.deployed import adapted
+from tests.e2e.stack import CONTACT, LIST_DOMAIN, Stack
 from tests.e2e.stack.ports import HOST, answers, free_ports, wait_until
 
 START = 20.0  # seconds; about one was measured
@@ -32,6 +26,8 @@ Release = Literal["outbox", "session"]
 
 class Guard:
     """One guard with settings, state and log below `folder`. As a context manager it starts and ends in good order.
+
+    Its doors and its ways to the mail server are those of deploy/postfix/smtpguard.yaml.
 
     `login` and `release` are the outbox's; `changes` replaces whole keys of smtpguard.yaml, `door` adds keys to its
     submission listener, `more_doors` are further listeners, `lists` adds keys to list files, `environment` adds
@@ -57,7 +53,9 @@ class Guard:
         self.folder = folder
         self.state_dir = folder / "state"
         self.config = folder / "smtpguard.yaml"
-        self.submission = (HOST, free_ports(1)[0])  # STARTTLS with the site's certificate
+        submission, submissions = free_ports(2)
+        self.submission = (HOST, submission)  # STARTTLS with the site's certificate
+        self.submissions = (HOST, submissions)  # TLS from the first octet
         self.answers = (HOST, answers or stack.guard_answers_port)
         self._log_file = folder / "guard.log"
         self._environment = {**os.environ, **(environment or {})}
@@ -128,33 +126,36 @@ class Guard:
 
     def _settings(self, login: Login, release: Release, door: Mapping[str, Any]) -> dict[str, Any]:
         stack = self._stack
-        outbox: dict[str, Any] = {"login": login, "release": release}
-        if login == "xclient":
-            outbox |= {"server": _endpoint(stack.trusted), "tls": "none", "user": GUARD_USER}
-        else:
+        doors = {
+            "0.0.0.0:587": _endpoint(self.submission), "0.0.0.0:465": _endpoint(self.submissions),
+            "2526": str(self.answers[1]),
+        }  # fmt: skip
+        settings = yaml.safe_load(adapted("postfix/smtpguard.yaml", stack.site | doors | self._own_files()))
+        settings["listeners"][0].update(door)
+        outbox = settings["outbox"]
+        outbox["release"] = release
+        if login == "account":
             password_file = self.folder / "outbox-password"
             password_file.write_text(stack.outbox_account.password)
             password_file.chmod(0o600)
             outbox |= {
-                "server": _endpoint(stack.submission), "tls": "starttls", "ca": str(stack.ca_file),
+                "server": _endpoint(stack.submission), "tls": "starttls", "ca": str(stack.ca_file), "login": login,
                 "user": stack.outbox_account.login, "password_file": str(password_file),
             }  # fmt: skip
-        return {
-            "organisation": "Example Union",
-            "address": GUARD_ADDRESS,
-            "contact": CONTACT,
-            "timezone": "Europe/Berlin",
-            "list_domains": [LIST_DOMAIN],
-            "account_domain": MEMBER_DOMAIN,
-            "listeners": [
-                {"kind": "submission", "listen": _endpoint(self.submission), "tls": "starttls", **door},
-                {"kind": "answers", "listen": _endpoint(self.answers)},
-            ],
-            "tls": {"certificate": str(stack.certificate), "key_file": str(stack.key)},
-            "upstream": {"server": _endpoint(stack.submission), "tls": "starttls", "ca": str(stack.ca_file)},
-            "outbox": outbox,
-            "state_dir": str(self.state_dir),
-        }
+        own = {"organisation": "Example Union", "contact": CONTACT, "timezone": "Europe/Berlin"}
+        return {**settings, **own, "state_dir": str(self.state_dir)}
+
+    def _own_files(self) -> dict[str, str]:
+        """Where the shipped settings find certificates: copies of the site's."""
+        folder = self.folder / "etc"
+        (folder / "tls").mkdir(parents=True, exist_ok=True)
+        for name, file in (
+            ("tls/fullchain.pem", self._stack.certificate), ("tls/key.pem", self._stack.key),
+            ("upstream.pem", self._stack.ca_file),
+        ):  # fmt: skip
+            (folder / name).write_bytes(file.read_bytes())
+        (folder / "tls" / "key.pem").chmod(0o600)
+        return {"/etc/smtpguard/": f"{folder}/"}
 
     def _write(self, settings: Mapping[str, Any], more: Mapping[str, Mapping[str, Any]]) -> None:
         self.config.write_text(yaml.safe_dump(dict(settings), sort_keys=False))

@@ -20,6 +20,7 @@ from tests.e2e.scene import Scene, once
 from tests.e2e.stack import Letter, Stack
 from tests.e2e.stack.ports import HOST, free_ports
 from tests.e2e.web_server import WebServer, web_server
+from tests.e2e.web_server import caddy as web_server_by_caddy
 from tests.e2e.writing import letter, new_subject
 
 pytestmark = pytest.mark.e2e
@@ -220,11 +221,20 @@ def test_what_was_answered_by_mail_is_done_on_the_page_and_the_other_way_round(
     assert anna.got(by_page) == {}
 
 
-def test_T_25_wrong_codes_are_counted_for_the_address_that_nginx_names(
-    stack: Stack, anna: Scene, nginx: WebServer
+@pytest.fixture(scope="module")
+def caddy(stack: Stack, ports: tuple[int, int]) -> Iterator[WebServer]:
+    """Another web server in front of the same page. Browsers know it by nginx's address: it hands their Origin on."""
+    with web_server_by_caddy(stack, free_ports(1)[0], [f"{HOST}:{ports[1]}"]) as running:
+        yield running
+
+
+@pytest.mark.parametrize(("name", "network"), [("nginx", 2), ("caddy", 3)])
+def test_T_25_wrong_codes_are_counted_for_the_address_that_the_web_server_names(
+    stack: Stack, anna: Scene, nginx: WebServer, name: str, network: int, request: pytest.FixtureRequest
 ) -> None:
+    server: WebServer = request.getfixturevalue(name)
     context = ssl.create_default_context(cafile=str(stack.ca_file))
-    port = int(nginx.url.rpartition(":")[2])
+    port = int(server.url.rpartition(":")[2])
 
     def tried(client: str, code: str) -> int:
         connection = http.client.HTTPSConnection(
@@ -241,9 +251,10 @@ def test_T_25_wrong_codes_are_counted_for_the_address_that_nginx_names(
         return answered.status
 
     right = code_of(anna.hold(new_subject(), *BOTH))
-    statuses = [tried("127.0.0.2", "A" * 52) for _ in range(WRONG_CODES + 1)]
+    statuses = [tried(f"127.0.{network}.2", "A" * 52) for _ in range(WRONG_CODES + 1)]
 
     assert 429 not in statuses[:-1]
     assert statuses[-1] == 429
-    assert tried("127.0.0.3", "A" * 52) == statuses[0]
-    assert tried("127.0.0.2", right) == 200
+    assert tried(f"127.0.{network}.3", "A" * 52) == statuses[0]
+    assert tried(f"127.0.{network}.2", right) == 200
+    assert right.encode() not in server.written()

@@ -1,7 +1,4 @@
-"""nginx in front of the page, by the very file that deploy/nginx ships: TLS, and one node or several behind it.
-
-Only what names a machine is replaced: addresses, the name, the certificate.
-"""
+"""nginx and Caddy in front of the page, by the very files that deploy/ ships: TLS, one node behind it or several."""
 
 from __future__ import annotations
 
@@ -15,12 +12,13 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from tests.deployed import adapted
 from tests.e2e.stack import Stack
 from tests.e2e.stack.ports import HOST, answers, wait_until
-from tests.e2e.stack.programs import NGINX
+from tests.e2e.stack.programs import CADDY, NGINX
 
-SHIPPED = Path(__file__).parents[2] / "deploy" / "nginx" / "smtpguard.conf"
 START = 20.0  # seconds; 0.1 was measured
+PAGE = "127.0.0.1:8025"
 TEMPORARY = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
 
 # Whom Debian's own nginx serves as.
@@ -41,8 +39,21 @@ http {{
 """
 
 
+# The same for Caddy: no port for its administration, nothing on port 80, and all of its state in a folder of ours.
+CADDY_AROUND = """\
+{{
+	admin off
+	auto_https disable_redirects
+	default_bind {host}
+	storage file_system {folder}/storage
+}}
+
+{server}
+"""
+
+
 class WebServer:
-    """A running nginx; `url` is where browsers find the page."""
+    """A running web server; `url` is where browsers find the page."""
 
     def __init__(self, folder: Path, port: int, stack: Stack) -> None:
         self.folder = folder
@@ -56,7 +67,7 @@ class WebServer:
         return b64encode(sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).digest()).decode()
 
     def requests(self) -> list[str]:
-        """The lines of its access log."""
+        """The lines of nginx's access log."""
         return (self.folder / "access.log").read_text().splitlines()
 
     def written(self) -> bytes:
@@ -66,31 +77,55 @@ class WebServer:
 
 @contextmanager
 def web_server(stack: Stack, port: int, pages: Sequence[str]) -> Iterator[WebServer]:
-    """nginx at `port`, in front of `pages`: host and port, or unix:PATH. Raises TimeoutError with its log."""
+    """nginx at `port`, in front of `pages`: host and port, or unix:PATH. Raises TimeoutError."""
+    site = _site(stack) | {
+        "mailcheck.example.org": "localhost",
+        "listen 443": f"listen {HOST}:{port}",
+        PAGE: "; server ".join(pages),
+    }
     folder = stack.folder / f"nginx-{port}"
     folder.mkdir()
-    server = SHIPPED.read_text()
-    for shipped, ours in (
-        ("server 127.0.0.1:8025;", " ".join(f"server {each};" for each in pages)),
-        ("listen 443 ssl;", f"listen {HOST}:{port} ssl;"),
-        ("server_name mailcheck.example.org;", "server_name localhost;"),
-        ("/etc/ssl/mailcheck.example.org.pem", str(stack.certificate)),
-        ("/etc/ssl/private/mailcheck.example.org.key", str(stack.key)),
-    ):
-        assert shipped in server, f"the shipped file has no {shipped!r}"
-        server = server.replace(shipped, ours)
     temporary = "\n".join(f"    {each}_temp_path {folder}/{each};" for each in TEMPORARY)
     settings = folder / "nginx.conf"
-    settings.write_text(AROUND.format(user=USER, folder=folder, temporary=temporary, server=server))
+    shipped = adapted("nginx/smtpguard.conf", site)
+    settings.write_text(AROUND.format(user=USER, folder=folder, temporary=temporary, server=shipped))
+    command = [str(NGINX), "-p", str(folder), "-c", str(settings), "-e", str(folder / "error.log")]
+    with _running(stack, "nginx", folder, command, port) as server:
+        yield server
+
+
+@contextmanager
+def caddy(stack: Stack, port: int, pages: Sequence[str]) -> Iterator[WebServer]:
+    """The same by Caddy."""
+    site = _site(stack) | {"mailcheck.example.org": f"localhost:{port}", PAGE: " ".join(pages)}
+    folder = stack.folder / f"caddy-{port}"
+    folder.mkdir()
+    settings = folder / "Caddyfile"
+    settings.write_text(CADDY_AROUND.format(host=HOST, folder=folder, server=adapted("caddy/Caddyfile", site)))
+    command = [str(CADDY), "run", "--config", str(settings), "--adapter", "caddyfile"]
+    with _running(stack, "Caddy", folder, command, port) as server:
+        yield server
+
+
+def _site(stack: Stack) -> dict[str, str]:
+    return {
+        "/etc/ssl/mailcheck.example.org.pem": str(stack.certificate),
+        "/etc/ssl/private/mailcheck.example.org.key": str(stack.key),
+    }
+
+
+@contextmanager
+def _running(stack: Stack, name: str, folder: Path, command: Sequence[str], port: int) -> Iterator[WebServer]:
     with (folder / "said").open("wb") as said:
         process = subprocess.Popen(
-            [str(NGINX), "-p", str(folder), "-c", str(settings), "-e", str(folder / "error.log")],
-            stdin=subprocess.DEVNULL, stdout=said, stderr=said, start_new_session=True,
+            command, stdin=subprocess.DEVNULL, stdout=said, stderr=said, start_new_session=True, cwd=folder,
+            env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": str(folder)},
         )  # fmt: skip
-    stack.keeper.child("nginx", process)
+    stack.keeper.child(name, process)
     try:
-        wait_until("nginx answers", lambda: process.poll() is not None or answers(port), START)
-        assert process.poll() is None, (folder / "said").read_text() + (folder / "error.log").read_text()
+        wait_until(f"{name} answers", lambda: process.poll() is not None or answers(port), START)
+        words = b"".join(each.read_bytes() for each in (folder / "said", folder / "error.log") if each.exists())
+        assert process.poll() is None, words.decode(errors="replace")
         yield WebServer(folder, port, stack)
     finally:
         process.terminate()

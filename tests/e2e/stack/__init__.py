@@ -1,5 +1,6 @@
 """A whole mail site on loopback: Postfix, Dovecot and Mailman 3, all state in one folder, all ports high.
 
+It is set up by the files of deploy/, with this site's own values in them (`Stack.site`), and what they do not speak of.
 No system service is touched and nothing is written below /etc. What was started ends with the test run (keeper.py).
 """
 
@@ -20,12 +21,14 @@ from tests.e2e.stack.people import (
     CONTACT,
     ELSEWHERE_DOMAIN,
     GUARD_ADDRESS,
+    GUARD_DOMAIN,
     GUARD_USER,
     LIST_DOMAIN,
     LISTS,
     MEMBER_DOMAIN,
     MEMBERS,
     OUTBOX_ACCOUNT,
+    SERVER_NAME,
     Member,
 )
 from tests.e2e.stack.ports import HOST, free_ports, wait_until
@@ -52,7 +55,23 @@ class Stack:
             self.folder / "postfix", Ports(submission, submissions, trusted, inbound, guard, elsewhere)
         )
         self.dovecot = Dovecot(self.folder / "dovecot", imap=imap)
-        self.mailman = Mailman(self.folder / "mailman", lmtp=lmtp, rest=rest, smtp=inbound)
+        self.mailman = Mailman(self.folder / "mailman", lmtp=lmtp, rest=rest)
+        # This site's values, for those that the table of deploy/README.md names.
+        self.site = {
+            "example.org": MEMBER_DOMAIN,
+            "mail.example.org": SERVER_NAME,
+            "check.example.org": GUARD_DOMAIN,
+            "lists.example.org": LIST_DOMAIN,
+            "/etc/postfix/": f"{self.postfix.conf}/",
+            "/var/spool/postfix/": f"{self.postfix.folder}/queue/",
+            "/etc/mailman3/": f"{self.mailman.folder}/",
+            "/var/lib/mailman3/": f"{self.mailman.folder}/var/",
+            "3587": str(submission),
+            "3588": str(trusted),
+            "2526": str(guard),
+            "lmtp_port: 8024": f"lmtp_port: {lmtp}",
+            "smtp_port: 25": f"smtp_port: {inbound}",
+        }
         authority = Authority(self.folder)
         self.ca_file = authority.pem
         self.certificate, self.key = authority.issue()
@@ -71,21 +90,15 @@ class Stack:
     def start(self) -> None:
         """Start all three. Raises RuntimeError or TimeoutError with the server's own words."""
         begun = time.monotonic()
-        self.mailman.launch(self.keeper)  # the slow one; the others start while it does
-        self.dovecot.start(self.keeper, [*MEMBERS.values(), OUTBOX_ACCOUNT])
+        self.mailman.launch(self.keeper, self.site)  # the slow one; the others start while it does
+        self.postfix.make_folders()
+        self.dovecot.start(self.keeper, self.site, [*MEMBERS.values(), OUTBOX_ACCOUNT])
         try:
             self.mailman.create_lists(LISTS.values())
         except TimeoutError as late:
             raise RuntimeError(f"{late}\n{self.mailman.log()}") from None
         # Last: smtpd reads Mailman's table of lists when it starts, and not again.
-        self.postfix.start(
-            self.keeper,
-            certificate=self.certificate,
-            key=self.key,
-            auth_socket=self.dovecot.auth_socket,
-            lmtp_socket=self.dovecot.lmtp_socket,
-            list_map=self.mailman.transport_map,
-        )
+        self.postfix.start(self.keeper, self.site, certificate=self.certificate, key=self.key)
         self.started_in = time.monotonic() - begun
 
     def end(self) -> None:

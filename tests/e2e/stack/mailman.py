@@ -8,11 +8,12 @@ import subprocess
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tests.deployed import adapted
 from tests.e2e.stack.keeper import Keeper
 from tests.e2e.stack.people import LIST_DOMAIN, MEMBERS, SERVER_NAME, MailingList
 from tests.e2e.stack.ports import HOST, answers, wait_until
@@ -23,6 +24,7 @@ USER = "list"
 START = 90.0  # seconds; 7 to 13 were measured on two cores
 REST_USER, REST_PASSWORD = "restadmin", "restpass"
 
+# What deploy/ does not speak of; the shipped section stands behind it.
 CONFIGURATION = """\
 [mailman]
 site_owner: emil@example.test
@@ -38,21 +40,6 @@ admin_user: {rest_user}
 admin_pass: {rest_password}
 workers: 1
 
-[mta]
-incoming: mailman.mta.postfix.LMTP
-outgoing: mailman.mta.deliver.deliver
-lmtp_host: {host}
-lmtp_port: {lmtp}
-smtp_host: {host}
-smtp_port: {smtp}
-configuration: {folder}/postfix.cfg
-"""
-
-# Mailman's table for Postfix as regular expressions: no postmap run by a user who may not write there.
-POSTFIX_CONFIGURATION = """\
-[postfix]
-postmap_command: /bin/true
-transport_file_type: regex
 """
 
 # Each runner is a Python process of about 80 MiB and a second of start-up. These do nothing a test looks at.
@@ -64,23 +51,22 @@ BUSY_RUNNERS = ("lmtp", "rest", "in", "virgin", "pipeline", "out")
 class Mailman:
     """One Mailman with its state below `folder`."""
 
-    def __init__(self, folder: Path, *, lmtp: int, rest: int, smtp: int) -> None:
+    def __init__(self, folder: Path, *, lmtp: int, rest: int) -> None:
         self.folder = folder
         self.lmtp = lmtp
         self.rest = rest
-        self._smtp = smtp
         self._process: subprocess.Popen[bytes] | None = None
-        self.transport_map = folder / "var" / "data" / "postfix_lmtp"
 
-    def launch(self, keeper: Keeper) -> None:
-        """Start the master; `create_lists` waits until it answers."""
+    def launch(self, keeper: Keeper, site: Mapping[str, str]) -> None:
+        """Start the master; `create_lists` waits until it answers. `site` has the values of deploy/README.md."""
         (self.folder / "var").mkdir(parents=True)
-        (self.folder / "postfix.cfg").write_text(POSTFIX_CONFIGURATION)
+        name = "mailman-postfix.cfg"
+        (self.folder / name).write_text(adapted(f"mailman/{name}", site))
         configuration = self.folder / "mailman.cfg"
         text = CONFIGURATION.format(
-            folder=self.folder, host=HOST, rest=self.rest, lmtp=self.lmtp, smtp=self._smtp,
-            rest_user=REST_USER, rest_password=REST_PASSWORD,
-        )  # fmt: skip
+            folder=self.folder, host=HOST, rest=self.rest, rest_user=REST_USER, rest_password=REST_PASSWORD
+        )
+        text += adapted("mailman/mailman.cfg", site)
         text += "".join(f"\n[runner.{name}]\nstart: no\n" for name in IDLE_RUNNERS)
         # "0.1s" is Mailman's own spelling; "100ms" would end the runners without a word.
         text += "".join(f"\n[runner.{name}]\nsleep_time: 0.1s\n" for name in BUSY_RUNNERS)

@@ -1,18 +1,20 @@
-"""Postfix: submission for the members, a trusted port for the guard, and the way to the lists and mailboxes."""
+"""Postfix: submission for the members, a trusted port for the guard, and the way to the lists and mailboxes.
+
+All that has to do with the guard, the lists and Dovecot comes from the files of deploy/.
+"""
 
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.deployed import adapted
 from tests.e2e.stack.keeper import Keeper
 from tests.e2e.stack.people import (
     ELSEWHERE_DOMAIN,
-    GUARD_ADDRESS,
-    GUARD_DOMAIN,
-    GUARD_USER,
-    LIST_DOMAIN,
     MEMBER_DOMAIN,
     MEMBERS,
     OUTBOX_ACCOUNT,
@@ -21,9 +23,12 @@ from tests.e2e.stack.people import (
 )
 from tests.e2e.stack.ports import HAS_IPV6, HOST, answers, wait_until
 from tests.e2e.stack.programs import POSTFIX, POSTFIX_DAEMONS, POSTMAP
+from tests.e2e.stack.settings import also, at, merged, services, without
 
 START = 30.0  # seconds; 2 to 3 were measured
+RELOADED = 20.0  # seconds; below one was measured
 
+# What deploy/ does not speak of: this is a site of its own, and the shipped lines come behind it (`merged`).
 MAIN = """\
 compatibility_level = 3.6
 queue_directory = {folder}/queue
@@ -50,16 +55,11 @@ smtpd_peername_lookup = no
 
 virtual_mailbox_domains = {member_domain}
 virtual_mailbox_maps = texthash:{folder}/conf/mailboxes
-virtual_transport = lmtp:unix:{lmtp_socket}
-relay_domains = {list_domain}, {guard_domain}
-relay_recipient_maps = regexp:{list_map}, regexp:{folder}/conf/guard_recipients
-transport_maps = texthash:{folder}/conf/transport, regexp:{list_map}
+transport_maps = texthash:{folder}/conf/transport
 smtpd_relay_restrictions = reject_unauth_destination
 
-smtpd_tls_cert_file = {certificate}
-smtpd_tls_key_file = {key}
-smtpd_sasl_type = dovecot
-smtpd_sasl_path = {auth_socket}
+smtpd_tls_cert_file = {folder}/conf/smtpguard.pem
+smtpd_tls_key_file = {folder}/conf/smtpguard.key
 # hash, not texthash: smtpd looks before each new client whether the file was replaced. See `permit`.
 smtpd_sender_login_maps = hash:{folder}/conf/sender_logins
 
@@ -74,31 +74,10 @@ maximal_backoff_time = 4s
 smtp_connection_cache_on_demand = no
 """
 
-# Same checks on both: only a known login, and only with an address of his.
-CHECKED = """\
-  -o smtpd_sasl_auth_enable=yes
-  -o smtpd_client_restrictions=permit_sasl_authenticated,reject
-  -o smtpd_sender_restrictions=reject_sender_login_mismatch
-  -o smtpd_relay_restrictions=permit_sasl_authenticated,reject
-"""
-
-# On the trusted port smtpd_tls_auth_only must stay "no": where AUTH is not open, a login by XCLIENT does not count.
+# Port 25, and the programs of every Postfix; members.master.cf comes behind them.
 MASTER = """\
 {host}:{inbound} inet n - n - - smtpd
   -o syslog_name=postfix/inbound
-{host}:{submission} inet n - n - - smtpd
-  -o syslog_name=postfix/submission
-  -o smtpd_tls_security_level=encrypt
-  -o smtpd_tls_auth_only=yes
-  -o smtpd_sasl_mechanism_filter=plain,login
-{checked}\
-{more}\
-{host}:{trusted} inet n - n - - smtpd
-  -o syslog_name=postfix/trusted
-  -o smtpd_tls_security_level=none
-  -o smtpd_authorized_xclient_hosts={host}/32
-  -o receive_override_options=no_address_mappings
-{checked}\
 pickup unix n - n 60 1 pickup
 cleanup unix n - n - 0 cleanup
 qmgr unix n - n 300 1 qmgr
@@ -121,15 +100,10 @@ scache unix - - n - 1 scache
 postlog unix-dgram n - n - 1 postlogd
 """
 
-
-# Submission with TLS from the first octet, and with every mechanism that Dovecot has.
-WRAPPED = """\
-{address}:{submissions} inet n - n - - smtpd
-  -o syslog_name=postfix/submissions
-  -o smtpd_tls_wrappermode=yes
-  -o smtpd_tls_security_level=encrypt
-{checked}\
-"""
+# Where deploy/ and Mailman say what Postfix shall do, in the order of their values.
+SHIPPED = ("postfix/main.cf", "mailman/main.cf", "dovecot/main.cf")
+TABLES = ("smtpguard_domain", "smtpguard_recipients", "smtpguard_senders")
+MEMBERS_SERVICES = "postfix/members.master.cf"
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,58 +125,80 @@ class Postfix:
 
     def __init__(self, folder: Path, ports: Ports) -> None:
         self.folder = folder
+        self.conf = folder / "conf"
         self.ports = ports
         self._logins = {member.address: {member.login, OUTBOX_ACCOUNT.login} for member in MEMBERS.values()}
-        self._logins[GUARD_ADDRESS] = {GUARD_USER, OUTBOX_ACCOUNT.login}
 
-    def start(
-        self,
-        keeper: Keeper,
-        *,
-        certificate: Path,
-        key: Path,
-        auth_socket: Path,
-        lmtp_socket: Path,
-        list_map: Path,
-    ) -> None:
-        """Write the configuration and start; returns when all three ports answer. Raises RuntimeError, TimeoutError."""
-        for name in ("conf", "queue", "log", "data"):
-            (self.folder / name).mkdir(parents=True)
-        subprocess.run(["/usr/bin/chown", "postfix", str(self.folder / "data")], check=True)
-        conf = self.folder / "conf"
-        (conf / "main.cf").write_text(
-            MAIN.format(
-                folder=self.folder, daemons=POSTFIX_DAEMONS, server=SERVER_NAME, member_domain=MEMBER_DOMAIN,
-                list_domain=LIST_DOMAIN, guard_domain=GUARD_DOMAIN, certificate=certificate, key=key,
-                auth_socket=auth_socket, lmtp_socket=lmtp_socket, list_map=list_map,
-                protocols="all" if HAS_IPV6 else "ipv4",
-            )
+    def start(self, keeper: Keeper, site: Mapping[str, str], *, certificate: Path, key: Path) -> None:
+        """Write the configuration and start; returns when all ports answer. `site` has the values of deploy/README.md.
+
+        Raises RuntimeError, TimeoutError.
+        """
+        for folder in (self.conf, self.folder / "log"):
+            folder.mkdir(parents=True)
+        for name in TABLES:
+            (self.conf / name).write_text(adapted(f"postfix/{name}", site))
+        own = MAIN.format(
+            folder=self.folder, daemons=POSTFIX_DAEMONS, server=SERVER_NAME, member_domain=MEMBER_DOMAIN,
+            protocols="all" if HAS_IPV6 else "ipv4",
         )  # fmt: skip
-        (conf / "master.cf").write_text(
-            MASTER.format(
-                host=HOST, checked=CHECKED, inbound=self.ports.inbound, submission=self.ports.submission,
-                trusted=self.ports.trusted, more="".join(
-                    WRAPPED.format(address=address, submissions=self.ports.submissions, checked=CHECKED)
-                    for address in ((HOST, "[::1]") if HAS_IPV6 else (HOST,))
-                ),
-            )
-        )  # fmt: skip
-        (conf / "mailboxes").write_text("".join(f"{member.address} x\n" for member in MEMBERS.values()))
-        (conf / "transport").write_text(
-            f"{GUARD_DOMAIN} smtp:[{HOST}]:{self.ports.guard}\n"
-            f"{ELSEWHERE_DOMAIN} smtp:[{HOST}]:{self.ports.elsewhere}\n"
-        )
-        domain = GUARD_DOMAIN.replace(".", r"\.")
-        (conf / "guard_recipients").write_text(
-            f"/^{GUARD_USER}(\\+.*)?@{domain}$/ x\n/^(postmaster|abuse)@{domain}$/ x\n"
-        )
+        (self.conf / "main.cf").write_text(merged(own, *(adapted(name, site) for name in SHIPPED)))
+        (self.conf / "master.cf").write_text(self._services(adapted(MEMBERS_SERVICES, site)))
+        for file, name in ((certificate, "smtpguard.pem"), (key, "smtpguard.key")):
+            (self.conf / name).write_bytes(file.read_bytes())
+        (self.conf / "mailboxes").write_text("".join(f"{member.address} x\n" for member in MEMBERS.values()))
+        (self.conf / "transport").write_text(f"{ELSEWHERE_DOMAIN} smtp:[{HOST}]:{self.ports.elsewhere}\n")
         self._write_logins()
         keeper.pid_file(self.folder / "queue" / "pid" / "master.pid")
-        started = self._run(str(POSTFIX), "-c", str(conf), "start")
+        started = self._run(str(POSTFIX), "-c", str(self.conf), "start")
         if started.returncode != 0:
             raise RuntimeError(f"Postfix did not start: {started.stdout}\n{self.log()}")
         ports = (self.ports.submission, self.ports.submissions, self.ports.trusted, self.ports.inbound)
         wait_until("Postfix answers", lambda: all(answers(port) for port in ports), START)
+
+    def make_folders(self) -> None:
+        """The folders that must be there before Dovecot puts its sockets into one of them."""
+        for name in ("queue/private", "data"):
+            (self.folder / name).mkdir(parents=True)
+            subprocess.run(["/usr/bin/chown", "postfix", str(self.folder / name)], check=True)
+        (self.folder / "queue" / "private").chmod(0o700)
+
+    @contextmanager
+    def adding(
+        self, more_services: str, ports: Sequence[int], *, tables: Mapping[str, str] | None = None, main: str = ""
+    ) -> Iterator[None]:
+        """For the length of a with-block there are these services, tables and lines of main.cf, too.
+
+        Raises TimeoutError if the services do not answer at `ports`.
+        """
+        files = {name: self.conf / name for name in ("master.cf", "main.cf")}
+        before = {name: file.read_text() for name, file in files.items()}
+        for name, text in (tables or {}).items():
+            (self.conf / name).write_text(text)
+        try:
+            files["master.cf"].write_text(before["master.cf"] + more_services)
+            files["main.cf"].write_text(merged(before["main.cf"], main))
+            self._reload()
+            wait_until("the added services answer", lambda: all(map(answers, ports)), RELOADED)
+            yield
+        finally:
+            for name, file in files.items():
+                file.write_text(before[name])
+            self._reload()
+            wait_until("the added services have ended", lambda: not any(map(answers, ports)), RELOADED)
+
+    def _services(self, shipped: str) -> str:
+        """Port 25 and Postfix's own programs, the shipped services, and one of these with TLS from the first octet."""
+        submission = services(shipped)[f"{HOST}:{self.ports.submission}"]
+        # Every mechanism that Dovecot has on the one, and on the other those that everybody has.
+        wrapped = also(without(submission, "syslog_name=postfix/submission"), "smtpd_tls_wrappermode=yes")
+        places = [f"{each}:{self.ports.submissions}" for each in (HOST, "[::1]")[: 1 + HAS_IPV6]]
+        few = {f"{HOST}:{self.ports.submission}": also(submission, "smtpd_sasl_mechanism_filter=plain,login")}
+        return "".join((
+            MASTER.format(host=HOST, inbound=self.ports.inbound),
+            *(also(at(wrapped, place), "syslog_name=postfix/submissions") for place in places),
+            *{**services(shipped), **few}.values(),
+        ))  # fmt: skip
 
     def permit(self, member: Member, address: str, *, allowed: bool) -> None:
         """Let this member's login (and the outbox account's) send with this address, or no more.
@@ -230,15 +226,20 @@ class Postfix:
         smtpd asks before each new client whether its table's file is still the one it opened, and starts anew if not:
         no reload, and no moment at which an old process serves a new client.
         """
-        fresh = self.folder / "conf" / "sender_logins.new"
+        fresh = self.conf / "sender_logins.new"
         # An address nobody may use stays in the table: one that is not in it may be used without a login.
         rows = (f"{address} {', '.join(sorted(logins)) or 'nobody'}\n" for address, logins in self._logins.items())
         fresh.write_text("".join(rows))
-        made = self._run(str(POSTMAP), "-c", str(self.folder / "conf"), f"hash:{fresh}")
+        made = self._run(str(POSTMAP), "-c", str(self.conf), f"hash:{fresh}")
         if made.returncode != 0:
             raise RuntimeError(f"postmap: {made.stdout}")
         for suffix in ("", ".db"):
-            Path(f"{fresh}{suffix}").replace(self.folder / "conf" / f"sender_logins{suffix}")
+            Path(f"{fresh}{suffix}").replace(self.conf / f"sender_logins{suffix}")
+
+    def _reload(self) -> None:
+        done = self._run(str(POSTFIX), "-c", str(self.conf), "reload")
+        if done.returncode != 0:
+            raise RuntimeError(f"postfix reload: {done.stdout}")
 
     def _run(self, *command: str) -> subprocess.CompletedProcess[str]:
         # Output to a file of ours: what `postfix start` leaves running keeps its standard error open.

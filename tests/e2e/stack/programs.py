@@ -21,6 +21,8 @@ MAILMAN_MASTER = MAILMAN_VENV / "bin" / "master"
 FAKETIME = next(iter(Path("/usr/lib").glob("*/faketime/libfaketime.so.1")), None)
 
 NGINX = Path("/usr/sbin/nginx")
+CADDY = Path("/usr/bin/caddy")
+NFT = Path("/usr/sbin/nft")
 CHROMIUM = Path("/usr/bin/chromium")
 CHROMEDRIVER = Path("/usr/bin/chromedriver")
 
@@ -45,6 +47,8 @@ def missing() -> str | None:
         "libfaketime": FAKETIME is not None,
         "nginx": NGINX.exists(),
         "promtool": shutil.which("promtool") is not None,
+        "Caddy": CADDY.exists(),
+        "nftables": NFT.exists(),
         "Chromium": CHROMIUM.exists(),
         "Chromium's driver": CHROMEDRIVER.exists(),
     }
