@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import timedelta
 from email.message import EmailMessage
 from html import unescape
@@ -37,6 +38,7 @@ GERMAN_SITE: dict[str, Any] = {
     "rules": {"12": "Eine Nachricht gehört auf eine Liste."},
 }
 SWEPT = 60.0  # seconds; a guard sweeps every 20
+EXPIRED = "Nicht gesendet"
 CODE = re.compile(r"mailcheck\+([A-Z2-7]{52})@check\.example\.test")
 
 
@@ -104,6 +106,59 @@ def code_of(notice: Letter) -> str:
     found = CODE.fullmatch(str(notice.message["Reply-To"]).strip("<>"))
     assert found is not None
     return found[1]
+
+
+@dataclass(frozen=True)
+class Aged:
+    """A German site where one has two hours to answer, three hours after two mails were held there.
+
+    One of them, `again`, came a second time when an hour had gone by (row 12-15), and was answered then; the other,
+    `silent`, was not. `line` is how often Anna had been told of an expiry before.
+    """
+
+    anna: Scene
+    again: str
+    silent: str
+    old: Letter
+    new: Letter
+    gone: Letter
+    line: int
+
+
+@pytest.fixture(scope="module")
+def aged(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aged]:
+    """Asked for by the first test and by the last: a guard sweeps every 20 s, and meanwhile the others run."""
+    again, silent, folder, port = new_subject(), new_subject(), tmp_path_factory.mktemp("aged"), free_ports(1)[0]
+    changes = {**GERMAN_SITE, "defaults": {"expires": "2h"}}
+
+    def site(hours: int) -> Guard:
+        return Guard(stack, folder, changes=changes, environment=later(timedelta(hours=hours)), answers=port)
+
+    with site(0) as guard:
+        anna = Scene(stack, guard)
+        sent = anna.write(again, *BOTH)
+        old = hold(anna, again, sent)
+        hold(anna, silent)
+        before = {each: len(nameless(anna, each)) for each in (EXPIRED, "Schon erledigt")}
+
+    with site(1) as guard:
+        anna = Scene(stack, guard)
+        assert anna.send(sent, *BOTH).code == 250
+        _, new = stack.wait_for("anna", subject=f"NOCH NICHT GESENDET: „{again}“", count=2)
+        assert anna.answer(old, "SENDEN").code == 250
+        gone = stack.wait_for("anna", subject="Schon erledigt", count=before["Schon erledigt"] + 1)[-1]
+        assert anna.answer(new, "NUR 1").code == 250
+        told(anna, f"Gesendet: „{again}“")
+
+    with site(3) as guard:
+        yield Aged(Scene(stack, guard), again, silent, old, new, gone, before[EXPIRED])
+
+
+def test_what_is_sent_again_waits_under_a_new_code(stack: Stack, aged: Aged) -> None:
+    assert "Die Mail kam noch einmal. Jetzt gilt nur der Code in dieser Nachricht." in read(aged.new.text)
+    assert code_of(aged.new) != code_of(aged.old)
+    assert "die Mail kam noch einmal, und die neuere Nachricht gilt." in read(aged.gone.text)
+    assert aged.anna.counts(aged.again) == once(stack, "berlin")
 
 
 def test_the_notice_says_the_same_in_german_in_both_parts(anna: Scene) -> None:
@@ -235,41 +290,12 @@ def test_a_corrected_copy_ends_the_one_that_waits_and_says_so_in_german(stack: S
     assert anna.counts(subject) == once(stack, "berlin") | {"emil": 1}
 
 
-def test_what_is_sent_again_waits_under_a_new_code_and_expires_with_one_line(stack: Stack, tmp_path: Path) -> None:
-    """Rows 12-15 and expiry, at a site where one has two hours to answer."""
-    again, silent, expired = new_subject(), new_subject(), "Nicht gesendet"
-    changes = {**GERMAN_SITE, "defaults": {"expires": "2h"}}
-    port = free_ports(1)[0]
+def test_what_nobody_answers_expires_with_one_line(aged: Aged) -> None:
+    anna = aged.anna
+    wait_until("the line of an expiry", lambda: len(nameless(anna, EXPIRED)) > aged.line, SWEPT)
 
-    def site(hours: int) -> Guard:
-        return Guard(stack, tmp_path, changes=changes, environment=later(timedelta(hours=hours)), answers=port)
-
-    with site(0) as guard:
-        anna = Scene(stack, guard)
-        sent = anna.write(again, *BOTH)
-        old = hold(anna, again, sent)
-        hold(anna, silent)
-        before = {each: len(nameless(anna, each)) for each in (expired, "Schon erledigt")}
-
-    with site(1) as guard:
-        anna = Scene(stack, guard)
-        assert anna.send(sent, *BOTH).code == 250
-        _, new = stack.wait_for("anna", subject=f"NOCH NICHT GESENDET: „{again}“", count=2)
-        assert "Die Mail kam noch einmal. Jetzt gilt nur der Code in dieser Nachricht." in read(new.text)
-        assert code_of(new) != code_of(old)
-        assert anna.answer(old, "SENDEN").code == 250
-        gone = stack.wait_for("anna", subject="Schon erledigt", count=before["Schon erledigt"] + 1)[-1]
-        assert "die Mail kam noch einmal, und die neuere Nachricht gilt." in read(gone.text)
-        assert anna.answer(new, "NUR 1").code == 250
-        told(anna, f"Gesendet: „{again}“")
-
-    with site(3) as guard:
-        anna = Scene(stack, guard)
-        wait_until("the line of an expiry", lambda: len(nameless(anna, expired)) > before[expired], SWEPT)
-        line = nameless(anna, expired)[-1]
-        assert re.search(r"Ihre Mail vom .* wurde nicht gesendet\. Bis .* kam keine Antwort", read(line.text))
-        assert silent not in line.content.decode()
-        assert len(nameless(anna, expired)) == before[expired] + 1
-
-    assert anna.counts(again) == once(stack, "berlin")
-    assert anna.got(silent) == {}
+    line = nameless(anna, EXPIRED)[-1]
+    assert re.search(r"Ihre Mail vom .* wurde nicht gesendet\. Bis .* kam keine Antwort", read(line.text))
+    assert aged.silent not in line.content.decode()
+    assert anna.got(aged.silent) == {}
+    assert len(nameless(anna, EXPIRED)) == aged.line + 1
