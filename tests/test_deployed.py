@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
+import yaml
 
 from tests.deployed import DEPLOY, adapted, table, values_in
+from tests.loopback.certificates import Authority
 
 SHIPPED = sorted(
     path.relative_to(DEPLOY)
@@ -76,3 +81,33 @@ def test_the_two_outboxes_differ_by_the_cleanup_that_takes_the_login_out() -> No
 
     assert ["  -o cleanup_service_name=guardclean"] == [line for line in behind_a_filter if line not in alone]
     assert set(alone) <= set(behind_a_filter)
+
+
+def test_the_settings_that_are_shipped_are_settings(tmp_path: Path) -> None:
+    """Those beside members.master.cf, and those that README.md shows for the filter and the taps."""
+    folder = tmp_path / "etc"
+    (folder / "tls").mkdir(parents=True)
+    authority = Authority(tmp_path)
+    certificate, key = authority.issue()
+    for file, name in ((authority.pem, "upstream.pem"), (certificate, "tls/fullchain.pem"), (key, "tls/key.pem")):
+        (folder / name).write_bytes(file.read_bytes())
+    (folder / "tls" / "key.pem").chmod(0o600)
+    (folder / "lists").mkdir()
+    (folder / "lists" / "berlin.yaml").write_text(
+        "list: berlin@lists.example.org\nmanager: mailman3\nabout: Berlin\ncontact: berlin-owner@lists.example.org\n"
+    )
+    site = {each: each for each in table()} | {"/etc/smtpguard/": f"{folder}/"}
+    settings = yaml.safe_load(adapted("postfix/smtpguard.yaml", site))
+    text = (DEPLOY / "postfix" / "README.md").read_text("utf-8")
+    blocks = [yaml.safe_load(dedent(each)) for each in re.findall(r"(?m)^    # smtpguard\.yaml\n(?:    .*\n)+", text)]
+    assert [["filter"], ["tap", "tap"]] == [[each["kind"] for each in block["listeners"]] for block in blocks]
+    settings["listeners"] += [each for block in blocks for each in block["listeners"]]
+    own = {"contact": "office@example.org", "state_dir": str(tmp_path / "state"), "remember": "threads"}
+    (folder / "smtpguard.yaml").write_text(yaml.safe_dump(settings | own | {"members_informed": "2026-11-01"}))
+
+    checked = subprocess.run(
+        [sys.executable, "-m", "smtpguard", "check", "--config", str(folder / "smtpguard.yaml")],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+
+    assert 0 == checked.returncode, checked.stdout + checked.stderr

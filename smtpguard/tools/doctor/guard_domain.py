@@ -132,7 +132,7 @@ async def _examine_port(at: Endpoint, premises: Premises, guard: Address, sheet:
     if found is _Port.REFUSED:
         sheet.ok(f"{what} refuses mail to {guard.domain} (as far as this machine is a stranger to it)")
     elif found is _Port.TAKEN:
-        text = "close it there (deploy/README.md), or strangers try codes and cause bounces"
+        text = "close it there (deploy/postfix), or strangers try codes and cause bounces"
         sheet.warning(f"{what} takes mail to {guard.normal} from outside, or from this machine: {text}")
     else:
         sheet.skipped(f"{what} put us off (4xx): not known")
