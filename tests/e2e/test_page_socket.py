@@ -36,7 +36,7 @@ def test_the_page_behind_a_socket_is_nginxs_alone(stack: Stack, tmp_path: Path) 
     [port] = free_ports(1)
     folder = stack.folder / "page"
     folder.mkdir()
-    # As deploy/README.md has it. The group is inherited by the socket.
+    # As deploy/nginx/README.md has it. The group is inherited by the socket.
     shutil.chown(folder, group=USER)
     folder.chmod(0o2750)
     page = folder / "web.sock"

@@ -28,7 +28,7 @@ from tests.e2e.stack.settings import also, at, merged, services, without
 START = 30.0  # seconds; 2 to 3 were measured
 RELOADED = 20.0  # seconds; below one was measured
 
-# What deploy/ does not speak of: this is a site of its own, and the shipped lines come behind it (`merged`).
+# What deploy/ does not speak of: this is a site of its own, and the shipped lines come before it (`merged`).
 MAIN = """\
 compatibility_level = 3.6
 queue_directory = {folder}/queue
@@ -142,7 +142,7 @@ class Postfix:
             folder=self.folder, daemons=POSTFIX_DAEMONS, server=SERVER_NAME, member_domain=MEMBER_DOMAIN,
             protocols="all" if HAS_IPV6 else "ipv4",
         )  # fmt: skip
-        (self.conf / "main.cf").write_text(merged(own, *(adapted(name, site) for name in SHIPPED)))
+        (self.conf / "main.cf").write_text(merged(*(adapted(name, site) for name in SHIPPED), own))
         (self.conf / "master.cf").write_text(self._services(adapted(MEMBERS_SERVICES, site)))
         for file, name in ((certificate, "smtpguard.pem"), (key, "smtpguard.key")):
             (self.conf / name).write_bytes(file.read_bytes())
