@@ -48,11 +48,13 @@ class Stream:
                 self.ends.wait(BREATH)
             assert client.noop()[0] == 250
 
-    def next(self, count: int = 2) -> list[str]:
-        """What becomes of the next mails that begin from now on: `passed`, `held` or the server's own words."""
-        begun = len(self.said) + 1  # one may be under way
-        wait_until("mail flows", lambda: len(self.said) >= begun + count, READ)
-        return [outcome(said) for _, said in self.said[begun : begun + count]]
+
+def following(*streams: Stream, count: int = 2) -> list[list[str]]:
+    """What becomes of the next mails of each stream that begin from now on: `passed`, `held` or the server's words."""
+    begun = [len(each.said) + 1 for each in streams]  # one may be under way
+    both = list(zip(streams, begun, strict=True))
+    wait_until("mail flows", lambda: all(len(each.said) >= first + count for each, first in both), READ)
+    return [[outcome(said) for _, said in each.said[first : first + count]] for each, first in both]
 
 
 def outcome(said: Said) -> str:
@@ -84,21 +86,21 @@ def test_list_files_change_while_mail_flows(stack: Stack, tmp_path: Path) -> Non
         told = {each: letters(stack, each) for each in (UNUSABLE, MENDED)}
 
         with flowing(anna, clara, ben):
-            assert [each.next() for each in pairs] == [["passed"] * 2] * 2
+            assert following(*pairs) == [["passed"] * 2] * 2
 
             admin.change("berlin", crosspost_with=None)
-            assert [each.next() for each in pairs] == [["held"] * 2] * 2
+            assert following(*pairs) == [["held"] * 2] * 2
 
             admin.replace("berlin", BROKEN)
-            assert [each.next() for each in pairs] == [["held"] * 2] * 2  # as its last good version says
+            assert following(*pairs) == [["held"] * 2] * 2  # as its last good version says
             letter = next_letter(stack, told, UNUSABLE)
             assert 'lists/berlin.yaml:3:1: "manager" is written twice (first in line 2)' in letter.text
             assert "lists/berlin.yaml: its last good version is in force" in admin.wait_for_live(1).words
 
             admin.replace("berlin", BROKEN + "about: broken otherwise\n")  # of which nobody is told anew
             admin.replace("berlin", good)
-            assert [each.next() for each in pairs] == [["passed"] * 2] * 2
-            assert ben.next() == ["passed"] * 2
+            assert following(*pairs) == [["passed"] * 2] * 2
+            assert following(ben) == [["passed"] * 2]
 
         next_letter(stack, told, MENDED)
         assert "5 files in force" in admin.wait_for_live(0).words
