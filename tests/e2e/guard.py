@@ -31,7 +31,8 @@ class Guard:
 
     `login` and `release` are the outbox's; `changes` replaces whole keys of smtpguard.yaml, `door` adds keys to its
     submission listener, `more_doors` are further listeners, `lists` adds keys to list files, `environment` adds
-    variables, `answers` is the port for answers if it is not the one that the mail server hands them to.
+    variables, `answers` is the port for answers if it is not the one that the mail server hands them to,
+    `program` another smtpguard than that of the checkout.
     A second guard on the same folder finds what the first one held; one at a time, since the answers port is one.
     """
 
@@ -48,8 +49,10 @@ class Guard:
         lists: Mapping[str, Mapping[str, Any]] | None = None,
         environment: Mapping[str, str] | None = None,
         answers: int | None = None,
+        program: Sequence[str] = (sys.executable, "-m", "smtpguard"),
     ) -> None:
         self._stack = stack
+        self._program = program
         self.folder = folder
         self.state_dir = folder / "state"
         self.config = folder / "smtpguard.yaml"
@@ -70,7 +73,7 @@ class Guard:
         """Start, and return when its ports answer. Raises RuntimeError with the guard's own words if it ends."""
         with self._log_file.open("ab") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "smtpguard", "serve", "--config", str(self.config)],
+                [*self._program, "serve", "--config", str(self.config)],
                 env=self._environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,

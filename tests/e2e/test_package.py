@@ -10,6 +10,13 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.fresh_root import FreshRoot, built, fresh_root
+from tests.e2e.guard import Guard
+from tests.e2e.mail_programs import Said
+from tests.e2e.scene import READ, Scene, once
+from tests.e2e.stack import Stack
+from tests.e2e.writing import new_subject
+
+pytestmark = pytest.mark.e2e
 
 EXAMPLES = "/usr/share/doc/smtpguard/examples"
 
@@ -83,3 +90,24 @@ def test_it_is_upgraded_with_its_settings_and_removed_without_a_trace(
     debian.run("ls", "/var/lib/smtpguard/keys")
     debian.run("dpkg", "--purge", "smtpguard")
     assert not [each for each in debian.changed() if "smtpguard" in each]
+
+
+def test_behind_it_real_servers_and_before_it_a_member_whose_mail_is_held_and_answered(
+    stack: Stack, debian: FreshRoot, tmp_path: Path
+) -> None:
+    """Settings from deploy/postfix, as the package has them, too."""
+    assert (Path("deploy/postfix/smtpguard.yaml").read_text()) == debian.run(
+        "cat", f"{EXAMPLES}/postfix/smtpguard.yaml"
+    )
+    folder = tmp_path / "etc"
+    folder.mkdir()
+    both, subject = ("berlin", "brandenburg"), new_subject()
+
+    with Guard(stack, folder, program=debian.command("/usr/bin/smtpguard")) as guard:
+        assert "no error" in debian.run("smtpguard", "check", "--config", str(guard.config))
+        anna = Scene(stack, guard)
+        notice = anna.hold(subject, *both)
+        assert anna.got(subject) == {}
+        assert anna.answer(notice, "ONLY 1") == Said(250, READ)
+        anna.told("Sent", subject)
+        assert anna.counts(subject) == once(stack, "berlin")
