@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from hashlib import blake2b
 from secrets import token_bytes
 
+from smtpguard.frequency import Rows
 from smtpguard.mail.message import Account
 from smtpguard.verdict import Finding
 
@@ -31,15 +32,18 @@ def tells_who_is_a_member(findings: Iterable[Finding]) -> bool:
 
 
 class Alarms:
-    """One for a process. `clock` gives seconds, and never goes back."""
+    """One for a process. `clock` gives seconds, and never goes back. `shared` counts for all workers of a guard."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic, shared: Rows | None = None) -> None:
         self._clock = clock
+        self._shared = shared
         self._key = token_bytes(_KEY_OCTETS)
         self._moments: OrderedDict[bytes, list[float]] = OrderedDict()
 
     def take(self, account: Account, most: int) -> bool:
         """Count one more alarm of `account`; False, and nothing is counted, if it has had `most` within the hour."""
+        if self._shared is not None:
+            return self._take_of_all(self._shared, _said(account), most)
         name = self._name(account)
         recent = self._recent(name)
         if len(recent) >= most:
@@ -52,6 +56,9 @@ class Alarms:
 
     def give_back(self, account: Account) -> None:
         """The last alarm of `account` came to nothing: nobody was asked."""
+        if self._shared is not None:
+            self._shared.take_back(_said(account))
+            return
         name = self._name(account)
         recent = self._recent(name)[:-1]
         if recent:
@@ -59,11 +66,23 @@ class Alarms:
         else:
             self._moments.pop(name, None)
 
+    def _take_of_all(self, shared: Rows, name: bytes, most: int) -> bool:
+        # Counted first: of two that look at the same moment, none overlooks the other.
+        shared.add(name)
+        if shared.count(name) <= most:
+            return True
+        shared.take_back(name)
+        return False
+
     def _recent(self, name: bytes) -> list[float]:
         begin = self._clock() - HOUR_SECONDS
         return [each for each in self._moments.get(name, ()) if each > begin]
 
     def _name(self, account: Account) -> bytes:
-        """Whose alarms they are: those of one mailbox are one member's, whatever login they came by."""
-        said = account.login if account.mailbox is None else account.mailbox.normal
-        return blake2b(said.encode("utf-8", "surrogateescape"), digest_size=_KEY_OCTETS, key=self._key).digest()
+        return blake2b(_said(account), digest_size=_KEY_OCTETS, key=self._key).digest()
+
+
+def _said(account: Account) -> bytes:
+    """Whose alarms they are: those of one mailbox are one member's, whatever login they came by."""
+    said = account.login if account.mailbox is None else account.mailbox.normal
+    return said.encode("utf-8", "surrogateescape")

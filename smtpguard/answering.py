@@ -19,6 +19,7 @@ from smtpguard.answers.choice import Words, choice_in
 from smtpguard.answers.token import Token, parse_token, tokens_in
 from smtpguard.correspondence import Correspondence
 from smtpguard.deciding import Closed, Deciding, Done, Gone, Waiting
+from smtpguard.frequency import Rows
 from smtpguard.held import HeldMail
 from smtpguard.keys import KeyFolderError
 from smtpguard.mail.address import Address
@@ -80,6 +81,7 @@ class Answering:
         contact: Callable[[], Address],
         *,
         limits: Callable[[], AnswerLimits] = AnswerLimits,
+        wrong_codes: Rows | None = None,
     ) -> None:
         self._deciding = deciding
         self._store = store
@@ -88,7 +90,7 @@ class Answering:
         self._site = site
         self._contact = contact
         self._limits = limits
-        self._wrong_codes = WrongCodes()
+        self._wrong_codes = WrongCodes(wrong_codes)
         self._told: dict[bytes, int] = {}
 
     async def by_member(self, arrival: Arrival, upstream: Upstream, directory: Directory) -> Reply:
@@ -254,13 +256,19 @@ class Answering:
 
 
 class WrongCodes:
-    """Counts unknown codes per account within a minute (T-25: for load only; a right code never comes here)."""
+    """Counts unknown codes per account within a minute (T-25: for load only; a right code never comes here). `shared`
+    counts them for all workers of a guard."""
 
-    def __init__(self) -> None:
+    def __init__(self, shared: Rows | None = None) -> None:
+        self._shared = shared
         self._times: dict[str, deque[float]] = {}
 
     def too_many(self, who: str, per_minute: int) -> bool:
         """Count one more for `who`; True if there were more than `per_minute` within the last minute."""
+        if self._shared is not None:
+            name = who.encode("utf-8", "surrogateescape")
+            self._shared.add(name)
+            return self._shared.count(name) > per_minute
         now = asyncio.get_running_loop().time()
         # Only as many are kept as it takes to know.
         times = deque(self._times.pop(who, ()), maxlen=per_minute + 1)

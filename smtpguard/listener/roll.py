@@ -12,6 +12,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Protocol, TypeVar
 
 from smtpguard import maillog, replies
+from smtpguard.headcount import Row
 from smtpguard.listener.complaints import Complaints
 from smtpguard.listener.options import ListenerOptions
 from smtpguard.mail.reply import Reply
@@ -34,9 +35,10 @@ class Visitor(Protocol):
 
 
 class Roll:
-    """Sessions and tasks of all doors."""
+    """Sessions and tasks of all doors. `headcount` counts them over all workers of a guard."""
 
-    def __init__(self) -> None:
+    def __init__(self, headcount: Row | None = None) -> None:
+        self._headcount = headcount
         self._sessions: set[Visitor] = set()
         # Those let in, each with the client it comes from; who is turned away takes nobody's place.
         self._inside: dict[Visitor, str | None] = {}
@@ -81,9 +83,13 @@ class Roll:
         return refusal
 
     def _place(self, session: Visitor, client: str | None, options: ListenerOptions) -> Reply | None:
-        if len(self._inside) >= options.connections:
+        if self._headcount is not None:
+            refusal = _refusal_among_all(self._headcount, client, options)
+            if refusal is not None:
+                return refusal
+        elif len(self._inside) >= options.connections:
             return replies.TOO_MANY_CONNECTIONS
-        if client is not None:
+        elif client is not None:
             if self._clients[client] >= options.connections_per_address:
                 return replies.TOO_MANY_FROM_ADDRESS
             self._clients[client] += 1
@@ -102,8 +108,12 @@ class Roll:
 
     def _strike_out(self, session: Visitor) -> None:
         self._sessions.discard(session)
-        client = self._inside.pop(session, None)
-        if client is not None:
+        if session not in self._inside:
+            return
+        client = self._inside.pop(session)
+        if self._headcount is not None:
+            self._headcount.leave(client)
+        elif client is not None:
             self._clients[client] -= 1
             if not self._clients[client]:
                 del self._clients[client]
@@ -155,3 +165,17 @@ class Roll:
     def _look(self) -> None:
         if not self._sessions and not self._tasks and not self._farewells:
             self._quiet.set()
+
+
+def _refusal_among_all(headcount: Row, client: str | None, options: ListenerOptions) -> Reply | None:
+    """What turns a client away, if those of all workers are too many with it; else it is counted."""
+    # Counted first: of two that come at the same moment, none overlooks the other.
+    headcount.enter(client)
+    if headcount.inside > options.connections:
+        refusal = replies.TOO_MANY_CONNECTIONS
+    elif client is not None and headcount.inside_from(client) > options.connections_per_address:
+        refusal = replies.TOO_MANY_FROM_ADDRESS
+    else:
+        return None
+    headcount.leave(client)
+    return refusal

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from smtpguard import replies
+from smtpguard.headcount import Headcount
 from smtpguard.listener.client import client_key
 from smtpguard.listener.options import Kind, ListenerOptions
 from smtpguard.listener.roll import Roll
@@ -52,6 +53,23 @@ def test_an_entrance_hands_its_place_to_the_session_behind_it() -> None:
     assert roll.enter(Caller(), ELSEWHERE, options) is replies.TOO_MANY_CONNECTIONS
     # In its own place the client of an entrance may turn out to be one too many.
     assert roll.enter(session, OFFICE, options, session) is None
+
+
+def test_the_rolls_of_all_workers_count_together() -> None:
+    counted = Headcount(2)
+    one, other = Roll(counted.row(0)), Roll(counted.row(1))
+    options = ListenerOptions("::1", 0, Kind.ANSWERS, connections=3, connections_per_address=1)
+    first, entrance, session = Caller(), Caller(), Caller()
+
+    assert one.enter(first, OFFICE, options) is None
+    assert other.enter(Caller(), NEXT_DESK, options) is replies.TOO_MANY_FROM_ADDRESS
+    assert other.enter(entrance, None, options) is None
+    assert other.enter(session, ELSEWHERE, options, entrance) is None
+    assert one.enter(Caller(), None, options) is None
+    assert other.enter(Caller(), None, options) is replies.TOO_MANY_CONNECTIONS
+    one.leave(first)
+    one.leave(first)
+    assert other.enter(Caller(), OFFICE, options) is None
 
 
 async def test_the_end_does_not_miss_a_session_that_takes_over_from_its_entrance() -> None:
