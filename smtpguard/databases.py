@@ -14,6 +14,7 @@ from smtpguard.config.sources import FileError
 from smtpguard.keyshare import KeyShare
 from smtpguard.store import HoldStore, Memory, Statements, StoreError
 from smtpguard.store.archives import ArchiveStore, SQLiteArchives
+from smtpguard.store.claimant import ALONE, Claimant
 from smtpguard.store.memory import SQLiteMemory
 from smtpguard.store.sqlite import SQLiteStore
 
@@ -85,17 +86,18 @@ class Databases:
         url, secret = _address(settings), _secret(settings) if with_keys else None
         return cls(settings, clock, await SharedDatabase.open(url, schemas, secret))
 
-    async def holds(self, beside: Sequence[Path] = ()) -> HoldStore:
-        """Held mail; a file of its own goes wrong, too, if one of `beside` is removed or replaced."""
+    async def holds(self, beside: Sequence[Path] = (), claimant: Claimant = ALONE) -> HoldStore:
+        """Held mail; a file of its own goes wrong, too, if one of `beside` is removed or replaced. `claimant` is
+        who will use it."""
         if self._shared is not None:
             return self._shared.holds()
-        return await SQLiteStore.open(self._folder / HOLDS, self._clock, beside=beside)
+        return await SQLiteStore.open(self._folder / HOLDS, self._clock, beside=beside, claimant=claimant)
 
-    async def memory(self) -> Memory:
-        """What the guard remembers of mail that passed, and what it counts."""
+    async def memory(self, *, shared: bool = False) -> Memory:
+        """What the guard remembers of mail that passed, and what it counts. `shared`: several workers write it."""
         if self._shared is not None:
             return self._shared.memory()
-        return await SQLiteMemory.open(self._folder / MEMORY, self._clock)
+        return await SQLiteMemory.open(self._folder / MEMORY, self._clock, shared=shared)
 
     async def archives(self) -> ArchiveStore:
         """How far archives have been read into the memory."""

@@ -139,7 +139,8 @@ class HoldStore(Protocol):
         """How many rows wait under each day key."""
 
     async def release_claims(self) -> int:
-        """At the start of the only node: claims of a former process lapse at once. Returns how many."""
+        """At the start of the only node: claims of a former process lapse at once; at that of a worker, those of the
+        one that had its place. Returns how many."""
 
     async def purge_tombstones(self, older_than: timedelta) -> int:
         """Remove tombstones; returns how many. A backlog goes in several calls."""

@@ -62,7 +62,7 @@ class SQLiteMemory:
         reader: sqlite3.Connection,
         identity: Identity,
         worker: ThreadPoolExecutor,
-        posted: ListsOfAccounts,
+        posted: ListsOfAccounts | None,
     ) -> None:
         self._connection = connection
         self._reader = reader
@@ -73,17 +73,27 @@ class SQLiteMemory:
 
     @classmethod
     async def open(
-        cls, path: Path, clock: Clock, *, busy_seconds: float = BUSY_SECONDS, synchronous: Synchronous = "NORMAL"
+        cls,
+        path: Path,
+        clock: Clock,
+        *,
+        busy_seconds: float = BUSY_SECONDS,
+        synchronous: Synchronous = "NORMAL",
+        shared: bool = False,
     ) -> SQLiteMemory:
-        """Open the file at `path`, made with mode 0600 in a folder of mode 0700 if it is not there; migrate it."""
+        """Open the file at `path`, made with mode 0600 in a folder of mode 0700 if it is not there; migrate it.
+
+        `shared`: others write posts there all the time, so that nothing of the table can be kept at hand.
+        """
         worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="memory")
 
-        posted = ListsOfAccounts()
+        posted = None if shared else ListsOfAccounts()
 
         def begin() -> tuple[sqlite3.Connection, sqlite3.Connection, Identity]:
             connection = opened(path, number_of(clock()), busy_seconds, schema="memory", synchronous=synchronous)
             connection.execute("PRAGMA foreign_keys = ON")
-            posted.read(connection)
+            if posted is not None:
+                posted.read(connection)
             return connection, reading(path), Identity(path)
 
         try:
@@ -97,7 +107,8 @@ class SQLiteMemory:
         if self._closed:
             raise StoreError("the store is closed")
         same = frozenset(map(_joined, question.same_lists))
-        if question.since is not None and not self._posted.knows_others(question.accounts, same):
+        posted = self._posted
+        if question.since is not None and posted is not None and not posted.knows_others(question.accounts, same):
             question = replace(question, since=None)
         if question.since is None and not question.links and not question.posters:
             # A file that is gone is not found out by the first who has something to ask.
@@ -113,7 +124,8 @@ class SQLiteMemory:
                 _add(connection, posts)
                 posted = dict.fromkeys((each.account, one, each.week) for each in posters for one in each.lists)
                 _insert(connection, "INSERT OR IGNORE INTO posted", tuple(posted))
-            self._posted.add((each.account, _joined(each.lists)) for each in posts)
+            if self._posted is not None:
+                self._posted.add((each.account, _joined(each.lists)) for each in posts)
 
         await committed(self._worker, self._identity, write)
 
@@ -132,7 +144,7 @@ class SQLiteMemory:
                     (number_of(texts), DELETED_AT_ONCE),
                 ).rowcount
                 gone += connection.execute("DELETE FROM posted WHERE week < ?", (poster_weeks,)).rowcount
-            if gone:
+            if gone and self._posted is not None:
                 self._posted.read(self._connection)
             return gone
 

@@ -9,7 +9,6 @@ commit survive a power cut. `secure_delete` and `tidy` make sure that nothing of
 
 from __future__ import annotations
 
-import secrets
 import sqlite3
 import sys
 import time
@@ -21,11 +20,11 @@ from typing import Any
 
 from smtpguard.held import HeldRow, State
 from smtpguard.store import FOUND_MAX, Claim, LifeSign, Quota, StoreError
+from smtpguard.store.claimant import ALONE, Claimant
 from smtpguard.store.database import Identity, opened
 from smtpguard.store.held_rows import COLUMNS, FORGOTTEN, WAITING, row_of, values_of
 from smtpguard.store.worker import BUSY_SECONDS, MICROSECOND, Clock, Value, committed, in_worker, number_of, time_of
 
-_NONCE_OCTETS = 16
 # Who was away for longer, or whose clock has made such a step, is told of it for so long: expiry pauses meanwhile.
 _AWAY = timedelta(hours=24)
 _AWAY_TOLD = timedelta(hours=1)
@@ -50,7 +49,9 @@ class SQLiteStore:
         worker: ThreadPoolExecutor,
         clock: Clock,
         busy_seconds: float,
+        claimant: Claimant = ALONE,
     ) -> None:
+        self._claimant = claimant
         self._connection = connection
         self._identity = identity
         self._worker = worker
@@ -60,7 +61,13 @@ class SQLiteStore:
 
     @classmethod
     async def open(
-        cls, path: Path, clock: Clock, *, busy_seconds: float = BUSY_SECONDS, beside: Sequence[Path] = ()
+        cls,
+        path: Path,
+        clock: Clock,
+        *,
+        busy_seconds: float = BUSY_SECONDS,
+        beside: Sequence[Path] = (),
+        claimant: Claimant = ALONE,
     ) -> SQLiteStore:
         """Open the file at `path`, made with mode 0600 in a folder of mode 0700 if it is not there; migrate it.
 
@@ -79,7 +86,7 @@ class SQLiteStore:
         except BaseException:
             worker.shutdown(wait=False)
             raise
-        return cls(connection, identity, worker, clock, busy_seconds)
+        return cls(connection, identity, worker, clock, busy_seconds, claimant)
 
     async def add(self, row: HeldRow, within: Quota | None = None) -> bool:
         values = values_of(row)
@@ -166,7 +173,7 @@ class SQLiteStore:
         return [_row(each) for each in rows]
 
     async def claim(self, hold_id: bytes, lasts: timedelta) -> Claim | None:
-        nonce = secrets.token_bytes(_NONCE_OCTETS)
+        nonce = self._claimant.nonce()
         rows = await self._execute(
             "UPDATE held SET claim = :nonce, claimed_until = :until "
             f"WHERE id = :id AND {WAITING} AND expires > :now AND {_UNCLAIMED} RETURNING state",
@@ -253,8 +260,10 @@ class SQLiteStore:
         return {date.fromisoformat(each["day"]): each["waiting"] for each in rows}
 
     async def release_claims(self) -> int:
+        is_lapsed, values = self._claimant.formers()
         rows = await self._execute(
-            "UPDATE held SET claim = NULL, claimed_until = NULL WHERE claim IS NOT NULL RETURNING id", {}
+            f"UPDATE held SET claim = NULL, claimed_until = NULL WHERE claim IS NOT NULL AND {is_lapsed} RETURNING id",
+            values,
         )
         return len(rows)
 
