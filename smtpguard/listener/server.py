@@ -6,10 +6,12 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from smtpguard import maillog
+from smtpguard.headcount import Row
 from smtpguard.listener import CopyFlow, MailFlow
 from smtpguard.listener.answers import AnswersConnection, LmtpAnswersConnection
 from smtpguard.listener.connection import ClientConnection
@@ -30,7 +32,8 @@ _MINIMUM = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 
 class Server:
     """All doors of one process; `shutdown` in seconds. `ports` are those bound, in the order of `doors`. `copies` is
-    asked by taps, and by nobody else."""
+    asked by taps, and by nobody else. A worker of several has `sockets` for each door, bound already, and `headcount`,
+    which knows those inside everywhere."""
 
     def __init__(
         self,
@@ -39,13 +42,16 @@ class Server:
         *,
         shutdown: float = SHUTDOWN_SECONDS,
         copies: CopyFlow | None = None,
+        sockets: Sequence[Sequence[socket.socket]] | None = None,
+        headcount: Row | None = None,
     ) -> None:
         self.ports: list[int] = []
         self._flow = flow
         self._copies = copies
         self._doors = tuple(doors)
         self._shutdown = shutdown
-        self._roll = Roll()
+        self._sockets = sockets
+        self._roll = Roll(headcount)
         self._servers: list[asyncio.Server] = []
 
     def change(self, doors: Sequence[ListenerOptions], *, shutdown: float) -> None:
@@ -91,6 +97,11 @@ class Server:
 
     async def _open(self, number: int) -> int:
         loop, options = asyncio.get_running_loop(), self._doors[number]
+        if self._sockets is not None and self._sockets[number]:
+            for each in self._sockets[number]:
+                visitor = partial(self._visit, number, loop)
+                self._servers.append(await loop.create_server(visitor, sock=each, backlog=BACKLOG))
+            return int(self._sockets[number][0].getsockname()[1])
         address: dict[str, Any] = {"host": options.host, "port": options.port}
         if options.reuse_port:
             address["reuse_port"] = True
@@ -101,7 +112,7 @@ class Server:
             )
             address = {"sock": everybody}
         server = await loop.create_server(
-            lambda: self._visitor(self._doors[number], loop),
+            partial(self._visit, number, loop),
             **address,
             backlog=BACKLOG,
         )
@@ -119,8 +130,9 @@ class Server:
         self._servers.clear()
         return in_time
 
-    def _visitor(self, options: ListenerOptions, loop: asyncio.AbstractEventLoop) -> asyncio.BaseProtocol:
+    def _visit(self, number: int, loop: asyncio.AbstractEventLoop) -> asyncio.BaseProtocol:
         """Whoever comes now; what it is told now holds for all its time."""
+        options = self._doors[number]
         if options.proxy_protocol or options.tls is Tls.IMPLICIT:
             return Entrance(options, self._roll, loop, lambda: self._session(options, loop))
         return self._session(options, loop)
