@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 
 from smtpguard import maillog
+from smtpguard.bulletin import Bulletin
 from smtpguard.correspondence import Correspondence
 from smtpguard.decisions import Decisions
 from smtpguard.failpoints import reach
@@ -53,7 +54,9 @@ WEEK_KEYS_BEYOND_WAIT = timedelta(days=14)
 
 class Housekeeping:
     """The sweep. `clock` is aware UTC, the time that day keys go by; `sweep_seconds` the pause between two sweeps.
-    `beside` are sweeps of others, done at the end of each and at the start."""
+    `beside` are sweeps of others, done at the end of each and at the start. Of several workers, which have a
+    `bulletin`, one leads: the others free their own claims at the start, and then do no more than what is in `beside`.
+    """
 
     def __init__(
         self,
@@ -70,6 +73,8 @@ class Housekeeping:
         longest_wait: timedelta = timedelta(days=7),
         sweep_seconds: float = SWEEP_SECONDS,
         beside: Sequence[Callable[[], Awaitable[None]]] = (),
+        bulletin: Bulletin | None = None,
+        leads: bool = True,
     ) -> None:
         self._store = store
         self._keys = keys
@@ -83,6 +88,8 @@ class Housekeeping:
         self._week_keys = longest_wait + WEEK_KEYS_BEYOND_WAIT
         self._sweep_seconds = sweep_seconds
         self._beside = beside
+        self._bulletin = bulletin
+        self._leads = leads
         self._last: tuple[datetime, float] | None = None
         self._paused_until: float | None = None
         self._seen: datetime | None = None
@@ -101,6 +108,18 @@ class Housekeeping:
         # Before there is a sign of life: while a guard is not to start, nobody can answer.
         if any((await self._store.waiting_days()).values()):
             await asyncio.to_thread(self._keys.ensure_mounted, week_of(self._clock().date()))
+        if self._leads:
+            await self._lead()
+        else:
+            self._follow()
+        for each in self._beside:
+            await each()
+        self._swept = self._monotonic()
+
+    async def _lead(self) -> None:
+        if self._bulletin is not None:
+            # A leader that died has left it in doubt.
+            self._paused_until = self._bulletin.paused_until or None
         new = await self._show_life(first=True)
         await self._meet_nodes()
         days = await asyncio.to_thread(self._keys.days)
@@ -108,13 +127,17 @@ class Housekeeping:
             self._pause("the database is new, the keys are not: if it was lost, put a copy back before keys are erased")
         await self._decisions.settle_all()
         await self._tell_of_lost_keys()
-        for each in self._beside:
-            await each()
-        self._swept = self._monotonic()
 
     def swept_at(self) -> float | None:
         """When the last sweep, or the start, came to its end, by `monotonic`."""
         return self._swept
+
+    def _follow(self) -> None:
+        """Believe the time as far as the worker does that leads."""
+        if self._bulletin is not None:
+            now = self._clock()
+            self._safe.compare_clocks(now, now + timedelta(seconds=self._bulletin.seconds_apart))
+            self._paused_until = self._bulletin.paused_until or None
 
     def expect_waits_of(self, longest_wait: timedelta) -> None:
         """Mail may wait so long from now on; what was held before may still wait as long as before."""
@@ -151,6 +174,11 @@ class Housekeeping:
 
         Raises StoreError, KeyFolderError; for a key that is damaged only when all else is done.
         """
+        if not self._leads:
+            self._follow()
+            for each in self._beside:
+                await each()
+            return False
         if await self._show_life():
             await self._decisions.settle_all()
         try:
@@ -173,7 +201,10 @@ class Housekeeping:
         none at all.
         """
         sign = await self._store.sign_of_life()
-        self._safe.compare_clocks(self._clock(), sign.now)
+        now = self._clock()
+        self._safe.compare_clocks(now, sign.now)
+        if self._bulletin is not None:
+            self._bulletin.seconds_apart = (sign.now - now).total_seconds()
         self._watch_clock(sign.now)
         # Also in mid-run: a store that could not be reached for a day took no answers either.
         if sign.before is not None and sign.now - sign.before > AWAY_MAX and not self.pauses:
@@ -199,6 +230,8 @@ class Housekeeping:
 
     def _pause(self, why: str) -> None:
         self._paused_until = self._monotonic() + EXPIRY_PAUSE.total_seconds()
+        if self._bulletin is not None:
+            self._bulletin.paused_until = self._paused_until
         maillog.warning("expiry pauses", why=why, minutes=int(EXPIRY_PAUSE.total_seconds() // 60))
 
     @property

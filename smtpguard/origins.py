@@ -155,15 +155,28 @@ class Origins:
         """Erase keys and delete rows whose time is over. Raises StoreError, KeyFolderError."""
         remember, now = self._policy().remember, time.monotonic()
         if now >= self._refresh_next:
-            self._known_of = None
-            self._public_ring.refresh()
-            self._ring.refresh()
+            self._look_anew()
             self._refresh_next = now + REFRESH_SECONDS
         if now < self._forget_next and remember is self._remembered:
             return
         await self.forget()
         self._remembered = remember
         self._forget_next = now + FORGET_SECONDS
+
+    def refresh(self) -> None:
+        """In place of `sweep` where another worker does that: take over what it has changed."""
+        self._look_anew()
+        if not self._policy().remember.posts:
+            self._drop()
+
+    def _look_anew(self) -> None:
+        self._known_of = None
+        self._public_ring.refresh()
+        self._ring.refresh()
+
+    def _drop(self) -> None:
+        self.retention.drop()
+        self._known_since, self._known_of = {}, None
 
     async def forget(self) -> None:
         """What `sweep` does, now."""
@@ -173,8 +186,7 @@ class Origins:
         # A season's key goes when its first day is too old, and with it all of the season.
         seasons = week_of((now - self._posts_kept()).date()) if remember.posts else _NEVER
         if not remember.posts:
-            self.retention.drop()
-            self._known_since, self._known_of = {}, None
+            self._drop()
         await self._ring.erase(weeks)
         await self._public_ring.erase(seasons)
         gone = False

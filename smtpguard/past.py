@@ -92,6 +92,11 @@ class Past:
         await self._recollection.sweep()
         await self._origins.sweep()
 
+    async def refresh(self) -> None:
+        """In place of `sweep` where another worker does that."""
+        self._recollection.refresh()
+        self._origins.refresh()
+
     async def settle(self) -> None:
         """Write what waits to be written, now."""
         if self._releases:

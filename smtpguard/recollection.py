@@ -148,6 +148,13 @@ class Recollection:
         self._remembered = remembers
         self._forget_next = time.monotonic() + FORGET_SECONDS
 
+    def refresh(self) -> None:
+        """In place of `sweep` where another worker does that: take over what it has changed."""
+        self._ring.refresh()
+        self._poster_ring.refresh()
+        if not self._remembers():
+            self._waiting = Waiting()
+
     async def forget(self) -> None:
         """What `sweep` does, now. Where nothing shall be remembered any more, everything goes."""
         if not self._remembers():
