@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
 
 from smtpguard import maillog
@@ -12,13 +12,18 @@ from smtpguard.metrics.meters import Meters
 from smtpguard.metrics.opening import monitoring_door
 from smtpguard.metrics.readings import Reading
 from smtpguard.metrics.vitals import Vitals
+from smtpguard.metrics.worker_readings import WRITE_SECONDS, WorkerReadings
 from smtpguard.web.door import WebDoor
 
 
 class Monitoring:
-    """Counts from the moment it is made, until `stop`; `start` opens the port of `said`."""
+    """Counts from the moment it is made, until `stop`; `start` opens the port of `said`. A worker of several writes
+    down what it counts, in `workers`, and only the one that `leads` opens the port."""
 
-    def __init__(self, said: MetricsSettings) -> None:
+    def __init__(self, said: MetricsSettings, workers: WorkerReadings | None = None, *, leads: bool = True) -> None:
+        self._workers = workers
+        self._leads = leads
+        self._writing: asyncio.Task[None] | None = None
         self.meters = Meters()
         self._said = said
         self._door: WebDoor | None = None
@@ -37,15 +42,31 @@ class Monitoring:
         async def read() -> Reading:
             return {**self.meters.values(), **await vitals.values(), **settings()}
 
-        door = monitoring_door(self._said, read, vitals.unready)
-        await door.start()
-        self._door = door
+        workers = self._workers
+
+        async def read_all() -> Reading:
+            own = await read()
+            return own if workers is None else workers.of_all(own)
+
+        if self._leads:
+            door = monitoring_door(self._said, read_all, vitals.unready)
+            await door.start()
+            self._door = door
+        if workers is not None:
+            self._writing = asyncio.create_task(_write(workers, read))
         self._lag = asyncio.create_task(self.meters.watch_loop())
 
     async def stop(self) -> None:
         """Shut the port and count no more."""
         self._observing.close()
-        if self._lag is not None:
-            self._lag.cancel()
+        for each in (self._lag, self._writing):
+            if each is not None:
+                each.cancel()
         if self._door is not None:
             await self._door.stop(0)
+
+
+async def _write(workers: WorkerReadings, read: Callable[[], Awaitable[Reading]]) -> None:
+    while True:
+        workers.write(await read())
+        await asyncio.sleep(WRITE_SECONDS)
