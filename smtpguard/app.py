@@ -7,7 +7,8 @@ import os
 import signal
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Protocol
+from functools import partial
+from typing import Any, Protocol
 
 from smtpguard import __version__, maillog
 from smtpguard.certificates import Certificates
@@ -29,8 +30,10 @@ from smtpguard.notices.languages import Texts
 from smtpguard.process import allow_descriptors, descriptors_for
 from smtpguard.reload import Record, Reload
 from smtpguard.state import LOCK, lock_state
+from smtpguard.store.claimant import ALONE
 from smtpguard.upstream import UpstreamError
 from smtpguard.upstream.relay_probe import relays_without_login
+from smtpguard.workplace import READY, RELOADED, Workplace
 
 # What an answer causes at the very end (the result mail) still gets so long, when sessions have used up
 # `timeouts.shutdown`.
@@ -58,9 +61,13 @@ class Watcher(Protocol):
 
 
 class Application:
-    """One running guard."""
+    """One running guard, or one worker of it, at its `workplace`."""
 
-    def __init__(self, charge: Charge, *, sweep_seconds: float = SWEEP_SECONDS) -> None:
+    def __init__(
+        self, charge: Charge, *, sweep_seconds: float = SWEEP_SECONDS, workplace: Workplace | None = None
+    ) -> None:
+        self._workplace = workplace
+        self._leads = workplace is None or workplace.leads
         self._charge = charge
         self._settings = charge.settings
         self._texts = charge.texts
@@ -88,10 +95,13 @@ class Application:
         meters = self._begin_to_count()
         guard, learning = Guard(lambda: self._statutes), Learning(lambda: self._statutes.policy)
         if self._charge.can_hold:
-            self._lock = lock_state(settings.state_dir)
+            at = self._workplace
+            if at is None:
+                self._lock = lock_state(settings.state_dir)
             self._databases = await Databases.open(settings, lambda: datetime.now(UTC), with_keys=True)
-            store = await self._databases.holds(beside=(settings.state_dir / LOCK,))
-            memory = await self._databases.memory()
+            claimant = ALONE if at is None else at.claimant
+            store = await self._databases.holds(beside=(settings.state_dir / LOCK,), claimant=claimant)
+            memory = await self._databases.memory(shared=at is not None)
             if meters is not None:
                 store, memory = measured(store, meters.stores["holds"]), measured(memory, meters.stores["memory"])
             self._keeper = keeper = Keeper(
@@ -103,6 +113,7 @@ class Application:
                 self._sweep_seconds,
                 self._databases.key_share,
                 None if meters is None else meters.outbox,
+                at,
             )
             await keeper.housekeeping.start()
             self._sweeps = asyncio.create_task(keeper.housekeeping.run())
@@ -113,10 +124,11 @@ class Application:
         keep_tracebacks_out(asyncio.get_running_loop())
         opened = doors(settings, self._certificates, None if meters is None else meters.members)
         shutdown = settings.timeouts.shutdown.total_seconds()
-        self._server = Server(guard, opened, shutdown=shutdown, copies=learning)
+        self._server = Server(guard, opened, shutdown=shutdown, copies=learning, **self._shared_doors())
         await self._server.start()
         self.ports = tuple(self._server.ports)
-        vitals = Vitals(self._server, keeping)
+        # The store and the sweep are looked at once for all.
+        vitals = Vitals(self._server, keeping if self._leads else None)
         await self._open_page(None if settings.metrics is not None else vitals.unready)
         if self._monitoring is not None:
             await self._monitoring.start(vitals, self._in_force)
@@ -124,17 +136,30 @@ class Application:
         maillog.started(" ".join(_spoken_endpoints(settings, self.ports, self.page, self.metrics)), __version__)
         if self._charge.in_force is not None and self._charge.standing is not None:
             record = None
-            if self._keeper is not None:
-                record = Record(settings.state_dir, self._keeper.letters, self._keeper.waiting, self.metrics)
+            if self._keeper is not None and self._leads:
+                pid = os.getpid() if self._workplace is None else os.getppid()
+                record = Record(settings.state_dir, self._keeper.letters, self._keeper.waiting, self.metrics, pid)
             self._reload = Reload(self._charge.in_force, self._charge.standing, self._take, record)
             await self._reload.start()
+            if self._workplace is not None:
+                # The supervisor has read the files, a moment ago, or long ago.
+                await self._reload.now(is_asked_for=False)
+
+    def _shared_doors(self) -> dict[str, Any]:
+        at = self._workplace
+        return {} if at is None else {"sockets": at.sockets, "headcount": at.headcount}
 
     def _begin_to_count(self) -> Meters | None:
         if self._settings.metrics is None:
             return None
         from smtpguard.metrics.monitoring import Monitoring  # noqa: PLC0415 - 2 MB that others do without
 
-        self._monitoring = Monitoring(self._settings.metrics)
+        at, workers = self._workplace, None
+        if at is not None:
+            from smtpguard.metrics.worker_readings import WorkerReadings  # noqa: PLC0415
+
+            workers = WorkerReadings(at.shared.readings, at.number)
+        self._monitoring = Monitoring(self._settings.metrics, workers, leads=self._leads)
         return self._monitoring.meters
 
     def _in_force(self) -> Reading:
@@ -144,7 +169,7 @@ class Application:
         return {**files, **of_certificates(self._certificates.doors_end)}
 
     async def _open_page(self, unready: Callable[[], Awaitable[Sequence[str]]] | None) -> None:
-        if self._settings.web is None:
+        if self._settings.web is None or not self._leads:
             return
         from smtpguard.web.opening import page_door  # noqa: PLC0415 - a web server of 5 MB that others do without
 
@@ -189,6 +214,8 @@ class Application:
         """
         settings = self._settings
         await self._try_outbox()
+        if not self._leads:
+            return
         if settings.upstream is None or not any(isinstance(each, SubmissionListener) for each in settings.listeners):
             return  # a front is asked for logins, and nobody else reaches its re-entry port by us
         upstream = target(settings.upstream, settings.timeouts, self._certificates)
@@ -254,9 +281,12 @@ class Application:
         maillog.stopped()
 
 
-async def run_until_signal(charge: Charge, ready: Callable[[Application], None] | None = None) -> None:
-    """Serve until SIGTERM or SIGINT, and reload at SIGHUP. `ready` is called once connections are taken."""
-    application = Application(charge)
+async def run_until_signal(
+    charge: Charge, ready: Callable[[Application], None] | None = None, workplace: Workplace | None = None
+) -> None:
+    """Serve until SIGTERM or SIGINT, and reload at SIGHUP. `ready` is called once connections are taken; a worker
+    reports that from its `workplace` as well."""
+    application = Application(charge, workplace=workplace)
     stop, hangup = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
     # SIGHUP from the beginning on: whoever did not ask for it would be ended by it.
@@ -265,7 +295,12 @@ async def run_until_signal(charge: Charge, ready: Callable[[Application], None] 
     await application.start()
     if ready is not None:
         ready(application)
-    beside = [asyncio.create_task(application.probe()), asyncio.create_task(_reload_at(hangup, application))]
+    reloaded = None
+    if workplace is not None:
+        ports = " ".join(map(str, application.ports))
+        workplace.report(READY, f"{ports}|{application.page or ''}|{application.metrics or ''}")
+        reloaded = partial(workplace.report, RELOADED)
+    beside = [asyncio.create_task(application.probe()), asyncio.create_task(_reload_at(hangup, application, reloaded))]
     await stop.wait()
     for task in beside:
         task.cancel()
@@ -275,8 +310,8 @@ async def run_until_signal(charge: Charge, ready: Callable[[Application], None] 
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
 
-async def _reload_at(hangup: asyncio.Event, application: Application) -> None:
-    """Reload at each SIGHUP; those that come meanwhile are one."""
+async def _reload_at(hangup: asyncio.Event, application: Application, done: Callable[[], None] | None) -> None:
+    """Reload at each SIGHUP; those that come meanwhile are one. `done` is called after each."""
     while True:
         await hangup.wait()
         hangup.clear()
@@ -284,6 +319,8 @@ async def _reload_at(hangup: asyncio.Event, application: Application) -> None:
             await application.reload()
         except Exception as error:  # a bug, or a file that went while it was looked at: the next SIGHUP is obeyed again
             maillog.fault("a reload failed", error)
+        if done is not None:
+            done()
 
 
 def _prepare(texts: Texts, languages: Iterable[str]) -> None:

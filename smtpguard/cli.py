@@ -8,7 +8,8 @@ import errno
 import json
 import os
 import sys
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -36,12 +37,14 @@ from smtpguard.process import harden, keep_what_is_loaded, take_short_turns, tel
 from smtpguard.state import StateFolderError
 from smtpguard.status import live_findings
 from smtpguard.store import StoreError
+from smtpguard.supervisor import Supervisor
 from smtpguard.tools.admin_commands import COMMANDS as ADMIN_COMMANDS
 from smtpguard.tools.commands import COMMANDS
 from smtpguard.tools.importing.commands import import_command
 from smtpguard.tools.manual_commands import COMMANDS as MANUAL_COMMANDS
 from smtpguard.tools.rehearsal import failures, rehearse
 from smtpguard.tools.report import FORMATS, Format, report
+from smtpguard.workplace import Workplace
 
 # What `explain` reads of one message; mail servers take a tenth of it.
 MESSAGE_OCTETS_MAX = 256 * 1024 * 1024
@@ -101,16 +104,29 @@ def serve(config: Path | None, listen: str | None, upstream: str | None, state_d
     take_short_turns()
     keep_what_is_loaded()
     allow_connections(charge.settings.limits.connections)
-    _run(run_until_signal(charge, _say_ports))
+    if charge.settings.workers == 1:
+        _run(run_until_signal(charge, _say_ports_of))
+        return
+    _event_loop()
+
+    def work(workplace: Workplace, charge: Charge) -> None:
+        _run(run_until_signal(charge, workplace=workplace))
+
+    with _exit_codes():
+        raise SystemExit(Supervisor(charge, work, _say_ports).run())
 
 
-def _say_ports(application: Application) -> None:
+def _say_ports_of(application: Application) -> None:
+    _say_ports(application.ports, application.page, application.metrics)
+
+
+def _say_ports(ports: tuple[int, ...], page: str | None, metrics: str | None) -> None:
     """On stdout, for whoever started us with port 0."""
-    click.echo(f"listening on port {' '.join(str(port) for port in application.ports)}")
-    if application.page is not None:
-        click.echo(f"page at {application.page}")
-    if application.metrics is not None:
-        click.echo(f"metrics at {application.metrics}")
+    click.echo(f"listening on port {' '.join(str(port) for port in ports)}")
+    if page is not None:
+        click.echo(f"page at {page}")
+    if metrics is not None:
+        click.echo(f"metrics at {metrics}")
     sys.stdout.flush()
 
 
@@ -161,14 +177,25 @@ def _endpoint(option: str, text: str) -> Endpoint:
         raise click.UsageError(f"{option} {text}: {error}") from error
 
 
-def _run(work: Coroutine[Any, Any, None]) -> None:
+def _event_loop() -> Callable[[Coroutine[Any, Any, None]], None]:
+    """What runs a program to its end."""
     try:
-        try:
-            import uvloop  # noqa: PLC0415 - the extra `fast`, if it is installed
-        except ImportError:
-            asyncio.run(work)
-        else:
-            uvloop.run(work)
+        import uvloop  # noqa: PLC0415 - the extra `fast`, if it is installed
+    except ImportError:
+        return asyncio.run
+    return uvloop.run
+
+
+def _run(work: Coroutine[Any, Any, None]) -> None:
+    with _exit_codes():
+        _event_loop()(work)
+
+
+@contextmanager
+def _exit_codes() -> Iterator[None]:
+    """Say in words, and by the exit code, why the guard cannot serve."""
+    try:
+        yield
     except SettingsError as error:
         click.echo(f"smtpguard: {error}", err=True)
         raise SystemExit(BROKEN_SETTINGS) from error

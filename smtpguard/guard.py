@@ -58,6 +58,7 @@ class Guard:
         past: Past | None = None,
         corrections: Corrections | None = None,
         counting: Counting | None = None,
+        alarms: Alarms | None = None,
     ) -> None:
         self._statutes = statutes
         self._holding = holding
@@ -66,7 +67,7 @@ class Guard:
         self._corrections = corrections
         self._counting = counting
         self._reading = Reading()
-        self._alarms = Alarms()
+        self._alarms = alarms or Alarms()
 
     def takes_answers_at(self, address: Address) -> bool:
         """True for `mailcheck@` and `mailcheck+CODE@` the guard domain, if mail can be held at all."""

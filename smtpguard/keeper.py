@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from smtpguard.accounts import Directory
+from smtpguard.alarms import Alarms
 from smtpguard.answering import Answering, AnswerLimits
 from smtpguard.answers.token import TOKEN_OCTETS, Token
 from smtpguard.certificates import Certificates
 from smtpguard.claims import Claims
-from smtpguard.config.in_force import InForce, Standing
+from smtpguard.config.in_force import InForce, Standing, UnusableSettingsError
 from smtpguard.config.settings import Settings
 from smtpguard.config.texts import shipped
 from smtpguard.corrections import Corrections
@@ -36,6 +37,12 @@ from smtpguard.recollection import Recollection
 from smtpguard.safe import Safe
 from smtpguard.store import HoldStore, Memory, StoreError
 from smtpguard.upstream.target import Meter
+from smtpguard.workplace import Workplace
+from smtpguard.writer import WRITE_SECONDS
+
+# What one worker has not written yet the others do not know: a second post by another one within this time, to other
+# lists or into the same thread, is a question that is not asked. More transactions are what that costs.
+WORKER_WRITE_SECONDS = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +64,24 @@ class Charge:
         """True if the settings name all that a hold needs; without it the guard is a pure relay."""
         return not self.settings.missing_to_hold()
 
+    def again(self) -> Charge:
+        """What a worker is given that takes a dead one's place: what is in force now, but as it was then what is read
+        at start only. Blocks."""
+        if self.in_force is None:
+            return self
+        try:
+            standing = self.in_force.start()
+        except UnusableSettingsError:
+            standing = self.in_force.renew()  # nothing is kept of later versions: those of the start count
+        return replace(
+            self,
+            settings=standing.settings,
+            policy=standing.policy,
+            directory=standing.directory,
+            standing=standing,
+            texts=standing.texts,
+        )
+
 
 class Keeper:
     """Everything that exists only where mail can be held: store, keys, outbox, and the flows over them."""
@@ -71,8 +96,10 @@ class Keeper:
         sweep_seconds: float = SWEEP_SECONDS,
         shared: KeyShare | None = None,
         meter: Meter | None = None,
+        workplace: Workplace | None = None,
     ) -> None:
         self._shared = shared
+        self._workplace = workplace
         self.settings = settings = charge.settings
         self._texts = charge.texts
         assert settings.address and settings.contact and settings.outbox  # noqa: S101, PT018 - Charge.can_hold
@@ -124,7 +151,9 @@ class Keeper:
             site,
             lambda: self.settings.contact or first_contact,
             limits=self._answer_limits,
+            wrong_codes=None if workplace is None else workplace.wrong_codes,
         )
+        leads = workplace is None or workplace.leads
         self.housekeeping = Housekeeping(
             store,
             keys,
@@ -135,7 +164,13 @@ class Keeper:
             settings.contact,
             longest_wait=settings.defaults.expires_max,
             sweep_seconds=sweep_seconds,
-            beside=(self.holding.undo_again, self.corrections.refresh, self.past.sweep, self.counting.sweep),
+            beside=(
+                self.holding.undo_again,
+                self.corrections.refresh,
+                *((self.past.sweep, self.counting.sweep) if leads else (self.past.refresh,)),
+            ),
+            bulletin=None if workplace is None else workplace.shared.bulletin,
+            leads=leads,
         )
 
     def _answer_limits(self) -> AnswerLimits:
@@ -157,6 +192,7 @@ class Keeper:
     def _past(self, memory: Memory, policy: Callable[[], Policy]) -> tuple[Past, Learning]:
         """The two memories for the flow, and what taps teach one of them."""
         folder = self.settings.key_folder
+        write_seconds = WRITE_SECONDS if self._workplace is None else WORKER_WRITE_SECONDS
         recollection = Recollection(
             memory,
             KeyFolder(folder, "memory", self._shared),
@@ -164,6 +200,7 @@ class Keeper:
             policy,
             remembers=self._remembers,
             posters_kept=lambda: self.settings.memory.posts,
+            write_seconds=write_seconds,
         )
         origins = Origins(
             memory,
@@ -173,12 +210,14 @@ class Keeper:
             is_post=recollection.is_post,
             mails_kept=lambda: self.settings.memory.private,
             posts_kept=lambda: self.settings.memory.posts,
+            write_seconds=write_seconds,
         )
         return Past(recollection, origins, policy), Learning(policy, origins)
 
     def guard(self, statutes: Callable[[], Statutes]) -> Guard:
         """The guard that judges by `statutes`."""
-        return Guard(statutes, self.holding, self.answering, self.past, self.corrections, self.counting)
+        alarms = None if self._workplace is None else Alarms(shared=self._workplace.alarms)
+        return Guard(statutes, self.holding, self.answering, self.past, self.corrections, self.counting, alarms)
 
     def take(self, settings: Settings, texts: Texts) -> None:
         """Speak in notices, and to whom, as `settings` and `texts` say now; what is read at start only is in them as it

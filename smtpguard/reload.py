@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Awaitable, Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -24,12 +24,13 @@ from smtpguard.watch import Watch
 @dataclass(frozen=True, slots=True)
 class Record:
     """What a guard that holds mail keeps about its settings. `waiting`: how many mails wait, None if nobody knows;
-    `metrics`: where monitoring asks."""
+    `metrics`: where monitoring asks; `pid`: the process that takes signals for all of it."""
 
     state_dir: Path
     letters: FileLetters
     waiting: Callable[[], Awaitable[int | None]]
     metrics: str | None = None
+    pid: int = field(default_factory=os.getpid)
 
 
 class Reload:
@@ -164,7 +165,7 @@ class Reload:
             return
         status = Status(
             __version__,
-            os.getpid(),
+            record.pid,
             str(self._in_force.path),
             self._started,
             datetime.now(UTC),

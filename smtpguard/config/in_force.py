@@ -111,10 +111,12 @@ class InForce:
         self._named: tuple[Path, ...] = ()
 
     def start(self) -> Standing:
-        """What counts from the start on: the files, or where one is broken its last good copy.
+        """What counts from the start on: the files, or where one is broken its last good copy. Called once more, in a
+        process that takes another's place, it looks at all anew, but what is read at start only stays as it was.
 
         Raises UnusableSettingsError, and SettingsError as `override` does.
         """
+        self._looked_at = None
         offered = self._folder.read()
         base = self._recovered(offered.files[SITE])
         if base:
@@ -132,7 +134,8 @@ class InForce:
         site = files[SITE].content
         assert isinstance(site, SiteFile)  # noqa: S101 - the key says so
         assert site.settings is not None  # noqa: S101 - it has no error
-        self._at_start, self._running = site.settings, self._override(site.settings)
+        if self._running is None:
+            self._at_start, self._running = site.settings, self._override(site.settings)
         self._files = files
         self._last_good = self._last_good or LastGood(self._running.state_dir / LAST_GOOD, self.path)
         self._standing = self._stand(loaded, offered, refused, base or files)
@@ -208,6 +211,8 @@ class InForce:
 
     def _state_dir(self, site: Version) -> Path:
         """Where the copies may lie, as far as a site file that may be broken says."""
+        if self._running is not None:
+            return self._running.state_dir
         content = site.content
         assert isinstance(content, SiteFile)  # noqa: S101 - as in start
         if content.settings is None and site.source is not None:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 SITE = ""
 
 _LATER: Mapping[str, str] = {
-    SITE: "workers",
+    SITE: "",
 }
 LATER_KEYS: Mapping[str, frozenset[str]] = {place: frozenset(keys.split()) for place, keys in _LATER.items()}
 

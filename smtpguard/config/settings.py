@@ -59,6 +59,8 @@ from smtpguard.mail.address import Address
 GUARD_NAME_OCTETS_MAX = 64 - 1 - 52
 # Some for each language; more are a text corpus, which list archives give better.
 STOCK_FILES_MAX = 20
+# Each is a whole process, and more than there are processors serve nobody sooner.
+WORKERS_MAX = 64
 # All of them are looked for in each private mail.
 MARKS_MAX = 50
 # RFC 5321, 4.5.1 and RFC 2142: names of the guard domain whose mail goes on to `contact`.
@@ -153,6 +155,7 @@ class Settings(Section):
     web: WebSettings | None = None
     metrics: MetricsSettings | None = None
     log: LogSettings = LogSettings()
+    workers: Annotated[Number, AfterValidator(Between(1, WORKERS_MAX))] = 1
     limits: Limits = Limits()
     timeouts: Timeouts = Timeouts()
 
