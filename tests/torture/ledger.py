@@ -96,6 +96,17 @@ class Ledger:
             if rows.get(row_id(address)) == "sending" and there[number] == self.mails[number].copies:
                 self.mails[number].copies += 1
 
+    def allow_told_copies(self, out: FakeUpstream) -> None:
+        """Where others go on at once, no look is quick enough: what was told to its sender as perhaps gone out already
+        may be there once more."""
+        for each in out.messages:
+            if (
+                is_own(each)
+                and b"may have gone out" in b" ".join(each.content.split())
+                and number_of(each) in self.mails
+            ):
+                self.mails[number_of(each)].copies += 1
+
     def judge(self, account: Account, up: FakeUpstream, out: FakeUpstream, rows: Mapping[bytes, str]) -> None:
         """Count into `account`; `rows` are states by id, as the files say them now."""
         passed, released = (_by_number(each.messages) for each in (up, out))

@@ -15,6 +15,7 @@ from tests.torture.outboxes import notice_not_sent
 from tests.torture.report import as_markdown, as_text
 from tests.torture.signals import ended_under_load, reloaded_under_load
 from tests.torture.synced import synced_before_the_250, unsynced
+from tests.torture.workers import killed_under_load
 
 CODE = "mailcheck+" + "A" * 52 + "@check.example.test"
 
@@ -31,6 +32,11 @@ async def good(played: Awaitable[Account]) -> None:
 @pytest.mark.slow
 async def test_killed_at_random_moments_under_load() -> None:
     await good(kills.at_random_moments(2))
+
+
+@pytest.mark.slow
+async def test_workers_killed_under_load() -> None:
+    await good(killed_under_load(3))
 
 
 @pytest.mark.slow
