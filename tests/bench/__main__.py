@@ -30,6 +30,7 @@ def _proxies(keeper: Keeper, folder: Path, upstream: int, wanted: set[str], *, o
         for loop in systems.LOOPS:
             builders[f"on-{loop}"] = partial(systems.guard_on, keeper, folder, upstream, loop)
             builders[f"all-{loop}"] = partial(systems.guard_on, keeper, folder, upstream, loop, "all")
+            builders[f"workers-{loop}"] = partial(systems.guard_on, keeper, folder, upstream, loop, workers=2)
     builders["postfix-inline"] = lambda: systems.postfix(keeper, folder, upstream, queue=False)
     if not own:
         builders["postfix-queue"] = lambda: systems.postfix(keeper, folder, upstream, queue=True)

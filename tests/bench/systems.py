@@ -32,6 +32,8 @@ NAMES = {
     "on-uvloop": "smtpguard on, uvloop",
     "all-asyncio": "smtpguard on, remember all, asyncio",
     "all-uvloop": "smtpguard on, remember all, uvloop",
+    "workers-asyncio": "smtpguard on, 2 workers, asyncio",
+    "workers-uvloop": "smtpguard on, 2 workers, uvloop",
     "postfix-inline": "Postfix in-line",
     "postfix-queue": "Postfix with queue",
     "haraka": "Haraka",
@@ -90,6 +92,13 @@ SETTINGS = {
     "timezone": "Europe/Berlin",
     "list_domains": ["lists.example.test"],
     "account_domain": "example.test",
+    # One account sends as many as it can.
+    "limits": {
+        "connections_per_address": 1000,
+        "holds_per_account": 10_000,
+        "held_bytes_per_account": "10GiB",
+        "notices_per_account_and_day": 10_000,
+    },
 }
 LISTS = ("berlin", "brandenburg", "members", "press")
 
@@ -114,7 +123,9 @@ def guard_off(keeper: Keeper, folder: Path, upstream: int, loop: str) -> System:
     return _guard(keeper, folder, NAMES[f"off-{loop}"], port, loop, options)
 
 
-def guard_on(keeper: Keeper, folder: Path, upstream: int, loop: str, remember: str = "lists") -> System:
+def guard_on(
+    keeper: Keeper, folder: Path, upstream: int, loop: str, remember: str = "lists", workers: int = 1
+) -> System:
     """Four lists, an outbox, and clients that must log in: each mail is read and judged. With `remember` "all" there is
     a memory of a million fingerprints of private mail."""
     port, answers_port = free_ports(2)
@@ -135,12 +146,13 @@ def guard_on(keeper: Keeper, folder: Path, upstream: int, loop: str, remember: s
         "state_dir": str(home / "state"),
         "remember": remember,
         "members_informed": "2026-01-01",
+        "workers": workers,
     }
     if remember == "all":
         asyncio.run(fill(home / "state"))
     (home / "smtpguard.yaml").write_text(json.dumps(settings))  # JSON is YAML
     options = ["--config", str(home / "smtpguard.yaml")]
-    name = NAMES[f"{'all' if remember == 'all' else 'on'}-{loop}"]
+    name = NAMES[f"{'workers' if workers > 1 else 'all' if remember == 'all' else 'on'}-{loop}"]
     return _guard(keeper, folder, name, port, loop, options, login=True)
 
 
