@@ -18,6 +18,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
+from smtpguard.config.places import surroundings_of
 from smtpguard.config.sections import Server, TlsSettings
 from smtpguard.config.settings import Settings
 from smtpguard.config.sources import AbsentFileError, FileError, regular_octets
@@ -162,7 +163,17 @@ def _line_troubles(key: str, path: Path, read: Callable[[Path], str | bytes]) ->
 
 
 def _unusable(key: str, path: Path, error: FileError) -> FileTrouble:
-    return FileTrouble(key, path, str(error), is_absent=isinstance(error, AbsentFileError))
+    return FileTrouble(key, path, f"{error}{_as_credential(key, path)}", is_absent=isinstance(error, AbsentFileError))
+
+
+def _as_credential(key: str, path: Path) -> str:
+    """Where systemd keeps secrets for us (LoadCredential=, systemd.exec(5)), what that means for this one."""
+    credentials = surroundings_of(path.parent).credentials
+    if credentials is None or key.endswith(".ca"):
+        return ""
+    if path.parent == credentials:
+        return f" (the credential {path.name}: its file is the one that LoadCredential= of the service names)"
+    return " (to make it a credential, write LoadCredential=NAME:FILE in the service, and the NAME alone here)"
 
 
 def _certificates(path: Path) -> list[x509.Certificate]:

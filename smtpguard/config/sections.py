@@ -11,7 +11,6 @@ from smtpguard.accounts import AccountEntry
 from smtpguard.config.places import (
     CertificateAuthority,
     Domain,
-    FilePath,
     HostPort,
     MailboxOrNone,
     Network,
@@ -93,7 +92,7 @@ OwnNetworks = Annotated[tuple[Network, ...], BeforeValidator(one_or_many), After
 class TlsSettings(Section):
     """Certificate and key of the listeners."""
 
-    certificate: FilePath
+    certificate: SecretPath
     key_file: SecretPath
     minimum: Annotated[Literal["1.2", "1.3"], BeforeValidator(read_text)] = "1.2"
 

@@ -223,3 +223,26 @@ def test_T_04_check_and_serve_look_at_the_nodes_secret(site: Path) -> None:
     (site.parent / "node-secret").chmod(0o600)
 
     assert told(site) == []
+
+
+def test_a_credential_that_cannot_be_used_is_told_with_where_it_comes_from(
+    site: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    credentials = tmp_path_factory.mktemp("credentials")
+    (credentials / "cert.key").write_text("\n")
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(credentials))
+    site.with_name("password").unlink()
+
+    said = {key: text for key, text, _ in told(site)}
+
+    assert (
+        "the credential cert.key: its file is the one that LoadCredential= of the service names" in said["tls.key_file"]
+    )
+    assert "write LoadCredential=NAME:FILE in the service, and the NAME alone here" in said["outbox.password_file"]
+
+
+def test_without_credentials_nobody_is_told_of_them(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
+    site.with_name("password").unlink()
+
+    assert "redential" not in str(told(site))
