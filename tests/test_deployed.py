@@ -50,7 +50,7 @@ def test_each_value_stands_in_the_folders_that_the_table_names_and_in_no_other()
 def test_a_value_is_replaced_where_it_stands_by_itself() -> None:
     site = dict.fromkeys(table(), "?") | {"check.example.org": "c.test", "/etc/postfix/": "/p/"}
 
-    assert "/@c\\.test$/ mailcheck" in adapted("postfix/smtpguard_senders", site)
+    assert "/@c\\.test$/ ?" in adapted("postfix/smtpguard_senders", site)
     assert "texthash:/p/smtpguard_closed" in adapted("postfix/closed.master.cf", site)
     with pytest.raises(LookupError, match=r"nothing to put in place of \['check\.example\.org'\]"):
         adapted("postfix/smtpguard_domain", {"2526": "1", "/etc/postfix/": "/p/"})
@@ -84,7 +84,7 @@ def test_the_two_outboxes_differ_by_the_cleanup_that_takes_the_login_out() -> No
 
 
 def test_the_settings_that_are_shipped_are_settings(tmp_path: Path) -> None:
-    """Those beside members.master.cf, and those that README.md shows for the filter and the taps."""
+    """Those beside members.master.cf and filter.master.cf, and those that README.md shows for the taps."""
     folder = tmp_path / "etc"
     (folder / "tls").mkdir(parents=True)
     authority = Authority(tmp_path)
@@ -100,7 +100,12 @@ def test_the_settings_that_are_shipped_are_settings(tmp_path: Path) -> None:
     settings = yaml.safe_load(adapted("postfix/smtpguard.yaml", site))
     text = (DEPLOY / "postfix" / "README.md").read_text("utf-8")
     blocks = [yaml.safe_load(dedent(each)) for each in re.findall(r"(?m)^    # smtpguard\.yaml\n(?:    .*\n)+", text)]
-    assert [["filter"], ["tap", "tap"]] == [[each["kind"] for each in block["listeners"]] for block in blocks]
+    assert [["tap", "tap"]] == [[each["kind"] for each in block["listeners"]] for block in blocks]
+    behind = yaml.safe_load(adapted("postfix/filter.smtpguard.yaml", site))
+    assert {**behind, "listeners": behind["listeners"][1:]}.items() <= {
+        **settings, "listeners": settings["listeners"][2:]
+    }.items()  # fmt: skip
+    settings["listeners"] += [behind["listeners"][0]]
     settings["listeners"] += [each for block in blocks for each in block["listeners"]]
     own = {"contact": "office@example.org", "state_dir": str(tmp_path / "state"), "remember": "threads"}
     (folder / "smtpguard.yaml").write_text(yaml.safe_dump(settings | own | {"members_informed": "2026-11-01"}))

@@ -27,17 +27,21 @@ class Front:
     re_entry: int
     outbox: int
 
+    def site(self, stack: Stack) -> dict[str, str]:
+        """The values of deploy/README.md for these ports."""
+        return stack.site | {
+            "submission inet": f"{HOST}:{self.submission} inet",
+            "10025": str(self.filter),
+            "10026": str(self.re_entry),
+            "3588": str(self.outbox),
+        }
+
 
 @contextmanager
 def front(stack: Stack) -> Iterator[Front]:
     """The site's Postfix with the shipped services. Raises TimeoutError if they do not answer."""
     ports = Front(*free_ports(5))
-    site = stack.site | {
-        "submission inet": f"{HOST}:{ports.submission} inet",
-        "10025": str(ports.filter),
-        "10026": str(ports.re_entry),
-        "3588": str(ports.outbox),
-    }
+    site = ports.site(stack)
     shipped = adapted("postfix/filter.master.cf", site)
     # The first service once more, as a port 25 has it: no login, and mail for our own domains only.
     world = without(

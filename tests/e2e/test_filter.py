@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import yaml
 
+from tests.deployed import adapted
 from tests.e2e.front import Front, front
 from tests.e2e.guard import Guard
 from tests.e2e.mail_programs import PROGRAMS, Place, Program, Said, by_smtplib, submit
 from tests.e2e.scene import Scene, is_as_sent, once
-from tests.e2e.stack import GUARD_USER, Stack
+from tests.e2e.stack import Stack
 from tests.e2e.stack.people import SERVER_NAME
 from tests.e2e.stack.ports import HOST, answers, wait_until
 from tests.e2e.writing import letter, new_subject
@@ -56,14 +58,10 @@ def ports(stack: Stack) -> Iterator[Front]:
 
 @pytest.fixture
 def site(stack: Stack, ports: Front, tmp_path: Path) -> Iterator[Site]:
-    door = {
-        "kind": "filter",
-        "listen": f"{HOST}:{ports.filter}",
-        "received_by": SERVER_NAME,
-        "upstream": f"{HOST}:{ports.re_entry}",
-    }
-    outbox = {"server": f"{HOST}:{ports.outbox}", "tls": "none", "login": "xclient", "user": GUARD_USER}
-    with Guard(stack, tmp_path, more_doors=[door], changes={"outbox": outbox}) as guard:
+    settings = {"/etc/smtpguard/": f"{tmp_path}/"}
+    shipped = yaml.safe_load(adapted("postfix/filter.smtpguard.yaml", ports.site(stack) | settings))
+    [door, _] = shipped["listeners"]
+    with Guard(stack, tmp_path, more_doors=[door], changes={"outbox": shipped["outbox"]}) as guard:
         wait_until("the filter answers", lambda: answers(ports.filter), 10)
         yield Site(stack, ports, guard, Scene(stack, guard))
 

@@ -61,6 +61,7 @@ class Stack:
             "example.org": MEMBER_DOMAIN,
             "mail.example.org": SERVER_NAME,
             "check.example.org": GUARD_DOMAIN,
+            "mailcheck": GUARD_USER,
             "lists.example.org": LIST_DOMAIN,
             "/etc/postfix/": f"{self.postfix.conf}/",
             "/var/spool/postfix/": f"{self.postfix.folder}/queue/",
