@@ -44,6 +44,7 @@ from smtpguard.tools.importing.commands import import_command
 from smtpguard.tools.manual_commands import COMMANDS as MANUAL_COMMANDS
 from smtpguard.tools.rehearsal import failures, rehearse
 from smtpguard.tools.report import FORMATS, Format, report
+from smtpguard.tools.setup.commands import setup_command
 from smtpguard.workplace import Workplace
 
 # What `explain` reads of one message; mail servers take a tenth of it.
@@ -319,7 +320,7 @@ def _print_problems(loaded: Loaded) -> None:
         click.echo(format_problem(problem), err=True)
 
 
-for _each in (*COMMANDS, import_command, *ADMIN_COMMANDS, *MANUAL_COMMANDS):
+for _each in (setup_command, *COMMANDS, import_command, *ADMIN_COMMANDS, *MANUAL_COMMANDS):
     main.add_command(_each)
 
 

@@ -2,7 +2,8 @@
 
 DONE = 0
 # `check` found a mistake, `doctor` and `status` something to look at; `edit` and `new-list` have changed nothing;
-# `remember` and `replay` could not read all; `expire` could not drop all; `import` could not write all, or found drift.
+# `remember` and `replay` could not read all; `expire` could not drop all; `import` could not write all, or found drift;
+# `setup` has written nothing.
 FOUND_SOMETHING = 1
 WRONG_COMMAND_LINE = 2
 # No store, port, output, (`doctor`) mail server, (`import`) list manager, or (`status`) running guard.

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-NEEDED = ("pyproject.toml", "README.md", "LICENSE")
+NEEDED = ("pyproject.toml", "README.md", "LICENSE", "deploy/README.md")
+DEPLOYED = ("nginx", "postfix")
 
 
 def run(*command: str | Path, cwd: Path | None = None) -> str:
@@ -27,6 +28,8 @@ def built(folder: Path, *, seconds: int, umask: int) -> Path:
     """The wheel of a copy of this checkout, whose files are of that time, built by somebody with that umask."""
     tree = folder / "tree"
     shutil.copytree(ROOT / "smtpguard", tree / "smtpguard", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in DEPLOYED:
+        shutil.copytree(ROOT / "deploy" / name, tree / "deploy" / name)
     for name in NEEDED:
         shutil.copy(ROOT / name, tree / name)
     for each in tree.rglob("*"):
@@ -61,6 +64,9 @@ def test_every_file_of_the_program_is_in_it_and_nothing_else(wheel: Path) -> Non
         for each in (ROOT / "smtpguard").rglob("*")
         if each.is_file() and "__pycache__" not in each.parts
     }
+    deployed = [each for name in DEPLOYED for each in (ROOT / "deploy" / name).iterdir()]
+    for each in (ROOT / "deploy" / "README.md", *deployed):
+        program.add(f"smtpguard/deployed/{each.relative_to(ROOT / 'deploy').as_posix()}")
 
     assert program <= names
     assert all(each.split("/")[0].endswith(".dist-info") for each in names - program)
@@ -82,5 +88,19 @@ def test_it_works_in_a_new_environment_of_its_own(wheel: Path, tmp_path: Path) -
     assert run(program, "--version", cwd=tmp_path) == "smtpguard, version 0.1.0\n"
     shutil.copytree(ROOT / "config", tmp_path / "config")
     assert "no error" in run(program, "check", "--config", tmp_path / "config" / "smtpguard.yaml", cwd=tmp_path)
+    # The lines for the mail server come with it.
+    site = tmp_path / "site" / "smtpguard.yaml"
+    answers = (
+        "--organisation",
+        "Us",
+        "--server",
+        "mail.example.org",
+        "--domain",
+        "example.org",
+        "--list-domains",
+        "none",
+    )
+    assert "Written." in run(program, "setup", "--yes", "--without-dns", *answers, "--config", site, cwd=tmp_path)
+    assert "no error" in run(program, "check", "--config", site, cwd=tmp_path)
     # A tour over real sockets: relays, holds, asks and releases.
     assert "notice" in run(program, "demo", cwd=tmp_path).lower()
