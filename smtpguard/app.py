@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
+import socket
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import UTC, datetime
-from functools import partial
 from typing import Any, Protocol
 
 from smtpguard import __version__, maillog
 from smtpguard.certificates import Certificates
 from smtpguard.config.in_force import Standing
 from smtpguard.config.listeners import SubmissionListener
+from smtpguard.config.places import PassedSocket
 from smtpguard.config.settings import Settings
 from smtpguard.databases import Databases
 from smtpguard.doors import bounded, doors, own_name, target
@@ -21,6 +21,7 @@ from smtpguard.guard import Guard, Statutes
 from smtpguard.housekeeping import SWEEP_SECONDS
 from smtpguard.keeper import Charge, Keeper, site_of
 from smtpguard.learning import Learning
+from smtpguard.listener.options import ListenerOptions
 from smtpguard.listener.server import Server, keep_tracebacks_out
 from smtpguard.metrics.meters import Meters, measured
 from smtpguard.metrics.readings import Reading
@@ -31,9 +32,10 @@ from smtpguard.process import allow_descriptors, descriptors_for
 from smtpguard.reload import Record, Reload
 from smtpguard.state import LOCK, lock_state
 from smtpguard.store.claimant import ALONE
+from smtpguard.systemd import ServiceManager
 from smtpguard.upstream import UpstreamError
 from smtpguard.upstream.relay_probe import relays_without_login
-from smtpguard.workplace import READY, RELOADED, Workplace
+from smtpguard.workplace import Workplace
 
 # What an answer causes at the very end (the result mail) still gets so long, when sessions have used up
 # `timeouts.shutdown`.
@@ -64,11 +66,18 @@ class Application:
     """One running guard, or one worker of it, at its `workplace`."""
 
     def __init__(
-        self, charge: Charge, *, sweep_seconds: float = SWEEP_SECONDS, workplace: Workplace | None = None
+        self,
+        charge: Charge,
+        *,
+        sweep_seconds: float = SWEEP_SECONDS,
+        workplace: Workplace | None = None,
+        manager: ServiceManager | None = None,
     ) -> None:
         self._workplace = workplace
         self._leads = workplace is None or workplace.leads
         self._charge = charge
+        self._manager = manager or ServiceManager()
+        self._is_stopping = False
         self._settings = charge.settings
         self._texts = charge.texts
         self._sweep_seconds = sweep_seconds
@@ -88,8 +97,8 @@ class Application:
     async def start(self) -> None:
         """Open the store, look at the upstream, and take connections.
 
-        Raises SettingsError, StateFolderError, StoreError, KeyFolderError, or OSError for an address that cannot be
-        listened at.
+        Raises SettingsError, also for a socket that systemd does not pass, StateFolderError, StoreError,
+        KeyFolderError, or OSError for an address that cannot be listened at.
         """
         settings, keeping = self._settings, None
         meters = self._begin_to_count()
@@ -124,7 +133,7 @@ class Application:
         keep_tracebacks_out(asyncio.get_running_loop())
         opened = doors(settings, self._certificates, None if meters is None else meters.members)
         shutdown = settings.timeouts.shutdown.total_seconds()
-        self._server = Server(guard, opened, shutdown=shutdown, copies=learning, **self._shared_doors())
+        self._server = Server(guard, opened, shutdown=shutdown, copies=learning, **self._open_doors(opened))
         await self._server.start()
         self.ports = tuple(self._server.ports)
         # The store and the sweep are looked at once for all.
@@ -132,6 +141,8 @@ class Application:
         await self._open_page(None if settings.metrics is not None else vitals.unready)
         if self._monitoring is not None:
             await self._monitoring.start(vitals, self._in_force)
+        for each in self._manager.left if self._leads else ():
+            maillog.warning("systemd passes a socket that no listener takes: nobody is answered there", socket=each)
         _warn_of_open_doors(settings)
         maillog.started(" ".join(_spoken_endpoints(settings, self.ports, self.page, self.metrics)), __version__)
         if self._charge.in_force is not None and self._charge.standing is not None:
@@ -145,9 +156,12 @@ class Application:
                 # The supervisor has read the files, a moment ago, or long ago.
                 await self._reload.now(is_asked_for=False)
 
-    def _shared_doors(self) -> dict[str, Any]:
+    def _open_doors(self, doors: Sequence[ListenerOptions]) -> dict[str, Any]:
+        """Sockets that are open before the server is: by systemd, or by the supervisor for all workers."""
         at = self._workplace
-        return {} if at is None else {"sockets": at.sockets, "headcount": at.headcount}
+        if at is not None:
+            return {"sockets": at.sockets, "headcount": at.headcount}
+        return {"passed": {each.passed: self._manager.take(each.passed) for each in doors if each.passed is not None}}
 
     def _begin_to_count(self) -> Meters | None:
         if self._settings.metrics is None:
@@ -159,7 +173,7 @@ class Application:
             from smtpguard.metrics.worker_readings import WorkerReadings  # noqa: PLC0415
 
             workers = WorkerReadings(at.shared.readings, at.number)
-        self._monitoring = Monitoring(self._settings.metrics, workers, leads=self._leads)
+        self._monitoring = Monitoring(self._settings.metrics, self._take_socket, workers, leads=self._leads)
         return self._monitoring.meters
 
     def _in_force(self) -> Reading:
@@ -178,10 +192,24 @@ class Application:
             lambda: self._statutes.policy,
             lambda: site_of(self._settings, self._texts),
             None if self._keeper is None else self._keeper.deciding,
+            self._take_socket,
             unready,
         )
         if self._page is not None:
             await self._page.start()
+
+    def _take_socket(self, name: str) -> socket.socket:
+        return self._manager.take(name, of_files=True)
+
+    @property
+    def status(self) -> str:
+        """One line for `systemctl status`: figures alone, no name of anything."""
+        sessions = 0 if self._server is None else self._server.sessions
+        if self._is_stopping:
+            return f"ending: {sessions} sessions under way"
+        kept = 0 if self._reload is None else len(self._reload.standing.kept)
+        broken = f"; {kept} settings files cannot be used, see the log" if kept else ""
+        return f"taking mail at {len(self.ports)} listeners: {sessions} sessions{broken}"
 
     @property
     def page(self) -> str | None:
@@ -256,6 +284,7 @@ class Application:
 
     async def stop(self) -> None:
         """Take nothing new, let open transactions finish within timeouts.shutdown, close everything."""
+        self._is_stopping = True
         seconds = self._settings.timeouts.shutdown.total_seconds()
         loop = asyncio.get_running_loop()
         latest = loop.time() + seconds
@@ -279,48 +308,6 @@ class Application:
         if lock is not None:
             os.close(lock)
         maillog.stopped()
-
-
-async def run_until_signal(
-    charge: Charge, ready: Callable[[Application], None] | None = None, workplace: Workplace | None = None
-) -> None:
-    """Serve until SIGTERM or SIGINT, and reload at SIGHUP. `ready` is called once connections are taken; a worker
-    reports that from its `workplace` as well."""
-    application = Application(charge, workplace=workplace)
-    stop, hangup = asyncio.Event(), asyncio.Event()
-    loop = asyncio.get_running_loop()
-    # SIGHUP from the beginning on: whoever did not ask for it would be ended by it.
-    for number, event in ((signal.SIGTERM, stop), (signal.SIGINT, stop), (signal.SIGHUP, hangup)):
-        loop.add_signal_handler(number, event.set)
-    await application.start()
-    if ready is not None:
-        ready(application)
-    reloaded = None
-    if workplace is not None:
-        ports = " ".join(map(str, application.ports))
-        workplace.report(READY, f"{ports}|{application.page or ''}|{application.metrics or ''}")
-        reloaded = partial(workplace.report, RELOADED)
-    beside = [asyncio.create_task(application.probe()), asyncio.create_task(_reload_at(hangup, application, reloaded))]
-    await stop.wait()
-    for task in beside:
-        task.cancel()
-    await application.stop()
-    # The event loop gives the signal back when it closes, and its next one would end us before our exit code is out.
-    loop.remove_signal_handler(signal.SIGHUP)
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
-
-
-async def _reload_at(hangup: asyncio.Event, application: Application, done: Callable[[], None] | None) -> None:
-    """Reload at each SIGHUP; those that come meanwhile are one. `done` is called after each."""
-    while True:
-        await hangup.wait()
-        hangup.clear()
-        try:
-            await application.reload()
-        except Exception as error:  # a bug, or a file that went while it was looked at: the next SIGHUP is obeyed again
-            maillog.fault("a reload failed", error)
-        if done is not None:
-            done()
 
 
 def _prepare(texts: Texts, languages: Iterable[str]) -> None:
@@ -348,10 +335,13 @@ def _warn_of_open_doors(settings: Settings) -> None:
         if isinstance(each, SubmissionListener) and each.auth == "optional":
             maillog.warning(
                 "auth: optional: mail without a login passes unjudged, the mail server alone decides",
-                listener=f"{each.listen.host}:{each.listen.port}",
+                listener=str(each.listen),
             )
 
 
 def _spoken_endpoints(settings: Settings, ports: tuple[int, ...], page: str | None, metrics: str | None) -> list[str]:
-    spoken = [f"{each.kind}={each.listen.host}:{port}" for each, port in zip(settings.listeners, ports, strict=True)]
+    spoken = []
+    for each, port in zip(settings.listeners, ports, strict=True):
+        place = each.listen if isinstance(each.listen, PassedSocket) else each.listen.host
+        spoken.append(f"{each.kind}={place}:{port}")
     return [*spoken, *(f"{name}={at}" for name, at in (("web", page), ("metrics", metrics)) if at is not None)]

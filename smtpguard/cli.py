@@ -18,7 +18,7 @@ import click
 
 from smtpguard import __version__, maillog, replies
 from smtpguard.accounts import Directory
-from smtpguard.app import Application, allow_connections, run_until_signal
+from smtpguard.app import Application, allow_connections
 from smtpguard.config.in_force import InForce, Standing, UnusableSettingsError
 from smtpguard.config.loading import Loaded, load
 from smtpguard.config.named_files import file_troubles
@@ -34,10 +34,12 @@ from smtpguard.keys import KeyFolderError
 from smtpguard.mail.address import parse_address
 from smtpguard.policy import Policy
 from smtpguard.process import harden, keep_what_is_loaded, take_short_turns, tell_faults
+from smtpguard.signals import run_until_signal
 from smtpguard.state import StateFolderError
 from smtpguard.status import live_findings
 from smtpguard.store import StoreError
 from smtpguard.supervisor import Supervisor
+from smtpguard.systemd import ServiceManager
 from smtpguard.tools.admin_commands import COMMANDS as ADMIN_COMMANDS
 from smtpguard.tools.commands import COMMANDS
 from smtpguard.tools.importing.commands import import_command
@@ -97,6 +99,7 @@ def serve(config: Path | None, listen: str | None, upstream: str | None, state_d
 
     With --listen and --upstream and no --config it is a pure relay: no list, no hold.
     """
+    manager = _service_manager()
     charge = _charge(config, listen, upstream, state_dir)
     log = charge.settings.log
     maillog.set_up(log.level, log.format)
@@ -106,15 +109,23 @@ def serve(config: Path | None, listen: str | None, upstream: str | None, state_d
     keep_what_is_loaded()
     allow_connections(charge.settings.limits.connections)
     if charge.settings.workers == 1:
-        _run(run_until_signal(charge, _say_ports_of))
+        _run(run_until_signal(charge, _say_ports_of, manager=manager))
         return
     _event_loop()
 
     def work(workplace: Workplace, charge: Charge) -> None:
-        _run(run_until_signal(charge, workplace=workplace))
+        _run(run_until_signal(charge, workplace=workplace, manager=manager.of_worker))
 
     with _exit_codes():
-        raise SystemExit(Supervisor(charge, work, _say_ports).run())
+        raise SystemExit(Supervisor(charge, work, _say_ports, manager).run())
+
+
+def _service_manager() -> ServiceManager:
+    try:
+        return ServiceManager.of(os.environ, os.getpid())
+    except SettingsError as error:
+        click.echo(printable(f"smtpguard: {error}"), err=True)
+        raise SystemExit(BROKEN_SETTINGS) from error
 
 
 def _say_ports_of(application: Application) -> None:

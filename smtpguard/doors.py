@@ -10,6 +10,7 @@ from smtpguard import maillog
 from smtpguard.certificates import Certificates
 from smtpguard.config.listeners import AnswersListener, FilterListener, Listener, TapListener
 from smtpguard.config.named_files import read_password
+from smtpguard.config.places import PassedSocket
 from smtpguard.config.sections import Server as ServerSettings
 from smtpguard.config.sections import Timeouts, UpstreamSettings
 from smtpguard.config.settings import Settings, SettingsError
@@ -119,9 +120,12 @@ def _door(listener: Listener, settings: Settings, certificates: Certificates) ->
 def _unbounded(listener: Listener, settings: Settings, certificates: Certificates) -> ListenerOptions:
     """A door as it stays: where it is, whom it lets in, what lies behind it."""
     tls = settings.tls if listener.tls != "none" else None
+    at = listener.listen
+    passed = at.name if isinstance(at, PassedSocket) else None
     shared = ListenerOptions(
-        host=listener.listen.host,
-        port=listener.listen.port,
+        host="" if isinstance(at, PassedSocket) else at.host,
+        port=0 if isinstance(at, PassedSocket) else at.port,
+        passed=passed,
         kind=Kind.ANSWERS,
         tls=Tls(listener.tls),
         context=certificates.of_doors(tls) if tls is not None else None,

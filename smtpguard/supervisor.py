@@ -22,12 +22,14 @@ from dataclasses import dataclass
 from types import FrameType
 
 from smtpguard import maillog
+from smtpguard.config.places import Endpoint, PassedSocket
 from smtpguard.exits import UNAVAILABLE
 from smtpguard.keeper import Charge
 from smtpguard.listener.sockets import bound, bound_like
 from smtpguard.process import end_with
 from smtpguard.state import lock_state
-from smtpguard.workplace import READY, RELOADED, Shared, Workplace
+from smtpguard.systemd import SIGNS_IN_TIME, ServiceManager
+from smtpguard.workplace import ALIVE, READY, RELOADED, Shared, Workplace
 
 # A worker that has served for so long is sound: its end begins a new count.
 SOUND_SECONDS = 60.0
@@ -46,13 +48,15 @@ Tell = Callable[[tuple[int, ...], str | None, str | None], None]
 
 @dataclass(slots=True)
 class _Worker:
-    """One worker, now or to be. `reports` is what it says is read from; `rests_until` by the monotonic clock."""
+    """One worker, now or to be. `reports` is what it says is read from; `since`, `heard` (its last sign of life)
+    and `rests_until` by the monotonic clock."""
 
     number: int
     pid: int = 0
     reports: int = -1
     unread: bytes = b""
     since: float = 0.0
+    heard: float = 0.0
     is_ready: bool = False
     deaths: int = 0
     rests_until: float | None = None
@@ -61,16 +65,18 @@ class _Worker:
 
 class Supervisor:
     """Runs `charge` in `workers` processes. Each does `work`, in a process of its own; `tell` gets the ports, and where
-    the page and the metrics are, once all of them serve."""
+    the page and the metrics are, once all of them serve; `manager` hears of all this, and passes sockets."""
 
-    def __init__(self, charge: Charge, work: Work, tell: Tell) -> None:
+    def __init__(self, charge: Charge, work: Work, tell: Tell, manager: ServiceManager | None = None) -> None:
         self._charge = charge
+        self._manager = manager or ServiceManager()
+        self._life_due = 0.0
         self._work = work
         self._tell = tell
         count = charge.settings.workers
         self._shared = Shared(count)
         self._workers = [_Worker(number) for number in range(count)]
-        self._sockets = [bound(each.listen.host, each.listen.port, count) for each in charge.settings.listeners]
+        self._sockets = [self._opened(each.listen, count) for each in charge.settings.listeners]
         self._ports: tuple[int, ...] = ()
         self._page: str | None = None
         self._metrics: str | None = None
@@ -80,6 +86,12 @@ class Supervisor:
         self._reloading: list[_Worker] = []
         self._reloading_until = 0.0
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+
+    def _opened(self, listen: Endpoint | PassedSocket, count: int) -> tuple[tuple[socket.socket, ...], ...]:
+        """For each worker; a socket of systemd's is the same for all, and whoever is free takes the next client."""
+        if isinstance(listen, PassedSocket):
+            return ((self._manager.take(listen.name),),) * count
+        return bound(listen.host, listen.port, count)
 
     def run(self) -> int:
         """Serve until SIGTERM or SIGINT; the exit code. Raises StateFolderError, and OSError as the system does."""
@@ -101,6 +113,8 @@ class Supervisor:
         due = [each.rests_until for each in self._workers if each.rests_until is not None]
         if self._reloading:
             due.append(self._reloading_until)
+        if self._manager.watchdog_seconds is not None:
+            due.append(self._life_due)
         watched = select.poll()
         watched.register(self._wake_read, select.POLLIN)
         for each in self._workers:
@@ -125,6 +139,24 @@ class Supervisor:
         for each in self._workers:
             if each.rests_until is not None and now >= each.rests_until:
                 self._fork_again(each)
+        self._show_life(now)
+
+    def _show_life(self, now: float) -> None:
+        """This process gets on, and so do its workers: one that is silent for the watchdog's time is ended."""
+        seconds = self._manager.watchdog_seconds
+        if seconds is None or now < self._life_due:
+            return
+        for each in self._workers:
+            if each.is_ready and now - each.heard > seconds:
+                maillog.warning("a worker stands still and is ended", worker=each.number)
+                os.kill(each.pid, signal.SIGKILL)
+        self._life_due = now + seconds / SIGNS_IN_TIME
+        self._manager.tell("WATCHDOG=1", f"STATUS={self._status}")
+
+    @property
+    def _status(self) -> str:
+        ready = sum(each.is_ready for each in self._workers)
+        return f"{'ending' if self._stopping else 'taking mail'}: {ready} of {len(self._workers)} workers"
 
     def _listen_to(self, worker: _Worker) -> None:
         octets = _read(worker.reports)
@@ -136,11 +168,14 @@ class Supervisor:
             word, _, text = line.decode().partition(" ")
             if word == READY:
                 self._is_ready(worker, text)
+            elif word == ALIVE:
+                worker.heard = time.monotonic()
             elif word == RELOADED and self._reloading[:1] == [worker]:
                 self._reload_next()
 
     def _is_ready(self, worker: _Worker, text: str) -> None:
         worker.is_ready, worker.since = True, time.monotonic()
+        worker.heard = worker.since
         ports, page, metrics = text.split("|")
         self._ports = tuple(map(int, ports.split()))
         self._page, self._metrics = page or self._page, metrics or self._metrics
@@ -152,6 +187,7 @@ class Supervisor:
         if not self._told and all(each.is_ready for each in self._workers):
             self._told = True
             self._tell(self._ports, self._page, self._metrics)
+            self._manager.tell("READY=1", f"STATUS={self._status}")
 
     def _reap(self) -> None:
         while True:
@@ -198,6 +234,8 @@ class Supervisor:
     def _turn_clients_to_others(self, worker: _Worker) -> None:
         """Its sockets are closed, for nobody would come to the clients in them, and bound anew."""
         for number, door in enumerate(self._sockets):
+            if isinstance(self._charge.settings.listeners[number].listen, PassedSocket):
+                continue  # the others take them from the same one
             try:
                 new = bound_like(door[worker.number])
             except OSError as error:
@@ -210,6 +248,7 @@ class Supervisor:
     def _stop(self, code: int) -> None:
         """Let everybody in no more, and have all workers end; each has `timeouts.shutdown` for that."""
         self._stopping = True
+        self._manager.tell("STOPPING=1", f"STATUS={self._status}")
         self._ended_with = self._ended_with or code
         for door in self._sockets:
             for sockets in door:
@@ -234,7 +273,9 @@ class Supervisor:
                 each.hangs_up = True
             elif each not in self._reloading[1:]:  # the first of them is at it, and begins anew afterwards
                 self._reloading.append(each)
-        if begins:
+        if begins and self._reloading:
+            if self._told:
+                self._manager.tell_reloading()
             self._begin_reload()
 
     def _reload_next(self) -> None:
@@ -245,6 +286,8 @@ class Supervisor:
         if self._reloading:
             self._reloading_until = time.monotonic() + RELOAD_SECONDS
             self._hang_up(self._reloading[0])
+        elif self._told:
+            self._manager.tell("READY=1", f"STATUS={self._status}")
 
     def _hang_up(self, worker: _Worker) -> None:
         worker.hangs_up = False

@@ -17,6 +17,7 @@ MINUTE_SECONDS = 60.0
 # What a worker says to the supervisor, each as a line.
 READY = "ready"
 RELOADED = "reloaded"
+ALIVE = "alive"
 
 
 class Shared:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from ipaddress import IPv4Network, IPv6Network
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from smtpguard.config.places import Domain, HostPort, Network, PageAddress
+from smtpguard.config.places import Domain, Door, HostPort, Network, PageAddress, PassedSocket
 from smtpguard.config.sections import OwnNetworks, Section, TlsMode
 from smtpguard.config.values import mistake, one_or_many
 
@@ -16,7 +17,7 @@ class SubmissionListener(Section):
     """A door for members' mail programs (RFC 6409)."""
 
     kind: Literal["submission"]
-    listen: HostPort
+    listen: Door
     tls: TlsMode = "starttls"
     auth: Literal["required", "optional"] = "required"
     auth_without_tls: Literal["never", "loopback", "always"] = "loopback"
@@ -33,7 +34,7 @@ class FilterListener(Section):
     """A door for a mail server in front: behind Postfix's smtpd_proxy_filter."""
 
     kind: Literal["filter"]
-    listen: HostPort
+    listen: Door
     tls: TlsMode = "none"
     trust: Annotated[OwnNetworks, Field(min_length=1)] = (IPv4Network("127.0.0.1/32"),)
     account_from: Literal["received", "xclient"] = "received"
@@ -60,7 +61,7 @@ class AnswersListener(Section):
     """The door by which the mail server hands on mail for the guard domain."""
 
     kind: Literal["answers"]
-    listen: HostPort
+    listen: Door
     protocol: Literal["smtp", "lmtp"] = "smtp"
     tls: TlsMode = "none"
     trust: Annotated[tuple[Network, ...], BeforeValidator(one_or_many)] = (IPv4Network("127.0.0.1/32"),)
@@ -70,7 +71,7 @@ class TapListener(Section):
     """A door for copies of mail that comes in and of list posts: remembered, never relayed."""
 
     kind: Literal["tap"]
-    listen: HostPort
+    listen: Door
     protocol: Literal["smtp", "lmtp"] = "smtp"
     tls: TlsMode = "none"
     trust: Annotated[OwnNetworks, Field(min_length=1)] = (IPv4Network("127.0.0.1/32"),)
@@ -105,3 +106,18 @@ class MetricsSettings(Section):
     """Where monitoring asks: /metrics, /healthz and /readyz."""
 
     listen: PageAddress
+
+
+def refuse_sockets_taken_twice(listeners: Sequence[Listener], web: WebSettings | None) -> None:
+    """Raises a mistake at the second door that names a socket of systemd's."""
+    seen: set[PassedSocket] = set()
+    places: list[tuple[object, tuple[str | int, ...]]] = [
+        (each.listen, ("listeners", number, "listen")) for number, each in enumerate(listeners)
+    ]
+    if web is not None:
+        places.append((web.listen, ("web", "listen")))
+    for listen, place in places:
+        if isinstance(listen, PassedSocket):
+            if listen in seen:
+                raise mistake(f'"{listen}" is taken by another listener. Each needs a socket of its own.', *place)
+            seen.add(listen)

@@ -31,6 +31,8 @@ PATH_CHARACTERS_MAX = 4096
 # sockaddr_un of Linux takes 108 with the final zero (unix(7)).
 SOCKET_OCTETS_MAX = 107
 
+# systemd.socket(5): at most 255 ASCII characters and no colon; blanks would be taken for something else in log lines.
+_SOCKET_NAME = re.compile(r"[A-Za-z0-9@._-]{1,255}")
 _HOST_PORT = re.compile(r"(?:\[(?P<six>[^\]\s]+)\]|(?P<host>[^:\[\]\s/]+)):(?P<port>[0-9]{1,5})")
 _BRACKETED = re.compile(r"<([^<>\s]+@[^<>\s]+)>")
 _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
@@ -82,6 +84,16 @@ class SocketFile:
 
 
 @dataclass(frozen=True, slots=True)
+class PassedSocket:
+    """A socket that systemd opens and passes by this name (systemd.socket(5), FileDescriptorName=)."""
+
+    name: str
+
+    def __str__(self) -> str:
+        return f"fd:{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
 class Surroundings:
     """Where relative names of files start, and where secrets may lie ($CREDENTIALS_DIRECTORY, systemd.exec(5))."""
 
@@ -100,13 +112,26 @@ def read_endpoint(value: object, info: ValidationInfo) -> Endpoint:
     return found
 
 
-def read_page_address(value: object, info: ValidationInfo) -> Endpoint | SocketFile:
-    """`"HOST:PORT"`, or `"unix:/PATH"` for a socket of the file system."""
+def read_door(value: object, info: ValidationInfo) -> Endpoint | PassedSocket:
+    """`"HOST:PORT"`, or `"fd:NAME"` for a socket that systemd passes."""
+    if isinstance(value, PassedSocket):
+        return value
+    text = str(value)
+    if not text.startswith("fd:"):
+        return read_endpoint(value, info)
+    name = text.removeprefix("fd:")
+    if _SOCKET_NAME.fullmatch(name) is None:
+        raise mistake('write the FileDescriptorName of a socket unit behind "fd:", for example "fd:submission".')
+    return PassedSocket(name)
+
+
+def read_page_address(value: object, info: ValidationInfo) -> Endpoint | SocketFile | PassedSocket:
+    """`"HOST:PORT"`, `"unix:/PATH"` for a socket of the file system, or `"fd:NAME"` for one that systemd passes."""
     if isinstance(value, SocketFile):
         return value
     text = str(value)
     if not text.startswith("unix:"):
-        return read_endpoint(value, info)
+        return read_door(value, info)
     path = text.removeprefix("unix:")
     if (
         not path.startswith("/")
@@ -147,8 +172,10 @@ def _is_page_host(parts: SplitResult) -> bool:
 
 def _endpoint(text: str) -> Endpoint | str:
     """The endpoint, or what is wrong with `text`."""
-    if text.startswith(("fd:", "unix:")):
-        return f'{quoted_value(text)} is not available in this version. Write "HOST:PORT".'
+    if text.startswith("fd:"):
+        return 'only a listener can be a socket that systemd passes. Write "HOST:PORT".'
+    if text.startswith("unix:"):
+        return 'sockets of the file system are for the page alone. Write "HOST:PORT".'
     match = _HOST_PORT.fullmatch(text)
     if match is None or int(match["port"]) > 65535:
         return 'write "HOST:PORT" or "[IPv6]:PORT", for example "127.0.0.1:587" or "[::1]:587".'
@@ -314,7 +341,8 @@ def surroundings_of(folder: Path) -> Surroundings:
 
 
 HostPort = Annotated[Endpoint, PlainValidator(read_endpoint)]
-PageAddress = Annotated[Endpoint | SocketFile, PlainValidator(read_page_address)]
+Door = Annotated[Endpoint | PassedSocket, PlainValidator(read_door)]
+PageAddress = Annotated[Endpoint | SocketFile | PassedSocket, PlainValidator(read_page_address)]
 PageUrl = Annotated[str, PlainValidator(read_page_url)]
 Domain = Annotated[str, BeforeValidator(read_domain)]
 Mailbox = Annotated[Address, PlainValidator(read_address)]

@@ -18,8 +18,18 @@ from smtpguard.config.listeners import (
     SubmissionListener,
     TapListener,
     WebSettings,
+    refuse_sockets_taken_twice,
 )
-from smtpguard.config.places import Domain, Endpoint, FilePath, GroupName, Mailbox, PageUrl, PathBelow, SecretPath
+from smtpguard.config.places import (
+    Domain,
+    Endpoint,
+    FilePath,
+    GroupName,
+    Mailbox,
+    PageUrl,
+    PathBelow,
+    SecretPath,
+)
 from smtpguard.config.reader import Scalar, Table
 from smtpguard.config.sections import (
     AccountSettings,
@@ -181,6 +191,11 @@ class Settings(Section):
             if each.casefold() in consents:
                 text = '"consent_marks" has these words, too: they cannot say that a mail may be passed on and may not.'
                 raise mistake(f"{text} Delete them here or there.", "private_marks", number)
+        return self
+
+    @model_validator(mode="after")
+    def _sockets_are_one_door_s(self) -> Settings:
+        refuse_sockets_taken_twice(self.listeners, self.web)
         return self
 
     @model_validator(mode="after")

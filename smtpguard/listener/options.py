@@ -69,9 +69,10 @@ class AuthWithoutTls(Enum):
 class ListenerOptions:
     """One door. Times in seconds, sizes in octets.
 
-    `port` 0 takes a free one. `target` is the mail server behind a submission or filter door; `context` is needed with
-    TLS; `spool` is the folder of temporary files, None for the system's own place; `trust` are the networks that an
-    answers or filter door or a tap lets in, and `list_server` those from which a tap takes list posts as public;
+    `port` 0 takes a free one; `passed` is the name of a socket that is open already, which counts instead of both.
+    `target` is the mail server behind a submission or filter door; `context` is needed with TLS; `spool` is the folder
+    of temporary files, None for the system's own place; `trust` are the networks that an answers or filter door or a
+    tap lets in, and `list_server` those from which a tap takes list posts as public;
     `trusted_networks` may send by a submission door without a login (90-06);
     `received_by` is the front whose Received field names the account, None where it says so by XCLIENT; `hostname` is
     the name that an answers door or a tap greets with (the others greet as their mail server does);
@@ -106,6 +107,7 @@ class ListenerOptions:
     trusted_networks: tuple[Network, ...] = ()
     received_by: str | None = None
     list_server: tuple[Network, ...] = ()
+    passed: str | None = None
 
     def __post_init__(self) -> None:
         if self.kind not in (Kind.ANSWERS, Kind.TAP) and self.target is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,8 @@ _MINIMUM = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 class Server:
     """All doors of one process; `shutdown` in seconds. `ports` are those bound, in the order of `doors`. `copies` is
     asked by taps, and by nobody else. A worker of several has `sockets` for each door, bound already, and `headcount`,
-    which knows those inside everywhere."""
+    which knows those inside everywhere; without these `passed` are the sockets that systemd has opened, by the names
+    in `doors`."""
 
     def __init__(
         self,
@@ -44,11 +45,13 @@ class Server:
         copies: CopyFlow | None = None,
         sockets: Sequence[Sequence[socket.socket]] | None = None,
         headcount: Row | None = None,
+        passed: Mapping[str, socket.socket] | None = None,
     ) -> None:
         self.ports: list[int] = []
         self._flow = flow
         self._copies = copies
         self._doors = tuple(doors)
+        self._passed = passed or {}
         self._shutdown = shutdown
         self._sockets = sockets
         self._roll = Roll(headcount)
@@ -105,7 +108,9 @@ class Server:
         address: dict[str, Any] = {"host": options.host, "port": options.port}
         if options.reuse_port:
             address["reuse_port"] = True
-        if options.host == "::" and socket.has_dualstack_ipv6():
+        if options.passed is not None:
+            address = {"sock": self._passed[options.passed]}
+        elif options.host == "::" and socket.has_dualstack_ipv6():
             # asyncio would take IPv6 alone; who writes [::] means everybody.
             everybody = socket.create_server(
                 ("::", options.port), family=socket.AF_INET6, dualstack_ipv6=True, reuse_port=options.reuse_port

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
 
@@ -17,15 +18,23 @@ from smtpguard.web.door import WebDoor
 
 
 class Monitoring:
-    """Counts from the moment it is made, until `stop`; `start` opens the port of `said`. A worker of several writes
+    """Counts from the moment it is made, until `stop`; `start` opens the place of `said`. A worker of several writes
     down what it counts, in `workers`, and only the one that `leads` opens the port."""
 
-    def __init__(self, said: MetricsSettings, workers: WorkerReadings | None = None, *, leads: bool = True) -> None:
+    def __init__(
+        self,
+        said: MetricsSettings,
+        take: Callable[[str], socket.socket],
+        workers: WorkerReadings | None = None,
+        *,
+        leads: bool = True,
+    ) -> None:
         self._workers = workers
         self._leads = leads
         self._writing: asyncio.Task[None] | None = None
         self.meters = Meters()
         self._said = said
+        self._take = take
         self._door: WebDoor | None = None
         self._lag: asyncio.Task[None] | None = None
         self._observing = ExitStack()
@@ -49,7 +58,7 @@ class Monitoring:
             return own if workers is None else workers.of_all(own)
 
         if self._leads:
-            door = monitoring_door(self._said, read_all, vitals.unready)
+            door = monitoring_door(self._said, read_all, vitals.unready, self._take)
             await door.start()
             self._door = door
         if workers is not None:

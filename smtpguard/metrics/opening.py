@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Awaitable, Callable, Sequence
 
 from smtpguard.config.listeners import MetricsSettings
-from smtpguard.config.places import SocketFile
 from smtpguard.metrics.pages import MonitoringPages
 from smtpguard.metrics.readings import Reading
-from smtpguard.web.door import WebDoor
+from smtpguard.web.door import WebDoor, place_of
 
 
 def monitoring_door(
-    said: MetricsSettings, read: Callable[[], Awaitable[Reading]], unready: Callable[[], Awaitable[Sequence[str]]]
+    said: MetricsSettings,
+    read: Callable[[], Awaitable[Reading]],
+    unready: Callable[[], Awaitable[Sequence[str]]],
+    take: Callable[[str], socket.socket],
 ) -> WebDoor:
-    """The door for monitoring, still shut."""
-    listen = said.listen.path if isinstance(said.listen, SocketFile) else (said.listen.host, said.listen.port)
-    return WebDoor(MonitoringPages(read, unready), listen, "http://")
+    """The door for monitoring, still shut; `take` gives the socket that systemd passes by a name."""
+    return WebDoor(MonitoringPages(read, unready), place_of(said.listen, take), "http://")

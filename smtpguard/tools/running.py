@@ -11,7 +11,7 @@ from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from smtpguard.config.places import Endpoint, SocketFile, endpoint_of
+from smtpguard.config.places import Endpoint, PassedSocket, SocketFile, endpoint_of
 from smtpguard.exits import DONE, FOUND_SOMETHING, UNAVAILABLE
 from smtpguard.metrics import families
 from smtpguard.metrics.families import Family
@@ -41,11 +41,11 @@ class Running:
         return FOUND_SOMETHING if self.found else DONE
 
 
-def running(state_dir: Path, configured: Endpoint | SocketFile | None, now: datetime) -> Running:
+def running(state_dir: Path, configured: Endpoint | SocketFile | PassedSocket | None, now: datetime) -> Running:
     """The guard with `state_dir`, or, if it keeps none, the one whose metrics are asked at `configured`."""
     live = live_findings(state_dir, now)
     at = configured if live.metrics is None else _place(live.metrics)
-    if at is None:
+    if at is None or isinstance(at, PassedSocket):  # where that one is, the guard alone knows
         return Running(live.alive, live.found, [*live.said, *_waiting(live.waiting)] if live.alive else live.said)
     try:
         ready, metrics = _asked(at, "/readyz"), _asked(at, "/metrics")

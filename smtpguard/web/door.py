@@ -7,13 +7,14 @@ import contextlib
 import logging
 import socket
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
 import uvicorn
 from starlette.types import ASGIApp
 
+from smtpguard.config.places import Endpoint, PassedSocket, SocketFile
 from smtpguard.web.asking import Network
 from smtpguard.web.connection import HEADER_OCTETS_MAX, IDLE_SECONDS, PageConnection
 from smtpguard.web.headers import header_fields
@@ -23,6 +24,10 @@ from smtpguard.web.shares import Places
 BACKLOG = 128
 # Whoever may use the socket file: its owner, and the group that the admin puts the web server into.
 SOCKET_MODE = 0o660
+
+
+# Host and port, the path of a socket, or one that is open already.
+Place = tuple[str, int] | Path | socket.socket
 
 
 class Served(Protocol):
@@ -40,9 +45,10 @@ class Served(Protocol):
 
 
 class WebDoor:
-    """Serves `pages` at `listen`: host and port, or the path of a socket. `origin` is what it is reached by."""
+    """Serves `pages` at `listen`: host and port, the path of a socket, or one that is open already. `origin` is
+    what it is reached by."""
 
-    def __init__(self, pages: Served, listen: tuple[str, int] | Path, origin: str) -> None:
+    def __init__(self, pages: Served, listen: Place, origin: str) -> None:
         self.port = 0
         self._listen = listen
         self._origin = origin
@@ -55,14 +61,16 @@ class WebDoor:
         """Where it is, for people."""
         if isinstance(self._listen, Path):
             return str(self._listen)
+        if isinstance(self._listen, socket.socket):
+            return _name_of(self._listen)
         host = self._listen[0]
         return f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
 
     async def start(self) -> None:
         """Open the door. Raises OSError if the address cannot be had."""
         await asyncio.to_thread(self._pages.prepare)
-        opened = _socket_file(self._listen) if isinstance(self._listen, Path) else _port(*self._listen)
-        if not isinstance(self._listen, Path):
+        opened = self._opened()
+        if opened.family != socket.AF_UNIX:
             self.port = int(opened.getsockname()[1])
         _silence()
         self._server = server = _Server(
@@ -87,6 +95,12 @@ class WebDoor:
         if not server.started:
             await self._serving  # it says why
 
+    def _opened(self) -> socket.socket:
+        if isinstance(self._listen, socket.socket):
+            self._listen.setblocking(False)
+            return self._listen
+        return _socket_file(self._listen) if isinstance(self._listen, Path) else _port(*self._listen)
+
     async def stop(self, seconds: float) -> None:
         """Let nobody in any more, and give requests under way `seconds`."""
         server, serving = self._server, self._serving
@@ -99,6 +113,13 @@ class WebDoor:
         await self._pages.settle(max(latest - asyncio.get_running_loop().time(), 0))
         if isinstance(self._listen, Path):
             self._listen.unlink(missing_ok=True)
+
+
+def place_of(listen: Endpoint | SocketFile | PassedSocket, take: Callable[[str], socket.socket]) -> Place:
+    """What the settings call `listen`; `take` gives the socket that systemd passes by a name, and its SettingsError."""
+    if isinstance(listen, PassedSocket):
+        return take(listen.name)
+    return listen.path if isinstance(listen, SocketFile) else (listen.host, listen.port)
 
 
 class _Server(uvicorn.Server):
@@ -128,6 +149,13 @@ def _connection_class(origin: str, of_door: Places) -> type[PageConnection]:
         refusal = b"HTTP/1.1 400 Bad Request\r\n" + fields + b"connection: close\r\ncontent-length: 0\r\n\r\n"
 
     return Connection
+
+
+def _name_of(opened: socket.socket) -> str:
+    name = opened.getsockname()
+    if opened.family == socket.AF_UNIX:
+        return str(name)
+    return f"[{name[0]}]:{name[1]}" if ":" in name[0] else f"{name[0]}:{name[1]}"
 
 
 def _port(host: str, port: int) -> socket.socket:

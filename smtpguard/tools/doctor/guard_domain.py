@@ -6,7 +6,7 @@ from enum import Enum, auto
 
 from smtpguard.answers.token import TOKEN_OCTETS, Token
 from smtpguard.config.listeners import AnswersListener
-from smtpguard.config.places import Endpoint
+from smtpguard.config.places import Endpoint, PassedSocket
 from smtpguard.config.settings import SettingsError
 from smtpguard.doors import outbox
 from smtpguard.mail.address import Address
@@ -78,6 +78,9 @@ async def _answers_listeners(premises: Premises, sheet: Sheet, guard: Address) -
 
 
 async def _answers_listener(premises: Premises, sheet: Sheet, guard: Address, door: AnswersListener) -> None:
+    if isinstance(door.listen, PassedSocket):
+        sheet.skipped(f"the listener at {door.listen} was not asked: its port stands in a socket unit of systemd")
+        return
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(door.listen.host, door.listen.host)  # noqa: S104 - compared, not bound
     way = Target(host, door.listen.port, "none", timeouts=PATIENCE)
     what = f"the listener at {place(way)}"
