@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ class Owner:
 
     def __init__(self, folder: Path) -> None:
         status = folder.stat()
+        self._folder = folder
         self._user, self._group = status.st_uid, status.st_gid
         self._was = os.getegid()
         self._acts = os.geteuid() == 0 and self._user != 0
@@ -24,11 +26,18 @@ class Owner:
             os.setegid(self._group)
             os.seteuid(self._user)
         try:
+            self._may_enter()
             yield
         finally:
             if self._acts:
                 os.seteuid(0)
                 os.setegid(self._was)
+
+    def _may_enter(self) -> None:
+        """As a user of systemd's making (DynamicUser=) nobody gets to its folder, except within the service."""
+        if self._acts and not os.access(self._folder, os.R_OK | os.X_OK, effective_ids=True):
+            text = "its own user cannot get there from here; if systemd makes that user (DynamicUser=), use"
+            raise PermissionError(errno.EACCES, f"{self._folder}: {text} smtpguard-as-service (deploy/systemd)")
 
     @contextmanager
     def aside(self) -> Iterator[None]:
