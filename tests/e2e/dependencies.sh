@@ -13,10 +13,10 @@ venv="${SMTPGUARD_E2E_VENV:-/var/lib/smtpguard-e2e/mailman}"
 pins="$here/mailman.txt"
 # libnet-ssleay-perl is what swaks needs for TLS, and only recommends. strace sees that a hold is on the disk before its 250.
 # groff, zsh and fish read the manual pages and the completion. libfaketime lets a guard run an hour later. promtool, which
-# tries the alert rules, comes with prometheus.
+# tries the alert rules, comes with prometheus. systemd-container starts a systemd of its own, for deploy/systemd.
 packages=(postfix dovecot-core dovecot-imapd dovecot-lmtpd swaks libnet-ssleay-perl msmtp mutt s-nail curl strace
-  libfaketime groff-base zsh fish postgresql nginx caddy nftables openssl prometheus chromium chromium-driver fonts-dejavu-core
-  python3 python3-venv)
+  libfaketime groff-base zsh fish postgresql nginx caddy nftables openssl prometheus systemd systemd-container chromium
+  chromium-driver fonts-dejavu-core python3 python3-venv)
 
 say() { echo "e2e-deps: $*"; }
 fail() { echo "e2e-deps: $*" >&2; exit 1; }

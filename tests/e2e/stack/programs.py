@@ -49,6 +49,7 @@ def missing() -> str | None:
         "promtool": shutil.which("promtool") is not None,
         "Caddy": CADDY.exists(),
         "nftables": NFT.exists(),
+        "systemd-nspawn": shutil.which("systemd-nspawn") is not None,
         "Chromium": CHROMIUM.exists(),
         "Chromium's driver": CHROMEDRIVER.exists(),
     }
