@@ -21,6 +21,7 @@ import pytest
 from tests.loopback.certificates import Authority, authority
 from tests.loopback.fake_upstream import FakeUpstream
 from tests.loopback.guarded import ALL, BERLIN, MEMBERS, PASSWORDS, XCLIENT, mail, write_config
+from tests.loopback.serving import LOOPS
 
 __all__ = ["authority"]
 
@@ -78,14 +79,16 @@ async def running(*command: str, **environment: str) -> AsyncIterator[asyncio.su
         print(*(each.decode() for each in said))  # beside a failed test
 
 
-def by_hand(sockets: dict[str, socket.socket], config: Path) -> tuple[list[str], dict[str, str], list[int]]:
+def by_hand(
+    sockets: dict[str, socket.socket], config: Path, loop: str = "uvloop"
+) -> tuple[list[str], dict[str, str], list[int]]:
     """What starts a guard with these sockets, as systemd would: command, environment, numbers to pass."""
     numbers = [each.fileno() for each in sockets.values()]
     high = [f"exec {100 + place}<&{number}; " for place, number in enumerate(numbers)]
     low = [f"exec {3 + place}<&{100 + place} {100 + place}<&-; " for place in range(len(numbers))]
     command = "".join((*high, *low)) + 'export LISTEN_PID=$$; exec "$0" "$@"'
     environment = {"LISTEN_FDS": str(len(numbers)), "LISTEN_FDNAMES": ":".join(sockets)}
-    return ["/bin/bash", "-c", command, sys.executable, "-m", "smtpguard", *served(config)], environment, numbers
+    return ["/bin/bash", "-c", command, sys.executable, *LOOPS[loop], *served(config)], environment, numbers
 
 
 def served(config: Path) -> list[str]:
@@ -168,13 +171,14 @@ async def _until_open(port: int) -> None:
             await asyncio.sleep(0.02)
 
 
+@pytest.mark.parametrize("loop", LOOPS)
 async def test_who_connects_while_the_guard_is_started_again_is_served_by_the_next(
-    tmp_path: Path, authority: Authority, ear: Ear
+    tmp_path: Path, authority: Authority, ear: Ear, loop: str
 ) -> None:
     sockets = {name: opened() for name in ("submission", "submissions", "smtp")}
     port = sockets["submission"].getsockname()[1]
     async with servers() as (up, out):
-        command, environment, numbers = by_hand(sockets, settings(tmp_path, up, out, authority))
+        command, environment, numbers = by_hand(sockets, settings(tmp_path, up, out, authority), loop)
         environment["NOTIFY_SOCKET"] = str(ear.path)
 
         async def start() -> asyncio.subprocess.Process:
@@ -245,7 +249,7 @@ async def test_a_socket_that_no_listener_takes_is_named_in_the_log(
     assert "socket=smpt" in log
 
 
-async def test_the_page_is_served_at_a_socket_of_the_file_system(
+async def test_page_and_metrics_are_served_at_sockets_that_are_passed(
     tmp_path: Path, authority: Authority, ear: Ear
 ) -> None:
     place = tmp_path / "page.sock"
@@ -253,24 +257,36 @@ async def test_the_page_is_served_at_a_socket_of_the_file_system(
     sockets["page"] = socket.socket(socket.AF_UNIX)
     sockets["page"].bind(str(place))
     sockets["page"].listen()
+    sockets["metrics"] = opened()
+    at = f"metrics=127.0.0.1:{sockets['metrics'].getsockname()[1]}"
     async with servers() as (up, out):
-        page = {"web": {"listen": "fd:page"}, "public_url": "https://mailcheck.example.test"}
+        page: dict[str, Any] = {"web": {"listen": "fd:page"}, "public_url": "https://mailcheck.example.test"}
+        page["metrics"] = {"listen": "fd:metrics"}
         command, environment, numbers = by_hand(sockets, settings(tmp_path, up, out, authority, **page))
         environment["NOTIFY_SOCKET"] = str(ear.path)
         process = await asyncio.create_subprocess_exec(
             *command, env={**os.environ, **environment}, pass_fds=numbers,
-            stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
         )  # fmt: skip
         await ear.hears("READY")
-        reader, writer = await asyncio.open_unix_connection(str(place))
-        writer.write(b"GET /rules HTTP/1.1\r\nHost: mailcheck.example.test\r\nConnection: close\r\n\r\n")
-        answer = await reader.read()
-        writer.close()
+        answers = []
+        for to, path in (("page", b"/rules"), ("metrics", b"/readyz")):
+            address = sockets[to].getsockname()
+            if to == "page":
+                reader, writer = await asyncio.open_unix_connection(address)
+            else:
+                reader, writer = await asyncio.open_connection(*address)
+            writer.write(b"GET " + path + b" HTTP/1.1\r\nHost: mailcheck.example.test\r\nConnection: close\r\n\r\n")
+            answers.append(await reader.read())
+            writer.close()
         process.send_signal(signal.SIGTERM)
-        assert await process.wait() == 0
+        async with asyncio.timeout(60):
+            log = (await process.communicate())[1].decode()
     for each in sockets.values():
         each.close()
-    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert [each[:13] for each in answers] == [b"HTTP/1.1 200 "] * 2, (answers, log)
+    assert process.returncode == 0
+    assert at in log
     assert place.exists()  # it is systemd's
 
 
