@@ -56,6 +56,9 @@ run completion fish > "$root/usr/share/fish/vendor_completions.d/smtpguard.fish"
 if [ -d "$deploy/systemd" ]; then
   mkdir -p "$root/lib/systemd/system"
   find "$deploy/systemd" -maxdepth 1 \( -name '*.service' -o -name '*.socket' \) -exec cp -t "$root/lib/systemd/system" {} +
+  mkdir -p "$root/usr/lib/sysusers.d"
+  cp "$deploy/systemd/smtpguard.sysusers" "$root/usr/lib/sysusers.d/smtpguard.conf"
+  cp "$deploy/systemd/smtpguard-as-service" "$root/usr/bin/"
 fi
 papers="$root/usr/share/doc/smtpguard"
 mkdir -p "$papers/examples" "$root/etc/smtpguard/lists"
