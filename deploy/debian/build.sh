@@ -64,7 +64,7 @@ papers="$root/usr/share/doc/smtpguard"
 mkdir -p "$papers/examples" "$root/etc/smtpguard/lists"
 cp -r "$deploy/../config/." "$papers/examples/config"
 find "$deploy" -mindepth 1 -maxdepth 1 -type d ! -name debian -exec cp -rt "$papers/examples" {} +
-cp "$deploy/../README.md" "$papers/"
+cp -r "$deploy/../README.md" "$deploy/../docs" "$papers/"
 gzip -9n < "$deploy/../CHANGELOG.md" > "$papers/changelog.gz"
 {
   echo "Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/"

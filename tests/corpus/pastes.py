@@ -12,7 +12,7 @@ from textwrap import wrap
 AMOUNTS = ("whole", "half", "paragraph", "two sentences", "one sentence")
 Disguise = Callable[[str, random.Random, Sequence[str]], str]
 
-# A shorter text is no letter; a shorter paragraph is a sentence; the README says that sentences below some twelve
+# A shorter text is no letter; a shorter paragraph is a sentence; docs/limits.md says that sentences below some twelve
 # words are not found.
 WHOLE_WORDS_MIN = 40
 PARAGRAPH_WORDS_MIN = 20

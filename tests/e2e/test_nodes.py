@@ -110,7 +110,7 @@ def test_T_28_the_mail_servers_log_has_a_code_only_of_an_answer_that_came_throug
         one.told("Thrown away", subject)
     stack.settle()
 
-    stack.wait_for_log(codes[1])  # README: where answers travel through the mail server, its log holds the code
+    stack.wait_for_log(codes[1])  # docs/limits.md: where answers travel through the mail server, its log holds the code
     assert codes[0] not in stack.mail_log()
     assert not any(code in guard.log() for code in codes for guard in nodes.guards)
     assert one.got(through) == one.got(past) == {}

@@ -246,7 +246,7 @@ def test_a_bar_is_shown_on_a_terminal_alone(capfd: pytest.CaptureFixture[str]) -
         assert shown == ("berlin<U+001B>.mbox" in said.err)
 
 
-def test_the_readme_shows_what_is_printed(tmp_path: Path) -> None:
+def test_the_guide_shows_what_is_printed(tmp_path: Path) -> None:
     write_site(tmp_path / "config")
     new = write_site(tmp_path / "new")
     for name, with_ in (("berlin", "press"), ("press", "berlin")):
@@ -264,4 +264,4 @@ def test_the_readme_shows_what_is_printed(tmp_path: Path) -> None:
 
     assert (0, "") == (done.returncode, done.stderr)
     shown = "".join(f"    {each}".rstrip() + "\n" for each in [command + said, "", *done.stdout.splitlines()])
-    assert shown in (Path(__file__).parents[2] / "README.md").read_text("utf-8")
+    assert shown in (Path(__file__).parents[2] / "docs" / "operators.md").read_text("utf-8")

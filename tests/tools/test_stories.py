@@ -1,4 +1,4 @@
-"""The ten things that a list admin wants, each done with the commands and the words of README.md."""
+"""The ten things that a list admin wants, each done with the commands and the words of docs/list-admins.md."""
 
 from __future__ import annotations
 
