@@ -21,29 +21,46 @@ STEPS = 200
 Tell = Callable[[int], None]
 
 
+class Bars:
+    """Shows one bar after the other; `shown` says whether at all, by default if stderr is a terminal."""
+
+    def __init__(self, *, shown: bool | None = None) -> None:
+        self.shown = sys.stderr.isatty() if shown is None else shown
+
+    @contextmanager
+    def of(self, label: str, size: int) -> Iterator[Tell]:
+        """What to tell how much of `size` is done."""
+        if not self.shown:
+            yield lambda _: None
+            return
+        steps = max(1, size // STEPS)
+        name = printable(label)
+        with click.progressbar(length=size, label=name, file=sys.stderr, update_min_steps=steps) as bar:
+            done = 0
+
+            def tell(now: int) -> None:
+                nonlocal done
+                bar.update(now - done)
+                done = now
+
+            yield tell
+
+
 class Progress:
-    """Shows the progress of one archive after the other."""
+    """Shows the progress of one archive after the other, in lines where there is no terminal."""
 
     def __init__(self, *, bar: bool | None = None, line_seconds: float = LINE_SECONDS) -> None:
-        self._bar = sys.stderr.isatty() if bar is None else bar
+        self._bars = Bars(shown=bar)
         self._line_seconds = line_seconds
 
     @contextmanager
     def of(self, path: Path, size: int, counts: Counts) -> Iterator[Tell]:
         """What to tell how much of `size` has been read of the archive at `path`; `counts` says what came of it."""
-        name = printable(path.name or str(path))
-        if not self._bar:
-            yield self._lines(name, size, counts)
+        name = path.name or str(path)
+        if not self._bars.shown:
+            yield self._lines(printable(name), size, counts)
             return
-        steps = max(1, size // STEPS)
-        with click.progressbar(length=size, label=name, file=sys.stderr, update_min_steps=steps) as bar:
-            shown = 0
-
-            def tell(read: int) -> None:
-                nonlocal shown
-                bar.update(read - shown)
-                shown = read
-
+        with self._bars.of(name, size) as tell:
             yield tell
 
     def _lines(self, name: str, size: int, counts: Counts) -> Tell:

@@ -15,7 +15,7 @@ from textwrap import dedent
 
 import pytest
 
-from smtpguard.tools.replay.progress import Bars
+from smtpguard.tools.progress import Bars
 from tests.tools.replays import BOTH, FIRST, HOUR, mbox, of_list
 from tests.tools.site import list_text, run_program, write_site
 

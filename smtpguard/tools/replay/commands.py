@@ -18,12 +18,12 @@ from smtpguard.config.binding import nearest
 from smtpguard.config.loading import load
 from smtpguard.config.problems import format_problem, printable
 from smtpguard.exits import BROKEN_SETTINGS, CANNOT_CREATE, FOUND_SOMETHING, INTERRUPTED, UNAVAILABLE
+from smtpguard.tools.progress import Bars
 from smtpguard.tools.replay.gathering import Gathering, Source, TooManyMailsError
 from smtpguard.tools.replay.homes import list_called
 from smtpguard.tools.replay.page import page
 from smtpguard.tools.replay.playing import Configuration
 from smtpguard.tools.replay.processes import ReplayError, play
-from smtpguard.tools.replay.progress import Bars
 from smtpguard.tools.replay.tallies import Replay, replay_of
 from smtpguard.tools.replay.words import as_object, as_words
 
