@@ -152,9 +152,14 @@ async def test_a_refusal_of_data_is_the_reply_to_the_content_and_the_session_goe
 
 
 async def test_a_refusal_in_the_middle_reaches_the_client_at_its_end() -> None:
-    async with FakeUpstream() as up, relay(up) as (_, client):
+    async with FakeUpstream() as up, relay(up) as (door, client):
         up.on("CONTENT", reply=b"552 5.3.4 too much of it\r\n", after=LIVE_OCTETS)
-        await client.send(LARGE + b".\r\n")
+        await client.send(BEGINNING)
+        await up.wait_until(lambda: up.sessions[0].received > LIVE_OCTETS)
+        # Once another client has been served, the guard has read the refusal as well.
+        async with door.client() as other:
+            await other.ask(b"NOOP")
+        await client.send(REST + b".\r\n")
         assert await client.reply() == b"552 5.3.4 too much of it\r\n"
         assert up.messages == []
 

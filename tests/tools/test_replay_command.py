@@ -222,6 +222,8 @@ def test_whoever_ends_it_finds_no_copy_of_a_mail(site: Path, tmp_path: Path, num
     archive, folder = mbox(tmp_path / "berlin.mbox", *mails), tmp_path / "temporary"
     folder.mkdir()
     command = [sys.executable, "-m", "smtpguard", "replay", str(archive), "--config", str(site), "--against", str(site)]
+    # Whoever runs the tests in the background has Ctrl-C ignored, and children inherit that.
+    command = ["env", "--default-signal=INT", *command]
     with subprocess.Popen(command, env={**os.environ, "TMPDIR": str(folder)}, stderr=subprocess.PIPE) as process:
         deadline = time.monotonic() + 60
         while len([*folder.glob("*/?/memory.sqlite3")]) < 2:
