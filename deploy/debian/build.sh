@@ -22,7 +22,11 @@ chmod 755 "$root"
 home=/usr/lib/smtpguard
 
 "$python" -m venv --without-pip "$root$home"
-install() { "$python" -m pip --python "$root$home/bin/python" install --quiet --disable-pip-version-check --no-compile "$@"; }
+# The package's environment has no pip, and Debian's Python has none by itself.
+tools="$(mktemp -d)"
+trap 'rm -rf "$root" "$tools"' EXIT
+"$python" -m venv "$tools"
+install() { "$tools/bin/python" -m pip --python "$root$home/bin/python" install --quiet --disable-pip-version-check --no-compile "$@"; }
 install --require-hashes --only-binary :all: -r "$here/locked.txt"
 install --no-deps --no-index "$wheel"
 
