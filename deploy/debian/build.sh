@@ -34,8 +34,9 @@ install --no-deps --no-index "$wheel"
 find "$root$home/bin" -type f -delete
 find "$root$home" -name direct_url.json -delete -o -name INSTALLER -delete -o -name REQUESTED -delete
 sed -i '/^command = /d; /^executable = /d' "$root$home/pyvenv.cfg"
-# Compiled here: where it runs nothing may be written. "Unchecked", because times mean nothing in a package.
-"$python" -m compileall -q -j 2 --invalidation-mode unchecked-hash -s "$root" "$root$home/lib"
+# Compiled here, also what pip has imported meanwhile: where it runs nothing may be written. "Unchecked", because times
+# mean nothing in a package.
+"$python" -m compileall -q -f -j 2 --invalidation-mode unchecked-hash -s "$root" "$root$home/lib"
 find "$root$home/lib" -name RECORD -exec sed -i '/\.\.\/bin\//d; /direct_url.json/d; /INSTALLER/d; /REQUESTED/d' {} +
 
 command="$root/usr/bin/smtpguard"
