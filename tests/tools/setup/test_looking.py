@@ -15,6 +15,9 @@ from smtpguard.tools.setup.postfix import PostfixError, look_at_postfix, way_to
 from tests.tools.importing.rest_server import AUTHORIZATION, PASSWORD, Handle, send, web_server
 from tests.tools.setup.postfix_folder import postfix_in
 
+# Each asks the real postconf, many times.
+pytestmark = pytest.mark.slow
+
 
 def mailman_with(*domains: str) -> Handle:
     """A REST interface that knows its domains and nothing else."""

@@ -14,6 +14,9 @@ from smtpguard.tools.setup.placing import OccupiedError, place
 from tests.tools.setup.postfix_folder import GIVEN, postfix_in, setup
 from tests.tools.site import SITE, list_text, run
 
+# Each asks the real postconf, many times.
+pytestmark = pytest.mark.slow
+
 FILES = {
     "smtpguard.yaml": SITE.partition("crosspost_pairs")[0],
     "for-postfix/main.cf": "x\n",

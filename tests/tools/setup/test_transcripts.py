@@ -11,6 +11,9 @@ from smtpguard.config.loading import load
 from tests.tools.setup.postfix_folder import GIVEN, MAIN, MASTER, postconf, postfix_in, setup, type_steps
 from tests.tools.site import run
 
+# Each asks the real postconf, many times.
+pytestmark = pytest.mark.slow
+
 GOLDEN = Path(__file__).parent / "golden"
 
 # One line a question; wrong answers are asked again.
