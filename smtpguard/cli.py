@@ -8,9 +8,10 @@ import errno
 import json
 import os
 import sys
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -40,13 +41,8 @@ from smtpguard.status import live_findings
 from smtpguard.store import StoreError
 from smtpguard.supervisor import Supervisor
 from smtpguard.systemd import ServiceManager
-from smtpguard.tools.admin_commands import COMMANDS as ADMIN_COMMANDS
-from smtpguard.tools.commands import COMMANDS
-from smtpguard.tools.importing.commands import import_command
-from smtpguard.tools.manual_commands import COMMANDS as MANUAL_COMMANDS
 from smtpguard.tools.rehearsal import failures, rehearse
 from smtpguard.tools.report import FORMATS, Format, report
-from smtpguard.tools.setup.commands import setup_command
 from smtpguard.workplace import Workplace
 
 # What `explain` reads of one message; mail servers take a tenth of it.
@@ -57,8 +53,31 @@ _CONFIG = click.option(
 )
 
 
+# Commands of admins, by the module below tools/ that has them in COMMANDS. Loaded when they are called: `serve` would
+# keep the 5 MB for as long as it runs.
+TOOLS: Mapping[str, tuple[str, ...]] = {
+    "commands": ("schema", "new-list", "edit", "lists", "rules-page", "stats", "remember", "replay"),
+    "admin_commands": ("doctor", "status", "held", "expire"),
+    "importing.commands": ("import",),
+    "manual_commands": ("manual", "completion"),
+    "setup.commands": ("setup",),
+}
+
+
 class Commands(click.Group):
     """The commands. What the system refuses, such as a full disk behind stdout, is one line and no traceback."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All names, in order."""
+        return sorted({*super().list_commands(ctx), *(name for names in TOOLS.values() for name in names)})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of this name, or None."""
+        for module, names in TOOLS.items():
+            if cmd_name in names and cmd_name not in self.commands:
+                for each in import_module(f"smtpguard.tools.{module}").COMMANDS:
+                    self.add_command(each)
+        return super().get_command(ctx, cmd_name)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command that was named."""
@@ -329,10 +348,6 @@ def _wrong_with(recipient: str, policy: Policy) -> str | None:
 def _print_problems(loaded: Loaded) -> None:
     for problem in loaded.problems:
         click.echo(format_problem(problem), err=True)
-
-
-for _each in (setup_command, *COMMANDS, import_command, *ADMIN_COMMANDS, *MANUAL_COMMANDS):
-    main.add_command(_each)
 
 
 @main.command()

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import importlib
 import os
 import re
 import signal
 import socket
+import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -18,7 +20,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from smtpguard import __version__
-from smtpguard.cli import main
+from smtpguard.cli import TOOLS, main
 from tests.logs import restored_loggers
 from tests.loopback.door import Client
 from tests.loopback.fake_upstream import FakeUpstream
@@ -591,3 +593,20 @@ async def _spool_file(links: Path) -> bytes:
                 except FileNotFoundError:
                     continue
             await asyncio.sleep(0.02)
+
+
+def test_what_admins_call_is_not_loaded_by_whoever_serves() -> None:
+    names = "[each for each in sys.modules if each.startswith('smtpguard.tools.')]"
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys; import smtpguard.cli; print(*{names})"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+
+    # Those of `check`.
+    assert {"smtpguard.tools.rehearsal", "smtpguard.tools.report"} == set(done.stdout.split())
+
+
+def test_every_command_of_the_tools_is_known_by_its_name() -> None:
+    for module, names in TOOLS.items():
+        made = importlib.import_module(f"smtpguard.tools.{module}").COMMANDS
+        assert {each.name for each in made} == set(names)

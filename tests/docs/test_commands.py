@@ -67,8 +67,9 @@ def model(command: Command) -> tuple[click.Command, list[str]]:
     found: click.Command = main
     words = command.words[1:]
     while isinstance(found, click.Group) and words and not words[0].startswith("-"):
-        assert words[0] in found.commands, f"{command}: there is no such command"
-        found = found.commands[words.pop(0)]
+        inner = found.get_command(click.Context(found), words.pop(0))
+        assert inner is not None, f"{command}: there is no such command"
+        found = inner
     return found, words
 
 

@@ -14,6 +14,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
@@ -63,7 +64,11 @@ def test_troff_has_nothing_to_say_against_a_page(name: str) -> None:
 def test_the_page_of_the_program_has_every_command_and_option() -> None:
     text = printed(page("smtpguard.8"))
 
-    for command in main.commands.values():
+    context = click.Context(main)
+    assert len(main.list_commands(context)) > 15
+    for name in main.list_commands(context):
+        command = main.get_command(context, name)
+        assert command is not None, name
         assert re.search(rf"(?m)^ {command.name}\b", text), command.name
         for each in command.params:
             for option in each.opts if each.param_type_name == "option" else ():

@@ -212,3 +212,6 @@ def _typed_password() -> str:
 
 def _now() -> datetime:
     return datetime.now(UTC)
+
+
+COMMANDS = (import_command,)

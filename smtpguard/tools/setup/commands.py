@@ -218,3 +218,6 @@ def _is_there(config: Path, name: str) -> click.ClickException:
 
 def _say(text: str) -> None:
     click.echo("\n".join(map(printable, text.split("\n"))))
+
+
+COMMANDS = (setup_command,)
