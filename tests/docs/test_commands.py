@@ -44,7 +44,7 @@ PLACES = {
     "/var/lib/sympa/list_data": "list_data",
     "/var/www/mailcheck": "www",
     "/var/lib/smtpguard": "state",
-    "/root/": "",
+    "/var/backups/": "",
 }
 # Words that a reader replaces.
 STANDS_FOR = {"NAME": "anna", "LOGIN": "anna", "FILE": "password", "ADDRESS": "harbour@lists.example.org"}
