@@ -55,7 +55,11 @@ class Monitoring:
 
         async def read_all() -> Reading:
             own = await read()
-            return own if workers is None else workers.of_all(own)
+            if workers is None:
+                return own
+            # Before it is told: should this worker die now, its successor goes on from no less than was told.
+            workers.write(own)
+            return workers.of_all(own)
 
         if self._leads:
             door = monitoring_door(self._said, read_all, vitals.unready, self._take)

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import pytest
+
+from smtpguard.config.listeners import MetricsSettings
 from smtpguard.metrics import families
 from smtpguard.metrics.meters import Meters
+from smtpguard.metrics.monitoring import Monitoring
 from smtpguard.metrics.readings import Reading, Spread
+from smtpguard.metrics.vitals import Vitals
 from smtpguard.metrics.worker_readings import STALE_SECONDS, WorkerReadings
 from smtpguard.slots import Slots
+from tests.metrics.site import Monitor
 
 
 class Clock:
@@ -63,3 +69,30 @@ def test_a_leader_goes_on_from_what_the_former_one_had_counted() -> None:
     WorkerReadings(slots, 0, clock).write(reading(5, 9))
 
     assert (6, 2) == told(WorkerReadings(slots, 0, clock).of_all(reading(1, 2)))
+
+
+class Doors:
+    """A listener at which nobody is."""
+
+    is_open = True
+    sessions = visits = turned_away = 0
+
+
+async def test_whatever_a_leader_has_told_its_successor_goes_on_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("smtpguard.metrics.monitoring.WRITE_SECONDS", 3600.0)
+    monkeypatch.setattr("smtpguard.metrics.pages.FRESH_SECONDS", 0.0)
+    slots = Slots(2)
+    said = MetricsSettings.model_validate({"listen": "127.0.0.1:0"})
+    monitoring = Monitoring(said, pytest.fail, WorkerReadings(slots, 0))
+    await monitoring.start(Vitals(Doors(), None), dict)
+    try:
+        address = monitoring.address
+        assert address is not None
+        monitor = Monitor(int(address.rpartition(":")[2]))
+        assert 0 == await monitor.value("mails_total", outcome="passed")
+        monitoring.meters.event("passed", "mail", 5)
+        assert 5 == await monitor.value("mails_total", outcome="passed")
+    finally:
+        await monitoring.stop()
+
+    assert (5, None) == told(WorkerReadings(slots, 0).of_all({}))
