@@ -9,6 +9,7 @@ alert tells that the mail server is away.
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import resource
 import time
@@ -140,11 +141,17 @@ def _oldest(days: Mapping[date, int]) -> int:
 
 
 def _process() -> dict[str, Values]:
-    used, times = resource.getrlimit(resource.RLIMIT_NOFILE)[0], os.times()
-    pages = int(Path("/proc/self/statm").read_text("ascii").split()[1])
-    return {
+    limit, times = resource.getrlimit(resource.RLIMIT_NOFILE)[0], os.times()
+    found: dict[str, Values] = {
         families.CPU.name: {(): times.user + times.system},
-        families.MEMORY.name: {(): pages * os.sysconf("SC_PAGESIZE")},
-        families.OPEN_FILES.name: {(): sum(1 for _ in Path("/proc/self/fd").iterdir())},
-        families.OPEN_FILES_MAX.name: {(): used},
+        families.OPEN_FILES_MAX.name: {(): limit},
     }
+    try:
+        pages = int(Path("/proc/self/statm").read_text("ascii").split()[1])
+        found[families.MEMORY.name] = {(): pages * os.sysconf("SC_PAGESIZE")}
+        found[families.OPEN_FILES.name] = {(): sum(1 for _ in Path("/proc/self/fd").iterdir())}
+    except OSError as error:
+        # Just then monitoring must go on: with no file left to open, all that may be are open.
+        if error.errno in (errno.EMFILE, errno.ENFILE):
+            found[families.OPEN_FILES.name] = {(): limit}
+    return found

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import os
+import resource
 import subprocess
 import sys
 from collections import defaultdict
@@ -22,7 +23,7 @@ from tests.loopback.certificates import Authority, authority
 from tests.loopback.fake_upstream import FakeUpstream
 from tests.loopback.guarded import ALL, BERLIN, LISTS, MEMBERS, PASSWORDS, PRESS, XCLIENT, body, write_config
 from tests.loopback.serving import serving
-from tests.metrics.site import Monitor, monitored
+from tests.metrics.site import Monitor, monitored, samples_of
 from tests.web.site import ORIGIN, paged, parsed
 
 __all__ = ["authority"]
@@ -309,6 +310,26 @@ async def test_however_many_ask_at_once_the_text_is_made_once(tmp_path: Path, mo
         answers = await asyncio.gather(*(monitor.get("/metrics") for _ in range(20)))
 
     assert {first.octets} == {each.octets for each in answers}
+
+
+async def test_with_no_file_left_to_open_monitoring_goes_on_and_says_so(tmp_path: Path) -> None:
+    async with monitored(tmp_path) as (_, monitor):
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        reader, writer = await asyncio.open_connection("127.0.0.1", monitor.port)
+        writer.write(b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        await reader.readuntil(b"\r\n\r\nok\n")
+        try:
+            next_file = os.dup(0)
+            os.close(next_file)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (next_file, hard))
+            writer.write(b"GET /metrics HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
+            said = await reader.read()
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+            writer.close()
+    samples = samples_of(said.partition(b"\r\n\r\n")[2].decode())
+
+    assert samples["process_open_fds", frozenset()] == samples["process_max_fds", frozenset()]
 
 
 @pytest.mark.slow
