@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.guard import Guard
+from tests.e2e.scene import Scene
 from tests.e2e.stack import Stack
 from tests.e2e.stack.programs import missing
 
@@ -36,8 +37,9 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
         for running in getattr(item, "funcargs", {}).values():
             if isinstance(running, Stack):
                 report.sections.append(("Postfix's log", _tail(running.mail_log())))
-            elif isinstance(running, Guard):
-                report.sections.append(("smtpguard's log", _tail(running.log())))
+            elif isinstance(running, Guard | Scene):
+                log = running.log() if isinstance(running, Guard) else running.guard.log()
+                report.sections.append(("smtpguard's log", _tail(log)))
     return report
 
 

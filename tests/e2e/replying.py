@@ -116,6 +116,9 @@ def _on_a_terminal(command: list[str], environment: dict[str, str], home: Path) 
                 break
             drawn += octets
         return process.wait(max(end - time.monotonic(), 1)), drawn.decode(errors="replace")
+    except subprocess.TimeoutExpired:
+        screen = drawn.decode(errors="replace")
+        raise AssertionError(f"{command[0]} still waits after {PATIENCE:.0f} s; its screen:\n{screen}") from None
     finally:
         if process.poll() is None:
             process.kill()
