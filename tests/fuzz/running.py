@@ -16,6 +16,8 @@ from hypothesis import strategies as st
 
 # How long each fuzzer runs; some minutes before a release.
 SECONDS = float(os.environ.get("SMTPGUARD_FUZZ_SECONDS", "20"))
+# Where several fuzzers work on one parser, and for what no stranger sends (settings): so much of it each.
+HALF = 0.5
 # What only asks a further question of a parser that has a fuzzer already gets a part of that time.
 SIDE = 0.25
 # Where chance begins. A failure names the seed that shows it at once.

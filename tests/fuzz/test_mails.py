@@ -14,7 +14,7 @@ from smtpguard.mail.message import Message, Voice
 from smtpguard.mail.parsing import parse_message
 from tests.fuzz.mails import SPELLINGS, encoded, mail, part, text, torn
 from tests.fuzz.octets import heap, mutated
-from tests.fuzz.running import SIDE, corpus, each_of, fuzz
+from tests.fuzz.running import HALF, SIDE, corpus, each_of, fuzz
 
 _GOLDEN = Path(__file__).parents[1] / "golden" / "passages"
 SEEDS = [path.read_bytes() for path in sorted(_GOLDEN.glob("*/message.eml"))] + corpus("mails")
@@ -94,7 +94,7 @@ def test_fuzz_mails_of_chance_with_quotes_and_forwards() -> None:
         chance = random.Random(number)
         check(torn(chance, mail(chance, ["ben@example.test"])))
 
-    fuzz(check_torn, number=st.integers(0, 2**64))
+    fuzz(check_torn, share=HALF, number=st.integers(0, 2**64))
 
 
 @pytest.mark.slow

@@ -18,7 +18,7 @@ from smtpguard.mail.parsing import parse_message
 from smtpguard.mail.passages import passages_of
 from tests.fuzz.forwards import FORMS, PAGES, TONGUES, Letter, as_page, as_text
 from tests.fuzz.octets import heap, mutated
-from tests.fuzz.running import SIDE, corpus, each_of, fuzz
+from tests.fuzz.running import HALF, SIDE, corpus, each_of, fuzz
 from tests.fuzz.work import calls_of
 from tests.mail.test_shortcuts import ATTRIBUTIONS, BANNERS, DEVICES, LABELS, ODD_LINES, line_by_line
 
@@ -193,7 +193,7 @@ def test_fuzz_texts() -> None:
 @pytest.mark.slow
 def test_fuzz_no_line_is_lost() -> None:
     quotes = st.sampled_from([[], [], ["> "], ["> ", "> ", ">> "], ["", "> "]])
-    fuzz(check_kept, pieces=KEPT, quote=quotes, subject=st.sampled_from(SUBJECTS))
+    fuzz(check_kept, share=HALF, pieces=KEPT, quote=quotes, subject=st.sampled_from(SUBJECTS))
 
 
 @pytest.mark.slow
@@ -205,6 +205,7 @@ def test_fuzz_quotes() -> None:
 def test_fuzz_forwards_and_answers_in_many_languages() -> None:
     fuzz(
         check_letter,
+        share=HALF,
         number=st.integers(0, 2**64),
         language=st.sampled_from(TONGUES),
         form=st.integers(0, len(FORMS) - 1),

@@ -9,7 +9,7 @@ import pytest
 from smtpguard.config.loading import load
 from smtpguard.config.problems import PROBLEMS_PER_FILE_MAX, QUOTED_CHARACTERS_MAX, TEXT_CHARACTERS_MAX, format_problem
 from tests.fuzz.octets import heap, mutated
-from tests.fuzz.running import corpus, each_of, fuzz
+from tests.fuzz.running import HALF, corpus, each_of, fuzz
 
 PIECES = [
     b"organisation: ", b"address: ", b"contact: ", b"listeners:\n", b"  - kind: submission\n", b"listen: ",
@@ -59,4 +59,4 @@ def test_corpus(octets: bytes, tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_fuzz_settings(tmp_path: Path) -> None:
     files = mutated(SEEDS, PIECES) | heap(PIECES)
-    fuzz(lambda site, list_file: check_files(site, list_file, tmp_path), site=files, list_file=files)
+    fuzz(lambda site, list_file: check_files(site, list_file, tmp_path), share=HALF, site=files, list_file=files)

@@ -15,7 +15,7 @@ from smtpguard.mail.message import ForwardKind, Message, Voice
 from smtpguard.mail.parsing import parse_message
 from tests.fuzz.mails import torn
 from tests.fuzz.octets import heap, mutated
-from tests.fuzz.running import SIDE, corpus, each_of, fuzz
+from tests.fuzz.running import HALF, SIDE, corpus, each_of, fuzz
 from tests.fuzz.trees import MARK, Growing
 from tests.fuzz.work import calls_of
 
@@ -110,12 +110,12 @@ def test_every_text_is_found_once_and_with_whose_it_is(number: int) -> None:
 
 @pytest.mark.slow
 def test_fuzz_trees() -> None:
-    fuzz(check_tree, number=st.integers(0, 2**64))
+    fuzz(check_tree, share=HALF, number=st.integers(0, 2**64))
 
 
 @pytest.mark.slow
 def test_fuzz_trees_within_bounds() -> None:
-    fuzz(check_bounds, number=st.integers(0, 2**64), bounds=BOUNDS_OF_CHANCE)
+    fuzz(check_bounds, share=HALF, number=st.integers(0, 2**64), bounds=BOUNDS_OF_CHANCE)
 
 
 @pytest.mark.slow
@@ -124,7 +124,7 @@ def test_fuzz_torn_trees() -> None:
         chance = random.Random(number)
         check_any(torn(chance, Growing(chance).message().octets), bounds)
 
-    fuzz(check_torn, number=st.integers(0, 2**64), bounds=BOUNDS_OF_CHANCE | st.just(BOUNDS))
+    fuzz(check_torn, share=HALF, number=st.integers(0, 2**64), bounds=BOUNDS_OF_CHANCE | st.just(BOUNDS))
 
 
 @pytest.mark.slow
