@@ -21,7 +21,7 @@ from smtpguard.correspondence import Correspondence
 from smtpguard.deciding import Closed, Deciding, Done, Gone, Waiting
 from smtpguard.frequency import Rows
 from smtpguard.held import HeldMail
-from smtpguard.keys import KeyFolderError
+from smtpguard.key_file import KeyFolderError
 from smtpguard.mail.address import Address
 from smtpguard.mail.arrival import Arrival
 from smtpguard.mail.content import unstuffed

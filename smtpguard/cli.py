@@ -31,7 +31,7 @@ from smtpguard.config.sources import FileError, regular_octets
 from smtpguard.exits import BROKEN_SETTINGS, CANNOT_CREATE, FOUND_SOMETHING, UNAVAILABLE
 from smtpguard.explain import account_for, explain
 from smtpguard.keeper import Charge
-from smtpguard.keys import KeyFolderError
+from smtpguard.key_file import KeyFolderError
 from smtpguard.mail.address import parse_address
 from smtpguard.policy import Policy
 from smtpguard.process import harden, keep_what_is_loaded, take_short_turns, tell_faults

@@ -15,7 +15,7 @@ from smtpguard.claims import Claims
 from smtpguard.correspondence import Correspondence
 from smtpguard.fingerprints import words_of
 from smtpguard.held import HeldRow, State, Tags
-from smtpguard.keys import KeyFolderError
+from smtpguard.key_file import KeyFolderError
 from smtpguard.mail.message import Account, Message
 from smtpguard.mail.subjects import base_subject
 from smtpguard.notices.compose import compose_corrected

@@ -33,7 +33,8 @@ from smtpguard.figures import (
     span_begin,
 )
 from smtpguard.held import HeldMail, HeldRow, State
-from smtpguard.keys import KeyFolder, KeyFolderError, week_of
+from smtpguard.key_file import KeyFolderError
+from smtpguard.keys import KeyFolder, week_of
 from smtpguard.seal import NONCE_OCTETS, SealError, open_figures, seal_figures
 from smtpguard.store import FiguresStore, StoreError
 from smtpguard.verdict import Finding, Verdict

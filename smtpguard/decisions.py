@@ -13,7 +13,8 @@ from datetime import UTC, date, datetime
 from smtpguard import maillog
 from smtpguard.decided_file import Decision
 from smtpguard.held import HeldRow, State
-from smtpguard.keys import KeyFolder, KeyFolderError
+from smtpguard.key_file import KeyFolderError
+from smtpguard.keys import KeyFolder
 from smtpguard.store import HoldStore
 
 # Seconds between two tries to keep what could not be kept: a full disk is mended in minutes.

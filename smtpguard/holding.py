@@ -24,7 +24,7 @@ from smtpguard.counting import Counting
 from smtpguard.decisions import Decisions
 from smtpguard.failpoints import reach
 from smtpguard.held import HeldMail, HeldRow, NumberedList, State
-from smtpguard.keys import KeyFolderError
+from smtpguard.key_file import KeyFolderError
 from smtpguard.mail.address import Address
 from smtpguard.mail.arrival import Arrival
 from smtpguard.mail.envelope import Envelope

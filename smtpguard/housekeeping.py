@@ -17,7 +17,8 @@ from smtpguard.correspondence import Correspondence
 from smtpguard.decisions import Decisions
 from smtpguard.failpoints import reach
 from smtpguard.held import Card, HeldRow, State
-from smtpguard.keys import KeyElsewhereError, KeyFolder, KeyFolderError, week_of
+from smtpguard.key_file import KeyFolderError
+from smtpguard.keys import KeyElsewhereError, KeyFolder, week_of
 from smtpguard.mail.address import Address
 from smtpguard.notices.compose import compose_expired, compose_unreadable
 from smtpguard.notices.site import Site

@@ -12,10 +12,8 @@ All calls wait for the disk, some for the share; call them from a thread.
 
 from __future__ import annotations
 
-import os
 import re
 import secrets
-import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,6 +23,7 @@ from typing import Literal, TypeVar, overload
 
 from smtpguard.decided_file import DecidedFile, Decision
 from smtpguard.erased_names import ErasedNames
+from smtpguard.key_file import KEY_OCTETS, KeyFolderError, make_key, read_key, refuse_if_readable
 from smtpguard.keyshare import KeyAwayError, KeyShare, KeyShareError
 from smtpguard.whole_file import sync_folder, wipe_file
 
@@ -32,8 +31,6 @@ from smtpguard.whole_file import sync_folder, wipe_file
 WeekKeys = Literal["week", "memory", "posted", "counted", "private", "public"]
 
 Name = TypeVar("Name")
-
-KEY_OCTETS = 32
 
 _DAY_FILE = re.compile(r"day-(\d{4}-\d\d-\d\d)\.key")
 # Keys of all sets.
@@ -44,12 +41,6 @@ _DECIDED_FILE = re.compile(r"day-(\d{4}-\d\d-\d\d)\.decided")
 _WEEK = re.compile(r"\d{4}-W(?:0[1-9]|[1-4]\d|5[0-3])")
 # How often making a key may be crossed by somebody who erases it. Once is rare, this often is a fault.
 _TRIES = 5
-_OTHERS = stat.S_IRWXG | stat.S_IRWXO
-_ERASED = bytes(KEY_OCTETS)
-
-
-class KeyFolderError(Exception):
-    """The key folder cannot be used: others can read it, it is damaged, or the disk refuses. The text says which."""
 
 
 class KeyElsewhereError(KeyFolderError):
@@ -102,7 +93,7 @@ class KeyFolder:
             self._found = folder.is_dir()
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             sync_folder(folder.parent)
-            _refuse_if_readable(folder, folder.stat(), "chmod 700")
+            refuse_if_readable(folder, folder.stat(), "chmod 700")
         except OSError as error:
             raise _refused(folder, error) from error
 
@@ -205,7 +196,7 @@ class KeyFolder:
 
     def exchange(self) -> Exchange:
         """Meet the other nodes: give and take keys of all sets, erase what is erased elsewhere, and learn what was
-        decided there. Where no share is, nothing is done.
+        decided there. Where no share is, nothing is done. A file that is damaged is told of when all others are done.
         """
         if self._shared is None:
             return Exchange()
@@ -216,11 +207,10 @@ class KeyFolder:
             raise _refused(self._folder, error) from error
 
     def _meet(self, shared: KeyShare) -> Exchange:
-        read = {name: self._read(name) for name in self._names(_KEY_FILE)}
-        own = {name: key for name, key in read.items() if key is not None}
+        own, damaged = self._own_keys()
         met = shared.meet(own, self._erased.names())
         self._erased.add(met.erased, datetime.now(UTC).date())
-        gone = own.keys() & met.erased.keys()
+        gone = (own.keys() | damaged.keys()) & met.erased.keys()
         for name in gone:
             self._remove(name)
         for name, key in met.fetched.items():
@@ -231,7 +221,21 @@ class KeyFolder:
         for day, decided in shared.meet_decided(tallies, self.decisions).items():
             if decided:
                 self.note_decided(day, decided.items())
+        if left := [damaged[name] for name in sorted(damaged.keys() - gone)]:
+            raise left[0]
         return Exchange(len(met.fetched), len(gone), len(met.differing))
+
+    def _own_keys(self) -> tuple[dict[str, bytes], dict[str, KeyFolderError]]:
+        """The keys that are here by their names, and what is wrong with those that cannot be read."""
+        own: dict[str, bytes] = {}
+        damaged: dict[str, KeyFolderError] = {}
+        for name in self._names(_KEY_FILE):
+            try:
+                if (key := self._read(name)) is not None:
+                    own[name] = key
+            except KeyFolderError as error:
+                damaged[name] = error
+        return own, damaged
 
     def _decided_file(self, day: date) -> DecidedFile:
         return self._decided.setdefault(day, DecidedFile(self._folder / _decided_name(day)))
@@ -280,42 +284,17 @@ class KeyFolder:
             return self._shared.fetch(name) if made is None else self._shared.offer(name, made)
 
     def _read(self, name: str) -> bytes | None:
-        path = self._folder / name
-        try:
-            # A link could point to a file that others can read or change.
-            number = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-        except FileNotFoundError:
+        key = read_key(self._folder / name)
+        if key is None:
             # A missing key is lost for good; a missing folder is a mistake that somebody will mend.
             self._folder.stat()
-            return None
-        with os.fdopen(number, "rb") as file:
-            status = os.fstat(number)
-            _refuse_if_readable(path, status, "chmod 600")
-            key = file.read(KEY_OCTETS + 1) if stat.S_ISREG(status.st_mode) else b""
-        if key == _ERASED:
-            return None
-        if len(key) != KEY_OCTETS:
-            raise KeyFolderError(f"{path}: a key file has {KEY_OCTETS} octets; restore or remove this one")
         return key
 
     def _make(self, name: str, key: bytes) -> None:
         """Put `key` into the folder under `name`, unless somebody else was quicker."""
         # What was durable under this name is gone, by whoever's hand: the new file's name is not on the disk yet.
         self._durable.discard(name)
-        # The name begins with the key's, so that erasing finds it when we die in between.
-        new = self._folder / f"{name}.new-{secrets.token_hex(8)}"
-        number = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        try:
-            with os.fdopen(number, "wb") as file:
-                file.write(key)
-                file.flush()
-                os.fsync(number)
-            # Unlike a rename, a link never takes the place of a key that is there already.
-            os.link(new, self._folder / name)
-        except (FileExistsError, FileNotFoundError):
-            pass  # made, or erased, by somebody else in the meantime: the caller looks again
-        finally:
-            new.unlink(missing_ok=True)
+        make_key(self._folder / name, key)
 
     def _erase(self, name: str, day: date | None = None) -> bool:
         """Erase a key everywhere: whoever still has it learns of that at the share, and never brings it back."""
@@ -376,14 +355,6 @@ def _day_name(day: date) -> str:
 
 def _decided_name(day: date) -> str:
     return f"day-{day:%Y-%m-%d}.decided"
-
-
-def _refuse_if_readable(path: Path, status: os.stat_result, remedy: str) -> None:
-    if status.st_uid != os.geteuid():
-        raise KeyFolderError(f"{path}: belongs to user {status.st_uid}, not to the user this runs as ({os.geteuid()})")
-    if status.st_mode & _OTHERS:
-        mode = stat.S_IMODE(status.st_mode)
-        raise KeyFolderError(f"{path}: other users can get at it (mode {mode:04o}); correct it with {remedy}")
 
 
 def _refused(path: Path, error: OSError) -> KeyFolderError:

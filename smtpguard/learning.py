@@ -15,7 +15,7 @@ from typing import Protocol
 from smtpguard import maillog, replies
 from smtpguard.accounts import is_guard_address
 from smtpguard.distribution import distributed_for
-from smtpguard.keys import KeyFolderError
+from smtpguard.key_file import KeyFolderError
 from smtpguard.lists import MailingList
 from smtpguard.mail.address import Address
 from smtpguard.mail.arrival import Arrival

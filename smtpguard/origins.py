@@ -20,8 +20,9 @@ from typing import TypeVar
 from smtpguard import maillog
 from smtpguard.checks.audience import reads
 from smtpguard.evidence import Evidence
+from smtpguard.key_file import KeyFolderError
 from smtpguard.key_ring import KeyRing, WeeklyKeys
-from smtpguard.keys import KeyFolderError, first_day, season_of, week_of
+from smtpguard.keys import first_day, season_of, week_of
 from smtpguard.mail.address import Address
 from smtpguard.mail.message import UNASKABLE, Account, Message, Submission
 from smtpguard.marks import Marks, name_of, name_of_address, name_of_list

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from smtpguard import maillog
 from smtpguard.evidence import NOTHING_KNOWN, Evidence
 from smtpguard.held import HeldMail
-from smtpguard.keys import KeyFolderError
+from smtpguard.key_file import KeyFolderError
 from smtpguard.mail.content import unstuffed
 from smtpguard.mail.message import UNASKABLE, Submission
 from smtpguard.mail.parsing import parse_message

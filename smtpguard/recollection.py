@@ -18,8 +18,9 @@ from smtpguard import maillog
 from smtpguard.checks.crosspost import lists_addressed
 from smtpguard.evidence import NOTHING_KNOWN, Evidence
 from smtpguard.failpoints import reach
+from smtpguard.key_file import KeyFolderError
 from smtpguard.key_ring import KeyRing, WeeklyKeys
-from smtpguard.keys import KeyFolderError, week_of
+from smtpguard.keys import week_of
 from smtpguard.mail.message import UNASKABLE, Submission
 from smtpguard.policy import Policy
 from smtpguard.remembered import Question

@@ -16,8 +16,9 @@ from functools import partial
 from typing import TypeVar
 
 from smtpguard import maillog
+from smtpguard.key_file import KeyFolderError
 from smtpguard.key_ring import KeyRing
-from smtpguard.keys import KeyFolderError, season_of, week_of
+from smtpguard.keys import season_of, week_of
 from smtpguard.mail.message import Message
 from smtpguard.marks import MailboxMarks, name_of_list
 from smtpguard.policy import Policy

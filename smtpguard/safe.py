@@ -15,7 +15,8 @@ from smtpguard import maillog
 from smtpguard.answers.token import Token
 from smtpguard.fingerprints import words_of
 from smtpguard.held import Card, HeldMail, HeldRow, State, Tags
-from smtpguard.keys import KeyElsewhereError, KeyFolder, KeyFolderError
+from smtpguard.key_file import KeyFolderError
+from smtpguard.keys import KeyElsewhereError, KeyFolder
 from smtpguard.mail.message import Account
 from smtpguard.mail.subjects import base_subject
 from smtpguard.seal import NONCE_OCTETS, SealError, content_digest, hold_id, open_box, open_card, seal, seal_card

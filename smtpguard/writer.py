@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from smtpguard import maillog
-from smtpguard.keys import KeyFolderError
+from smtpguard.key_file import KeyFolderError
 from smtpguard.store import StoreError
 
 # What waits is written so often; so much is lost when the process dies. Meanwhile it is at hand in memory.

@@ -10,7 +10,7 @@ import pytest
 from smtpguard.bulletin import Bulletin
 from smtpguard.held import State
 from smtpguard.housekeeping import Housekeeping
-from smtpguard.keys import KeyFolderError
+from smtpguard.key_file import KeyFolderError
 from tests.notices.samples import SITE
 from tests.test_housekeeping import CONTACT, Premises, premises
 

@@ -36,6 +36,7 @@ STOREYS: tuple[tuple[int, tuple[str, ...]], ...] = (
     (3, ("patience", "pace", "turns")),
     (3, ("tls_context", "whole_file")),
     (3, ("decided_file",)),
+    (3, ("key_file",)),
     (3, ("keyshare",)),
     (3, ("erased_names",)),
     (3, ("store", "upstream", "config", "maillog", "keys", "spool", "failpoints", "process")),

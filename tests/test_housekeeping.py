@@ -31,7 +31,8 @@ from smtpguard.housekeeping import (
     Housekeeping,
     _portions,
 )
-from smtpguard.keys import KeyFolder, KeyFolderError, week_of
+from smtpguard.key_file import KeyFolderError
+from smtpguard.keys import KeyFolder, week_of
 from smtpguard.safe import CLOCKS_APART_MAX, Safe
 from smtpguard.store import StoreError
 from smtpguard.store.sqlite import SQLiteStore

@@ -16,7 +16,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smtpguard.keys import KeyFolder, KeyFolderError, week_of
+from smtpguard.key_file import KeyFolderError
+from smtpguard.keys import KeyFolder, week_of
 
 DAY = date(2026, 11, 22)
 

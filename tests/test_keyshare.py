@@ -17,7 +17,8 @@ import pytest
 from smtpguard.answers.token import Token
 from smtpguard.decided_file import Decision
 from smtpguard.held import State
-from smtpguard.keys import KeyElsewhereError, KeyFolder, KeyFolderError, WeekKeys
+from smtpguard.key_file import KeyFolderError
+from smtpguard.keys import KeyElsewhereError, KeyFolder, WeekKeys
 from smtpguard.keyshare import AWAY_MAX, KeyShareError, Wrapping
 from smtpguard.safe import Safe
 from smtpguard.store import postgresql_keys
@@ -160,6 +161,25 @@ def test_T_04_keys_from_before_there_was_a_share_are_given_to_the_others(nodes: 
     nodes.node("one").exchange()
 
     assert key == nodes.node("other").day_key(TODAY, create=True)
+
+
+def test_T_04_a_damaged_file_keeps_no_other_key_from_being_shared_or_erased(nodes: Nodes) -> None:
+    one, other = nodes.node("one"), nodes.node("other")
+    for day in (TODAY, TOMORROW):
+        one.day_key(day, create=True)
+    other.exchange()
+    (nodes.folder / "other" / DAY_NAME).write_bytes(b"torn")
+    one.erase_day(TOMORROW)
+    key = one.week_key("2026-W47", create=True)
+
+    with pytest.raises(KeyFolderError, match=r"2026-11-22\.key: a key file has 32 octets"):
+        other.exchange()
+    assert {DAY_NAME, "week-2026-W47.key"} == nodes.names("other")
+    assert key == KeyFolder(nodes.folder / "other").week_key("2026-W47")
+
+    one.erase_day(TODAY)
+    other.exchange()
+    assert {"week-2026-W47.key"} == nodes.names("other")
 
 
 def test_T_04_a_common_folder_needs_no_share(tmp_path: Path) -> None:

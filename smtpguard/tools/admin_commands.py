@@ -20,7 +20,7 @@ from smtpguard.config.settings import Settings, SettingsError
 from smtpguard.config.sources import FileError
 from smtpguard.doors import outbox
 from smtpguard.exits import BROKEN_SETTINGS, CANNOT_CREATE, FOUND_SOMETHING, UNAVAILABLE
-from smtpguard.keys import KeyFolderError
+from smtpguard.key_file import KeyFolderError
 from smtpguard.mail.address import parse_address
 from smtpguard.notices.languages import Texts
 from smtpguard.store import StoreError

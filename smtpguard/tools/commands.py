@@ -17,7 +17,7 @@ from smtpguard.config.loading import Loaded, load
 from smtpguard.config.problems import format_problem, printable
 from smtpguard.config.values import read_duration
 from smtpguard.exits import BROKEN_SETTINGS, CANNOT_CREATE, FOUND_SOMETHING, INTERRUPTED, UNAVAILABLE
-from smtpguard.keys import KeyFolderError
+from smtpguard.key_file import KeyFolderError
 from smtpguard.lists import Manager
 from smtpguard.mail.address import parse_address
 from smtpguard.rules_page.facts import facts_of

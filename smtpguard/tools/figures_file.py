@@ -13,7 +13,8 @@ from smtpguard.config.settings import Settings
 from smtpguard.counting import opened
 from smtpguard.databases import MEMORY, MEMORY_SCHEMAS, Databases
 from smtpguard.figures import Counts, FiguresError
-from smtpguard.keys import KeyFolder, KeyFolderError
+from smtpguard.key_file import KeyFolderError
+from smtpguard.keys import KeyFolder
 from smtpguard.store import StoreError
 from smtpguard.store.database import reading
 from smtpguard.store.worker import BUSY_SECONDS

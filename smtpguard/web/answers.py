@@ -21,7 +21,7 @@ from smtpguard.answers.choice import Choice, Word, Words, parse_choice
 from smtpguard.answers.token import CODE_TEXT_MAX, Token, find_tokens, parse_token
 from smtpguard.deciding import Closed, Deciding, Done, Gone, Waiting
 from smtpguard.held import State
-from smtpguard.keys import KeyFolderError
+from smtpguard.key_file import KeyFolderError
 from smtpguard.notices.languages import Language
 from smtpguard.notices.site import Site
 from smtpguard.store import StoreError

@@ -10,7 +10,7 @@ import re
 import pytest
 
 from smtpguard import replies
-from smtpguard.keys import KeyFolderError
+from smtpguard.key_file import KeyFolderError
 from smtpguard.listener.options import Protocol, Tls
 from smtpguard.mail.content import stuffed
 from smtpguard.policy import Remember

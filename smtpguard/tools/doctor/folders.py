@@ -12,7 +12,7 @@ from pathlib import Path
 
 from smtpguard.config.sections import Limits
 from smtpguard.housekeeping import KEY_GRACE
-from smtpguard.keys import KEY_OCTETS
+from smtpguard.key_file import KEY_OCTETS
 from smtpguard.status import live_findings
 from smtpguard.tools.doctor.premises import Premises
 from smtpguard.tools.doctor.sheet import Sheet

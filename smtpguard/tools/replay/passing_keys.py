@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 
-from smtpguard.keys import KEY_OCTETS
+from smtpguard.key_file import KEY_OCTETS
 
 
 class PassingKeys:

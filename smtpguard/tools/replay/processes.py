@@ -13,7 +13,7 @@ from multiprocessing.context import SpawnProcess
 from pathlib import Path
 
 from smtpguard import maillog
-from smtpguard.keys import KeyFolderError
+from smtpguard.key_file import KeyFolderError
 from smtpguard.process import harden, keep_what_is_loaded
 from smtpguard.store import StoreError
 from smtpguard.tools.replay.gathering import Gathered
