@@ -66,10 +66,11 @@ if [ -d "$deploy/systemd" ]; then
   cp "$deploy/systemd/smtpguard-as-service" "$root/usr/bin/"
 fi
 papers="$root/usr/share/doc/smtpguard"
-mkdir -p "$papers/examples" "$root/etc/smtpguard/lists"
-cp -r "$deploy/../config/." "$papers/examples/config"
-find "$deploy" -mindepth 1 -maxdepth 1 -type d ! -name debian -exec cp -rt "$papers/examples" {} +
-cp -r "$deploy/../README.md" "$deploy/../docs" "$papers/"
+mkdir -p "$papers" "$root/etc/smtpguard/lists"
+# As they lie in the checkout, so that each link between them leads somewhere.
+(cd "$deploy/.." && cp -r README.md ARCHITECTURE.md CHANGELOG.md CONTRIBUTING.md docs config "$papers/")
+mkdir "$papers/deploy"
+find "$deploy" -mindepth 1 -maxdepth 1 ! -name debian -exec cp -rt "$papers/deploy" {} +
 gzip -9n < "$deploy/../CHANGELOG.md" > "$papers/changelog.gz"
 {
   echo "Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/"

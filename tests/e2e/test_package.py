@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -18,7 +19,9 @@ from tests.e2e.writing import new_subject
 
 pytestmark = pytest.mark.e2e
 
-EXAMPLES = "/usr/share/doc/smtpguard/examples"
+# A link within the papers: another has a colon.
+LINK = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
+PAPERS = Path("/usr/share/doc/smtpguard")
 
 
 @pytest.fixture(scope="module")
@@ -50,12 +53,24 @@ def test_it_needs_no_more_than_debians_python_and_tells_nothing_of_where_it_was_
 
 
 def test_the_example_is_in_order_and_the_manual_is_there(debian: FreshRoot) -> None:
-    said = debian.run("smtpguard", "check", "--config", f"{EXAMPLES}/config/smtpguard.yaml", user="nobody")
+    said = debian.run("smtpguard", "check", "--config", f"{PAPERS}/config/smtpguard.yaml", user="nobody")
     assert "no error" in said
 
     manual = debian.run("sh", "-c", "zcat /usr/share/man/man8/smtpguard.8.gz")
     assert manual.startswith('.TH "SMTPGUARD" 8')
     assert "smtpguard" in debian.run("bash", "-c", ". /usr/share/bash-completion/completions/smtpguard; complete -p")
+
+
+def test_every_link_of_its_papers_leads_to_a_file(package: Path, tmp_path: Path) -> None:
+    subprocess.run(["dpkg-deb", "--extract", package, tmp_path], check=True)
+    papers = tmp_path / PAPERS.relative_to("/")
+    pages = sorted(papers.rglob("*.md"))
+    assert {"README.md", "docs/operators.md", "config/README.md", "deploy/postfix/README.md"} <= {
+        str(each.relative_to(papers)) for each in pages
+    }
+    links = [(page, link) for page in pages for link in LINK.findall(page.read_text("utf-8"))]
+
+    assert [(page.name, link) for page, link in links if not (page.parent / link).exists()] == []
 
 
 def test_no_code_of_the_folder_or_of_variables_takes_the_place_of_ours(debian: FreshRoot, tmp_path: Path) -> None:
@@ -97,7 +112,7 @@ def test_behind_it_real_servers_and_before_it_a_member_whose_mail_is_held_and_an
 ) -> None:
     """Settings from deploy/postfix, as the package has them, too."""
     assert (Path("deploy/postfix/smtpguard.yaml").read_text()) == debian.run(
-        "cat", f"{EXAMPLES}/postfix/smtpguard.yaml"
+        "cat", f"{PAPERS}/deploy/postfix/smtpguard.yaml"
     )
     folder = tmp_path / "etc"
     folder.mkdir()
