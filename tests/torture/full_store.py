@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import sqlite3
+import sys
 import time
 from contextlib import closing
 from dataclasses import dataclass, field, replace
@@ -21,7 +22,7 @@ from smtpguard.safe import Safe
 from smtpguard.store.sqlite import SQLiteStore
 from tests.notices.samples import crosspost
 from tests.torture import ledger
-from tests.torture.site import MEMBERS, PATIENCE_SECONDS, Session, Site, site
+from tests.torture.site import MEMBERS, PATIENCE_SECONDS, Site, site
 
 HELD = 100_000
 # What is over by the clock when the guard is started.
@@ -29,10 +30,7 @@ DUE = 10_000
 CONTENT_OCTETS = 4096
 # Codes of mails that wait on, to be answered.
 KEPT_CODES = 20
-NOOP_PAUSE = 0.005
 PAGE = "https://check.example.test"
-# A session may say only so much that brings no mail on (listener/allowance.py).
-NOOPS = 50
 # Several times what it takes; more is a guard that expires nothing.
 EXPIRED_WITHIN_SECONDS = 600
 
@@ -112,7 +110,7 @@ async def full_store(number: int = HELD, due: int = DUE) -> ledger.Account:
             felt.holds.append(await _timed(here.submit_one(holds=True)))
         waiting = asyncio.create_task(_until_expired(here, due))
         begun = time.perf_counter()
-        await _noops(here, felt, waiting)
+        felt.noops = await _noops(here, waiting)
         felt.drained = time.perf_counter() - begun
         felt.memory = _memory(here)
         lines = sum(b"expired" in each.content or b"deleted" in each.content for each in here.out.messages)
@@ -155,17 +153,17 @@ async def _answer(here: Site, member: str, code: str, word: str, account: ledger
         account.wrong.append(f"the answer {word} does not work")
 
 
-async def _noops(here: Site, felt: Felt, waiting: asyncio.Task[None]) -> None:
-    """Sessions that say NOOP, one after the other, and how long each took, until what is due is gone."""
-    while not waiting.done():
-        session = await Session.open(here.guard.ports[0], MEMBERS[0])
-        try:
-            for _ in range(NOOPS):
-                felt.noops.append(await _timed(session.ask(b"NOOP")))
-                await asyncio.sleep(NOOP_PAUSE)
-        finally:
-            session.close()
+async def _noops(here: Site, waiting: asyncio.Task[None]) -> list[float]:
+    """How long each NOOP of a member took until what is due is gone."""
+    pulse = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tests.torture.pulse", str(here.guard.ports[0])),
+        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    await asyncio.wait([waiting])
+    said, _ = await pulse.communicate(b"")  # with nothing at all Python 3.11 leaves its input open
+    assert pulse.returncode == 0
     await waiting
+    return [*map(float, said.split())]
 
 
 async def _until_expired(here: Site, due: int) -> None:
