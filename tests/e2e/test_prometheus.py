@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -189,7 +189,7 @@ SAMPLES = {name: family for family in FAMILIES for name in samples_of(family)}
 def check_query(query: str) -> None:
     """Names and label values in a query are those that there are."""
     named = re.findall(r"\b((?:smtpguard|process)_[a-z_]+)(?:\{([^}]*)\})?", query)
-    assert named or re.search(r"\bup\{", query), query
+    assert named or re.search(r"\b(up|ALERTS)\{", query), query
     for name, matchers in named:
         assert name in SAMPLES, f"{name}: {query}"
         for label, _, values in re.findall(r'(\w+)\s*(=~|!~|!=|=)\s*"([^"]*)"', matchers):
@@ -228,3 +228,71 @@ def test_every_metric_is_on_the_dashboard_and_every_panel_is_told_apart() -> Non
     assert len(ids) == len(set(ids))
     assert len(places) == len(set(places))
     assert all(each["title"] and each["description"] for each in panels())
+
+
+def panel(title: str) -> list[str]:
+    """The queries of one panel, of all nodes."""
+    found = [each for each in panels() if each["title"] == title]
+    assert 1 == len(found), title
+    return [target["expr"].replace("$instance", ".*") for target in found[0]["targets"]]
+
+
+# A panel, what Prometheus knows, and what the panel then shows: labels and numbers, by query.
+SHOWN: Sequence[tuple[str, Mapping[str, str], Sequence[Mapping[str, float]]]] = (
+    ("Alerts that fire, of all nodes", {}, [{'{alertname="none"}': 0}]),
+    (
+        "Alerts that fire, of all nodes",
+        {'ALERTS{job="smtpguard", alertname="SmtpguardLoopLag", alertstate="pending", severity="warning"}': "1x20"},
+        [{'{alertname="none"}': 0}],
+    ),
+    (
+        "Alerts that fire, of all nodes",
+        {
+            f'ALERTS{{{ONE}, alertname="SmtpguardDown", alertstate="firing", severity="critical"}}': "1x20",
+            f'ALERTS{{{ONE}, alertname="SmtpguardLoopLag", alertstate="firing", severity="warning"}}': "1x20",
+            'ALERTS{job="other", alertname="SomethingElse", alertstate="firing", severity="critical"}': "1x20",
+        },
+        [{'{alertname="Down"}': 2, '{alertname="LoopLag"}': 1}],
+    ),
+    (
+        "Guards",
+        {f"up{{{ONE}}}": "1x20", 'up{job="smtpguard", instance="two:9125"}': "1x10 0x10"},
+        [{"{}": 1}, {"{}": 1}],
+    ),
+    (
+        "Certificate ends in",
+        {f"smtpguard_certificate_end_seconds{{{ONE}}}": "172860x20"},  # a minute less than two days, at the end
+        [{"{}": 1}],
+    ),
+    (
+        "Running for",
+        {f"smtpguard_start_time_seconds{{{ONE}}}": "600x20", f'smtpguard_info{{{ONE}, version="1.0"}}': "1x20"},
+        [{'{job="smtpguard", instance="one:9125", version="1.0"}': 600}],
+    ),
+)
+
+
+def test_panels_show_what_they_say(tmp_path: Path) -> None:
+    told = {
+        "tests": [
+            {
+                "interval": "1m",
+                "name": f"{title} {number}",
+                "input_series": [{"series": key, "values": value} for key, value in known.items()],
+                "promql_expr_test": [
+                    {
+                        "expr": expression,
+                        "eval_time": "20m",
+                        "exp_samples": [{"labels": each, "value": value} for each, value in shown.items()],
+                    }
+                    for expression, shown in zip(panel(title), samples, strict=True)
+                ],
+            }
+            for number, (title, known, samples) in enumerate(SHOWN)
+        ]
+    }
+    (tmp_path / "panels.yml").write_text(yaml.safe_dump(told), "utf-8")
+
+    tested = promtool("test", "rules", tmp_path / "panels.yml")
+
+    assert 0 == tested.returncode, tested.stdout + tested.stderr
