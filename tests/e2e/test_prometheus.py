@@ -45,6 +45,7 @@ WELL: Mapping[str, str] = {
     'smtpguard_upstream_reply_seconds_bucket{way="members", to="content", le="0.1"}': "0+60x120",
     'smtpguard_upstream_reply_seconds_bucket{way="members", to="content", le="30"}': "0+60x120",
     'smtpguard_upstream_reply_seconds_bucket{way="members", to="content", le="+Inf"}': "0+60x120",
+    'smtpguard_upstream_reply_seconds_count{way="members", to="content"}': "0+60x120",
     'smtpguard_store_seconds_bucket{store="holds", le="0.1"}': "0+60x120",
     'smtpguard_store_seconds_bucket{store="holds", le="5"}': "0+60x120",
     'smtpguard_store_seconds_bucket{store="holds", le="+Inf"}': "0+60x120",
@@ -71,8 +72,18 @@ SCENES: Mapping[str, tuple[Mapping[str, str], set[str]]] = {
     "nothing": ({}, set()),
     "down": ({"up": "1x110 0x10"}, {"SmtpguardDown"}),
     "unreachable": (
-        {'smtpguard_upstream_errors_total{way="members", what="unreachable"}': "0x60 0+1x60"},
+        {
+            'smtpguard_upstream_errors_total{way="members", what="unreachable"}': "0x60 0+1x60",
+            'smtpguard_upstream_reply_seconds_count{way="members", to="content"}': "0+60x60 3600x60",
+        },
         {"SmtpguardUpstreamUnreachable"},
+    ),
+    "unreachable for four minutes, and back": (
+        {
+            'smtpguard_upstream_errors_total{way="members", what="unreachable"}': "0x112 1 2 3 4 4x3",
+            'smtpguard_upstream_reply_seconds_count{way="members", to="content"}': "0+60x112 6720x3 6780+60x3",
+        },
+        set(),
     ),
     "breaks": (
         {'smtpguard_upstream_errors_total{way="members", what="lost"}': "0+1x120"},
