@@ -117,6 +117,12 @@ UPSTREAM_ERRORS = _counter(
     way=WAYS,
     what=("unreachable", "lost"),
 )
+UPSTREAM_REFUSALS = _counter(
+    "upstream_refusals",
+    "Commands and contents that the mail server refused: for now (4xx), or for good (5xx; wrong passwords, too).",
+    way=WAYS,
+    reply=("4xx", "5xx"),
+)
 STORE = _histogram(
     "store", "How long one statement or transaction took, the wait for it included.", STORE_BOUNDS, store=STORES
 )
@@ -150,7 +156,8 @@ OPEN_FILES_MAX = Family("process_max_fds", Kind.GAUGE, "How many may be open.", 
 
 FAMILIES = (
     *(INFO, STARTED, MAILS, ENDED, WAITING, OLDEST, NOTICES, LETTERS_LOST, ANSWERS, RELEASES_FAILED, COPIES),
-    *(REPLY, UPSTREAM_ERRORS, STORE, STORE_ERRORS, STORE_UP, SWEEP_AGE, SESSIONS_OPEN, SESSIONS, TURNED_AWAY),
+    *(REPLY, UPSTREAM_ERRORS, UPSTREAM_REFUSALS, STORE, STORE_ERRORS, STORE_UP, SWEEP_AGE),
+    *(SESSIONS_OPEN, SESSIONS, TURNED_AWAY),
     *(READS, FILES, NEEDS_RESTART, CERTIFICATES_KEPT, CERTIFICATE_END, LAG, WARNINGS, FAULTS),
     *(CPU, MEMORY, OPEN_FILES, OPEN_FILES_MAX),
 )

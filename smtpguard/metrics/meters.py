@@ -98,6 +98,9 @@ class Meters:
         found[families.UPSTREAM_ERRORS.name] = {
             (way, what): meter.errors[what] for way, meter in ways.items() for what in ("unreachable", "lost")
         }
+        found[families.UPSTREAM_REFUSALS.name] = {
+            (way, reply): meter.refusals[reply] for way, meter in ways.items() for reply in ("4xx", "5xx")
+        }
         found[families.STORE.name] = {(name,): each.latency.spread() for name, each in self.stores.items()}
         found[families.STORE_ERRORS.name] = {(name,): each.errors for name, each in self.stores.items()}
         found[families.LAG.name] = {(): self._lag.spread()}
@@ -111,10 +114,13 @@ class UpstreamMeter:
         self.command = Histogram(families.REPLY_BOUNDS)
         self.content = Histogram(families.REPLY_BOUNDS)
         self.errors: Counter[str] = Counter()
+        self.refusals: Counter[str] = Counter()
 
-    def replied(self, seconds: float, *, content: bool) -> None:
+    def replied(self, seconds: float, code: int, *, content: bool) -> None:
         """A reply came."""
         (self.content if content else self.command).add(seconds)
+        if code >= 400:
+            self.refusals["4xx" if code < 500 else "5xx"] += 1
 
     def unreachable(self) -> None:
         """No connection."""

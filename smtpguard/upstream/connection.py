@@ -145,7 +145,7 @@ class Connection:
         except UpstreamError:
             meter.lost()
             raise
-        meter.replied(time.monotonic() - begun, content=content)
+        meter.replied(time.monotonic() - begun, reply.code, content=content)
         return reply
 
     async def hello(self, name: bytes, verb: bytes = b"EHLO") -> Reply:

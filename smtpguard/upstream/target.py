@@ -23,8 +23,8 @@ class Timeouts:
 class Meter(Protocol):
     """Hears how a mail server fares; asked often, so it only counts."""
 
-    def replied(self, seconds: float, *, content: bool) -> None:
-        """A reply came `seconds` after its command or, `content`, after the final dot."""
+    def replied(self, seconds: float, code: int, *, content: bool) -> None:
+        """A reply came `seconds` after its command or, `content`, after the final dot. `code` is 200 to 599."""
 
     def unreachable(self) -> None:
         """No connection, no TLS, or turned away at the greeting."""

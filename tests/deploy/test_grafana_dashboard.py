@@ -22,6 +22,7 @@ LABELS = {each.name: each.labels for each in FAMILIES}
 BAD = {
     *("deferred", "refused", "failed", "not_taken", "release refused", "release deferred", "letter lost"),
     *("members unreachable", "members lost", "outbox unreachable", "outbox lost", "holds", "memory"),
+    *("members 4xx", "members 5xx", "outbox 4xx", "outbox 5xx"),
     *("turned away", "last_good", "unused", "need a restart", "certificates not used", "warnings", "bugs"),
 }
 GOOD = {"passed", "taken", "done", "ended by sender", "in_force"}
@@ -126,6 +127,7 @@ def test_what_is_wrong_is_seen_without_scrolling() -> None:
     top = " ".join(query for each in STATS if each["gridPos"]["y"] < 14 for query in queries(each))
     for each in (
         *("ALERTS", "up", "smtpguard_upstream_errors_total", "smtpguard_mails_total", "smtpguard_notices_total"),
+        "smtpguard_upstream_refusals_total",
         *("smtpguard_store_up", "smtpguard_faults_total", "smtpguard_log_warnings_total", "smtpguard_holds_waiting"),
         *("smtpguard_certificate_end_seconds", "smtpguard_settings_files", "smtpguard_settings_needing_restart"),
     ):

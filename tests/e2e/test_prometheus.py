@@ -42,6 +42,8 @@ WELL: Mapping[str, str] = {
     'smtpguard_releases_failed_total{why="refused"}': "0x120",
     'smtpguard_upstream_errors_total{way="members", what="unreachable"}': "0x120",
     'smtpguard_upstream_errors_total{way="members", what="lost"}': "0x120",
+    'smtpguard_upstream_refusals_total{way="members", reply="4xx"}': "0x120",
+    'smtpguard_upstream_refusals_total{way="members", reply="5xx"}': "0+1x120",
     'smtpguard_upstream_reply_seconds_bucket{way="members", to="content", le="0.1"}': "0+60x120",
     'smtpguard_upstream_reply_seconds_bucket{way="members", to="content", le="30"}': "0+60x120",
     'smtpguard_upstream_reply_seconds_bucket{way="members", to="content", le="+Inf"}': "0+60x120",
@@ -94,6 +96,10 @@ SCENES: Mapping[str, tuple[Mapping[str, str], set[str]]] = {
         {"SmtpguardUpstreamSlow"},
     ),
     "refuses": ({'smtpguard_mails_total{outcome="not_taken"}': "0+60x120"}, {"SmtpguardUpstreamRefuses"}),
+    "puts off": (
+        {'smtpguard_upstream_refusals_total{way="members", reply="4xx"}': "0x60 0+1x60"},
+        {"SmtpguardUpstreamPutsOff"},
+    ),
     "put off": ({'smtpguard_mails_total{outcome="deferred"}': "0x60 0+1x60"}, {"SmtpguardMailPutOff"}),
     "notice refused": (
         {'smtpguard_notices_total{result="refused"}': "0x110 1x10"},

@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import resource
+import smtplib
 import subprocess
 import sys
 from collections import defaultdict
@@ -39,6 +40,7 @@ LABELS = {
     "way": {"members", "outbox"},
     "to": {"command", "content"},
     "what": {"unreachable", "lost"},
+    "reply": {"4xx", "5xx"},
     "store": {"holds", "memory"},
     "state": {"in_force", "last_good", "unused"},
 }
@@ -121,6 +123,23 @@ async def test_totals_are_those_of_what_happened(tmp_path: Path) -> None:
         assert 2 == await monitor.value("upstream_reply_seconds_count", way="members", to="content")
         assert 8 == await monitor.value("sessions_total")
         assert 0 < await monitor.value("store_seconds_count", store="holds")
+
+
+async def test_what_the_mail_server_refuses_before_there_is_a_mail_is_told(tmp_path: Path) -> None:
+    # Logins are down behind it, or no recipient is taken: no mail comes about that could be put off or not taken.
+    async with monitored(tmp_path) as (house, monitor):
+        house.up.on("AUTH", reply=b"454 4.7.0 Temporary authentication failure\r\n", times=2)  # PLAIN and LOGIN
+        with pytest.raises(smtplib.SMTPException):
+            await house.submit("ben", [PRESS])
+        house.up.on("RCPT", reply=b"550 5.1.1 no\r\n", times=1)
+        assert 550 == (await house.submit("ben", [PRESS])).code
+        house.up.on("END", reply=b"554 5.7.1 no\r\n", times=1)
+        assert 554 == (await house.submit("ben", [PRESS])).code
+
+        told = [await monitor.value("upstream_refusals_total", way="members", reply=each) for each in ("4xx", "5xx")]
+        assert [2, 2] == told
+        assert 0 == await monitor.value("upstream_refusals_total", way="outbox", reply="5xx")
+        assert [0, 1] == [await monitor.value("mails_total", outcome=each) for each in ("deferred", "not_taken")]
 
 
 async def test_notices_that_do_not_go_out_are_told(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ def test_a_histogram_counts_each_time_into_the_first_bucket_that_holds_it() -> N
 def test_buckets_are_printed_cumulated_as_prometheus_wants_them() -> None:
     meters = Meters()
     for seconds in (0.0001, 0.003, 400.0):
-        meters.members.replied(seconds, content=True)
+        meters.members.replied(seconds, 250, content=True)
     samples = samples_of(exposition(meters.values()).decode())
 
     def bucket(le: str) -> float:
@@ -53,8 +53,8 @@ def test_several_processes_are_one_guard() -> None:
     one, other = Meters(), Meters()
     one.event("passed", "mail", 1)
     other.event("passed", "mail", 2)
-    other.outbox.replied(0.02, content=False)
-    one.outbox.replied(0.02, content=False)
+    other.outbox.replied(0.02, 250, content=False)
+    one.outbox.replied(0.02, 250, content=False)
     gauges = ({families.SESSIONS_OPEN.name: {(): 3}, families.WAITING.name: {(): 7}, families.STORE_UP.name: {(): 1}},)
     gauges += ({families.SESSIONS_OPEN.name: {(): 4}, families.WAITING.name: {(): 7}, families.STORE_UP.name: {(): 0}},)
     whole = together([{**one.values(), **gauges[0]}, {**other.values(), **gauges[1]}])

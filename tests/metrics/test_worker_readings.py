@@ -29,7 +29,7 @@ def reading(passed: int, sessions: int) -> Reading:
     """Of one process."""
     meters = Meters()
     meters.event("passed", "mail", passed)
-    meters.members.replied(0.002, content=True)
+    meters.members.replied(0.002, 250, content=True)
     return {**meters.values(), families.SESSIONS_OPEN.name: {(): sessions}}
 
 
