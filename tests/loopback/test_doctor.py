@@ -343,6 +343,33 @@ async def test_an_outbox_that_carries_less_than_members_are_offered(tmp_path: Pa
     assert "takes mails up to 1000000 octets only, and up to 20971520 are held" in told.of("outbox", "problem")
 
 
+@pytest.mark.parametrize(
+    ("members", "said", "problem"),
+    [(None, 1_000_000, False), (None, 4_000_000, True), (1_000_000, 4_000_000, True), (4_000_000, 1_000_000, True)],
+)
+async def test_what_comes_by_a_filter_is_as_large_as_the_mail_server_behind_it_takes(
+    tmp_path: Path, members: int | None, said: int, problem: bool
+) -> None:
+    async with FakeUpstream() as re_entry:
+        behind = {
+            "kind": "filter", "listen": "127.0.0.1:0", "received_by": "mail.example.test",
+            "upstream": f"127.0.0.1:{re_entry.port}",
+        }  # fmt: skip
+        doors: dict[str, Any] = {"listeners": [behind], "upstream": None}
+        if members is not None:
+            submission = {"kind": "submission", "listen": "127.0.0.1:0", "tls": "none"}
+            doors = {"listeners": [submission, behind]}
+        async with well(tmp_path, **doors) as house:
+            house.up.ehlo = ["PIPELINING", f"SIZE {members}", "8BITMIME", "AUTH PLAIN LOGIN"]
+            re_entry.ehlo = ["PIPELINING", f"SIZE {said}", "8BITMIME"]
+            house.out.ehlo = ["PIPELINING", "SIZE 1000000", "8BITMIME"]
+            told = await doctor(tmp_path)
+
+    found = "takes mails up to 1000000 octets only, and up to 4000000 are held" if problem else ""
+    assert found in told.of("outbox", "problem")
+    assert problem == (told.of("outbox", "problem") != "")
+
+
 async def test_a_mail_server_that_refuses_ehlo_is_not_the_outbox_s_trouble(tmp_path: Path) -> None:
     async with well(tmp_path) as house:
         house.up.on("EHLO", reply=b"550 5.7.1 go away\r\n")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from smtpguard.config.sections import OutboxSettings
@@ -65,16 +65,22 @@ def _logged_in(said: OutboxSettings) -> str:
     return {"xclient": ", and takes XCLIENT with LOGIN", "account": ", and takes the login"}.get(said.login, "")
 
 
-async def _members_extensions(premises: Premises) -> Mapping[str, str]:
-    """What members are offered; nothing if the mail server does not say (that is another check's)."""
+async def _members_extensions(premises: Premises) -> list[Mapping[str, str]]:
+    """What is offered on each way of members' mail; nothing where the mail server does not say, which is another
+    check's."""
+    found: list[Mapping[str, str]] = []
     try:
-        for name, way in ways(premises):
-            if name == "upstream":
-                async with session(replace(way, client_address=_header_only(way)), premises.own_name) as connection:
-                    return dict(connection.extensions)
-    except (SettingsError, UpstreamError, RefusedError):
-        pass
-    return {}
+        all_ways = list(ways(premises))
+    except SettingsError:
+        return found
+    for _, way in all_ways:
+        found.append({})
+        try:
+            async with session(replace(way, client_address=_header_only(way)), premises.own_name) as connection:
+                found[-1] = dict(connection.extensions)
+        except (UpstreamError, RefusedError):
+            pass
+    return found
 
 
 def _header_only(way: Target) -> str:
@@ -82,9 +88,9 @@ def _header_only(way: Target) -> str:
     return "proxy" if way.client_address == "proxy" else "none"
 
 
-def _offers(premises: Premises, sheet: Sheet, own: Mapping[str, str], members: Mapping[str, str]) -> None:
+def _offers(premises: Premises, sheet: Sheet, own: Mapping[str, str], members: Sequence[Mapping[str, str]]) -> None:
     """What was taken from a member must be taken at its release."""
-    missing = [each for each in CARRIED if each in members and each not in own]
+    missing = [each for each in CARRIED if any(each in one for one in members) and each not in own]
     if missing:
         text = "mail that a member sends with that may be refused when it is released"
         sheet.warning(f"{', '.join(missing)}: members are offered it, the outbox is not: {text}")
@@ -92,9 +98,10 @@ def _offers(premises: Premises, sheet: Sheet, own: Mapping[str, str], members: M
         sheet.ok("offers all that members may need for a mail that is released")
     limits = premises.settings.limits
     largest, size = min(limits.hold_size, limits.message_size), size_offered(own)
-    theirs = size_offered(members)
-    if theirs is not None:
-        largest = min(largest, theirs)
+    theirs = [size_offered(each) for each in members]
+    known = [each for each in theirs if each is not None]
+    if known and len(known) == len(theirs):
+        largest = min(largest, max(known))
     if size is not None and size < largest:
         text = f"takes mails up to {size} octets only, and up to {largest} are held: these could not be released"
         sheet.problem(f"{text}. Raise it (Postfix: message_size_limit), or lower `hold_size`")
