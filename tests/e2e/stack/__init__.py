@@ -54,6 +54,7 @@ class Stack:
         self.postfix = Postfix(
             self.folder / "postfix", Ports(submission, submissions, trusted, inbound, guard, elsewhere)
         )
+        self.mail_servers = [self.postfix]  # all through which mail may be on its way
         self.dovecot = Dovecot(self.folder / "dovecot", imap=imap)
         self.mailman = Mailman(self.folder / "mailman", lmtp=lmtp, rest=rest)
         # This site's values, for those that the table of deploy/README.md names.
@@ -73,9 +74,9 @@ class Stack:
             "lmtp_port: 8024": f"lmtp_port: {lmtp}",
             "smtp_port: 25": f"smtp_port: {inbound}",
         }
-        authority = Authority(self.folder)
-        self.ca_file = authority.pem
-        self.certificate, self.key = authority.issue()
+        self.authority = Authority(self.folder)
+        self.ca_file = self.authority.pem
+        self.certificate, self.key = self.authority.issue()
 
         self.submission = (HOST, submission)  # STARTTLS and AUTH; a login may send with its own address only
         self.submissions = (HOST, submissions)  # TLS at once, also on IPv6; every mechanism that Dovecot has
@@ -128,11 +129,11 @@ class Stack:
         Each server gives up its copy only when the next one has taken it; so a mail on its way is seen in one of the
         three looks, whichever way it goes.
         """
-        wait_until(
-            "all mail has arrived",
-            lambda: not (self.postfix.queued() or self.mailman.queued() or self.postfix.queued()),
-            seconds,
-        )
+
+        def queued() -> bool:
+            return any(server.queued() for server in self.mail_servers)
+
+        wait_until("all mail has arrived", lambda: not (queued() or self.mailman.queued() or queued()), seconds)
 
     def mail_log(self) -> str:
         """Postfix's log so far."""

@@ -53,10 +53,22 @@ def wait_until(what: str, holds: Callable[[], bool], seconds: float) -> None:
         time.sleep(PAUSE)
 
 
-def answers(port: int) -> bool:
+def free_address(*ports: int) -> str:
+    """One of this machine's own IPv4 addresses, at which nobody listens on `ports`, which may be any.
+
+    Raises OSError where somebody listens on one of them at every address.
+    """
+    address = f"127.{random.randint(1, 254)}.{random.randint(0, 255)}.{random.randint(1, 254)}"
+    with ExitStack() as bound:
+        for port in ports:
+            bound.enter_context(socket.socket()).bind((address, port))
+    return address
+
+
+def answers(port: int, host: str = HOST) -> bool:
     """True if something accepts connections on this port."""
     try:
-        with socket.create_connection((HOST, port), timeout=1):
+        with socket.create_connection((host, port), timeout=1):
             return True
     except OSError:
         return False

@@ -5,7 +5,9 @@ All that has to do with the guard, the lists and Dovecot comes from the files of
 
 from __future__ import annotations
 
+import os
 import subprocess
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -58,8 +60,8 @@ virtual_mailbox_maps = texthash:{folder}/conf/mailboxes
 transport_maps = texthash:{folder}/conf/transport
 smtpd_relay_restrictions = reject_unauth_destination
 
-smtpd_tls_cert_file = {folder}/conf/smtpguard.pem
-smtpd_tls_key_file = {folder}/conf/smtpguard.key
+smtpd_tls_cert_file = {folder}/conf/{certificate}.pem
+smtpd_tls_key_file = {folder}/conf/{certificate}.key
 # hash, not texthash: smtpd looks before each new client whether the file was replaced. See `permit`.
 smtpd_sender_login_maps = hash:{folder}/conf/sender_logins
 
@@ -123,6 +125,8 @@ class Ports:
 class Postfix:
     """One Postfix with its configuration, queue and data below `folder`."""
 
+    certificate = "smtpguard"  # where members.master.cf has it, without the suffix
+
     def __init__(self, folder: Path, ports: Ports) -> None:
         self.folder = folder
         self.conf = folder / "conf"
@@ -136,25 +140,41 @@ class Postfix:
         """
         for folder in (self.conf, self.folder / "log"):
             folder.mkdir(parents=True)
-        for name in TABLES:
-            (self.conf / name).write_text(adapted(f"postfix/{name}", site))
-        own = MAIN.format(
-            folder=self.folder, daemons=POSTFIX_DAEMONS, server=SERVER_NAME, member_domain=MEMBER_DOMAIN,
-            protocols="all" if HAS_IPV6 else "ipv4",
-        )  # fmt: skip
-        (self.conf / "main.cf").write_text(merged(*(adapted(name, site) for name in SHIPPED), own))
-        (self.conf / "master.cf").write_text(self._services(adapted(MEMBERS_SERVICES, site)))
-        for file, name in ((certificate, "smtpguard.pem"), (key, "smtpguard.key")):
-            (self.conf / name).write_bytes(file.read_bytes())
+        for name, text in self.files(site).items():
+            (self.conf / name).write_text(text)
+        for file, suffix in ((certificate, "pem"), (key, "key")):
+            (self.conf / f"{self.certificate}.{suffix}").write_bytes(file.read_bytes())
+        (self.conf / f"{self.certificate}.key").chmod(0o600)
         (self.conf / "mailboxes").write_text("".join(f"{member.address} x\n" for member in MEMBERS.values()))
         (self.conf / "transport").write_text(f"{ELSEWHERE_DOMAIN} smtp:[{HOST}]:{self.ports.elsewhere}\n")
         self._write_logins()
+        self.age()
         keeper.pid_file(self.folder / "queue" / "pid" / "master.pid")
         started = self._run(str(POSTFIX), "-c", str(self.conf), "start")
         if started.returncode != 0:
             raise RuntimeError(f"Postfix did not start: {started.stdout}\n{self.log()}")
-        ports = (self.ports.submission, self.ports.submissions, self.ports.trusted, self.ports.inbound)
-        wait_until("Postfix answers", lambda: all(answers(port) for port in ports), START)
+        wait_until("Postfix answers", self.answers, START)
+
+    def files(self, site: Mapping[str, str]) -> dict[str, str]:
+        """Its settings: main.cf, master.cf and the tables that deploy/ ships."""
+        return {
+            **{name: adapted(f"postfix/{name}", site) for name in TABLES},
+            "main.cf": merged(*(adapted(name, site) for name in SHIPPED), self.own_lines()),
+            "master.cf": self._services(adapted(MEMBERS_SERVICES, site)),
+        }
+
+    def own_lines(self) -> str:
+        """The lines of main.cf that deploy/ does not speak of."""
+        return MAIN.format(
+            folder=self.folder, daemons=POSTFIX_DAEMONS, server=SERVER_NAME, member_domain=MEMBER_DOMAIN,
+            protocols="all" if HAS_IPV6 else "ipv4", certificate=self.certificate,
+        )  # fmt: skip
+
+    def answers(self) -> bool:
+        """True if all its ports take connections."""
+        return all(
+            map(answers, (self.ports.submission, self.ports.submissions, self.ports.trusted, self.ports.inbound))
+        )
 
     def make_folders(self) -> None:
         """The folders that must be there before Dovecot puts its sockets into one of them."""
@@ -236,7 +256,16 @@ class Postfix:
         for suffix in ("", ".db"):
             Path(f"{fresh}{suffix}").replace(self.conf / f"sender_logins{suffix}")
 
+    def age(self) -> None:
+        """Say that its settings have been there for a while.
+
+        Every program of Postfix waits until main.cf is two seconds old, lest somebody is still writing it.
+        """
+        then = time.time() - 60
+        os.utime(self.conf / "main.cf", (then, then))
+
     def _reload(self) -> None:
+        self.age()
         done = self._run(str(POSTFIX), "-c", str(self.conf), "reload")
         if done.returncode != 0:
             raise RuntimeError(f"postfix reload: {done.stdout}")
