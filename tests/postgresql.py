@@ -197,6 +197,11 @@ class Database:
         """The same by another door."""
         return f"postgresql://{ROLE}:{self.password}@127.0.0.1:{port}/{self.name}"
 
+    @property
+    def socket(self) -> Path:
+        """The server's socket in the file system, for those who have another network."""
+        return self.log.parent / f".s.PGSQL.{self.port}"
+
     def connected(self, *, superuser: bool = False) -> psycopg.Connection[tuple[object, ...]]:
         """A connection of the test's own, which commits by itself."""
         user = "postgres" if superuser else ROLE

@@ -109,6 +109,8 @@ def test_every_credential_has_its_file_in_one_folder_and_is_empty_without_it() -
     assert dict.fromkeys(loaded, r"\n") == empty
     more = dict(each.split(":", 1) for each in lines(FOLDER / "several-nodes.conf", "LoadCredential"))
     assert {name: f"/etc/smtpguard/credentials/{name}" for name in more} == more
+    nothing = dict(each.split(":", 1) for each in lines(FOLDER / "several-nodes.conf", "SetCredential"))
+    assert dict.fromkeys(more, r"\n") == nothing
 
 
 def test_the_readme_says_what_each_line_of_hardening_is_for() -> None:

@@ -15,6 +15,7 @@ import contextlib
 import ctypes
 import os
 import shutil
+import signal
 import socket
 import stat
 import subprocess
@@ -47,7 +48,9 @@ _CLONE_NEWNET = 0x40000000
 class Machine:
     """Started when the block is entered, thrown away when it is left. Skips the test where none can be started."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, beside: Machine | None = None) -> None:
+        """With `beside` it shares the network of that one, so that both reach the same servers."""
+        self._beside = beside
         self._layers = folder / "layers"
         self.root = self._layers / "root"
         self._log = folder / "machine.log"
@@ -121,6 +124,12 @@ class Machine:
             raised[0].add_note(self.journal())
             raise raised[0]
 
+    def die(self) -> None:
+        """All of it is gone at once, as by a power cut."""
+        assert self._container is not None
+        os.kill(self._leader, signal.SIGKILL)  # its PID 1: the kernel kills the rest
+        self._container.wait(30)
+
     # ------------------------------------------------------------ how it is made
 
     def _lay(self) -> None:
@@ -170,8 +179,18 @@ class Machine:
         with contextlib.closing(ear):
             ear.bind(str(self._layers / "ear"))
             ear.settimeout(1)
-            command = [NSPAWN, "--boot", f"--directory={self.root}", "--machine=smtpguard-test", "--private-network"]
-            command += ["--register=no", "--console=pipe", "--notify-ready=yes", "--resolv-conf=off", "--timezone=off"]
+            command = [NSPAWN, "--boot", f"--directory={self.root}", f"--machine=smtpguard-{uuid.uuid4().hex[:8]}"]
+            network = "--private-network"
+            if self._beside is not None:
+                network = f"--network-namespace-path=/proc/{self._beside._leader}/ns/net"
+            command += [
+                network,
+                "--register=no",
+                "--console=pipe",
+                "--notify-ready=yes",
+                "--resolv-conf=off",
+                "--timezone=off",
+            ]
             command += ["--link-journal=no", f"--bind-ro={sys.prefix}:{_PYTHON}"]
             if not Path("/run/systemd/system").exists():
                 command.append("--keep-unit")  # nobody is there who could give it a unit of its own

@@ -1,4 +1,7 @@
-"""Two guards on one PostgreSQL before the real mail server, behind balancers: what one holds, the other decides."""
+"""Two guards on one PostgreSQL before the real mail server, behind balancers: what one holds, the other decides.
+
+Their settings and secrets are those of deploy/systemd/several-nodes.conf.
+"""
 
 from __future__ import annotations
 
@@ -22,6 +25,7 @@ from tests.e2e.test_doctor import doctor, of
 from tests.e2e.web_server import WebServer, web_server
 from tests.e2e.writing import new_subject
 from tests.postgresql import SharedCluster, fresh_database, postgresql_cluster
+from tests.several_nodes import node_settings, put_credentials
 
 __all__ = ["postgresql_cluster"]
 
@@ -29,6 +33,7 @@ pytestmark = pytest.mark.e2e
 
 BOTH = ("berlin", "brandenburg")
 SECRET = bytes(range(32))
+CREDENTIALS = "credentials"
 
 
 @dataclass(frozen=True)
@@ -53,19 +58,18 @@ def nodes(stack: Stack, postgresql_cluster: SharedCluster, tmp_path_factory: pyt
         guards = []
         for page in pages:
             folder = tmp_path_factory.mktemp("node")
-            for name, text in (
-                ("url", database.url), ("secret", SECRET.hex()), ("key.pem", stack.key.read_text())
-            ):  # fmt: skip
-                (folder / name).write_text(text)
-                (folder / name).chmod(0o600)
+            put_credentials(folder / CREDENTIALS, database.url, SECRET)
+            (folder / "key.pem").write_text(stack.key.read_text())
+            (folder / "key.pem").chmod(0o600)
             changes = {
-                "store": {"kind": "postgresql", "url_file": "url"},
-                "secret_file": "secret",
+                **node_settings(),
                 "public_url": nginx.url,
                 "web": {"listen": f"{HOST}:{page}"},
                 "tls": {"certificate": str(stack.certificate), "key_file": str(folder / "key.pem")},
             }
-            guards.append(ends.enter_context(Guard(stack, folder, changes=changes, answers=free_ports(1)[0])))
+            surroundings = {"CREDENTIALS_DIRECTORY": str(folder / CREDENTIALS)}
+            guard = Guard(stack, folder, changes=changes, answers=free_ports(1)[0], environment=surroundings)
+            guards.append(ends.enter_context(guard))
         one, two = guards
         ends.enter_context(balancer(members, one.submission[1], two.submission[1]))
         ends.enter_context(balancer(stack.guard_answers_port, one.answers[1], two.answers[1]))
@@ -165,6 +169,7 @@ def test_the_doctor_finds_everything_well_on_each_node(
     assert os.environ["SSL_CERT_FILE"]
     with closed(stack) as outside:
         for guard in nodes.guards:
+            monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(guard.folder / CREDENTIALS))
             login = ("--login", stack.members["anna"].login, "--password-file", str(password))
             code, checks = doctor(guard, outside, *login)
 

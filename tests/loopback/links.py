@@ -6,18 +6,20 @@ import asyncio
 import itertools
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 Spent = Callable[[], bool]
 
 
 class Link:
-    """Passes connections on to `ports`, one after the other in turn (a balancer without sticky sessions).
+    """Passes connections on to `ports`, one after the other in turn (a balancer without sticky sessions). A path among
+    them is a socket in the file system.
 
     `cut` ends all that are open, without a word (RST). With `cut_after` the link is cut when so many pieces have gone
     up from clients; `pieces` is how many have.
     """
 
-    def __init__(self, ports: Sequence[int]) -> None:
+    def __init__(self, ports: Sequence[int | Path]) -> None:
         self._next = itertools.cycle(ports)
         self._open: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -55,7 +57,7 @@ class Link:
             writer.transport.abort()
             return
         try:
-            above, up = await asyncio.open_connection("127.0.0.1", next(self._next))
+            above, up = await _connection(next(self._next))
         except OSError:
             writer.transport.abort()
             return
@@ -87,8 +89,14 @@ class Link:
         writer.transport.abort()
 
 
+async def _connection(place: int | Path) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    if isinstance(place, Path):
+        return await asyncio.open_unix_connection(place)
+    return await asyncio.open_connection("127.0.0.1", place)
+
+
 @asynccontextmanager
-async def link(*ports: int) -> AsyncIterator[Link]:
+async def link(*ports: int | Path) -> AsyncIterator[Link]:
     """A link to `ports` for the time of the block."""
     made = Link(ports)
     await made.start()

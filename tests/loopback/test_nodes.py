@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.loopback.guarded import ALL, BERLIN
+from tests.loopback.guarded import ALL, BERLIN, MEMBERS, Member, guarded, mail, write_config
 from tests.loopback.nodes import Nodes, two_nodes
+from tests.loopback.serving import serving
 from tests.postgresql import Cluster, Database, fresh_database, postgresql, postgresql_cluster, required
+from tests.several_nodes import node_settings, put_credentials
 
 __all__ = ["postgresql", "postgresql_cluster"]
 
@@ -67,6 +69,30 @@ async def test_a_node_that_stood_still_before_the_dot_for_longer_than_its_claim_
         assert 451 == (await stopped).code
         assert 1 == len(nodes.released())
         assert ["sent"] == nodes.states()
+
+
+async def test_what_waits_of_a_node_that_died_another_expires_and_tells_its_sender(
+    tmp_path: Path, postgresql: Database
+) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    for folder in (one, two):
+        put_credentials(folder, postgresql.url, SECRET)
+    async with guarded(two, sweep_seconds=0.2, **node_settings()) as left:
+        config = write_config(one, left.up, left.out, **node_settings(), defaults={"expires": "2s"})
+        async with serving(config) as lost:
+            member = Member(lost.ports[0])
+            await member.login("anna")
+            held = await member.send(MEMBERS["anna"], [BERLIN, ALL], mail("anna", [BERLIN, ALL], subject="Minutes"))
+            await member.quit()
+            assert "NOT SENT YET" in held.text
+            lost.process.kill()
+            await lost.ended()
+
+        await left.out.wait_until(lambda: len(left.own_mail()) == 2)
+
+        assert "Not sent" == left.own_mail()[1]["Subject"]
+        with postgresql.connected() as connection:
+            assert [("expired",)] == connection.execute("SELECT state FROM held").fetchall()
 
 
 async def test_a_mail_sent_again_to_the_other_node_takes_the_place_of_the_first(
