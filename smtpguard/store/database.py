@@ -55,7 +55,7 @@ def opened(
         for setting in _SETTINGS:
             connection.execute(f"PRAGMA {setting}")
         connection.execute(f"PRAGMA synchronous = {synchronous}")
-        _migrate(connection, now, steps_of(schema))
+        _migrate(connection, path, now, steps_of(schema))
     except BaseException:
         connection.close()
         raise
@@ -137,7 +137,7 @@ def _refuse_if_open(path: Path, remedy: str) -> None:
         raise StoreError(f"{path}: other users can get at it (mode {mode:04o}); correct it with {remedy}")
 
 
-def _migrate(connection: sqlite3.Connection, now: int, steps: Mapping[int, str]) -> None:
+def _migrate(connection: sqlite3.Connection, path: Path, now: int, steps: Mapping[int, str]) -> None:
     newest = max(steps)
     with connection:  # commits, or rolls back what was begun
         # IMMEDIATE: of two processes that start together, the second waits and finds everything done.
@@ -148,7 +148,8 @@ def _migrate(connection: sqlite3.Connection, now: int, steps: Mapping[int, str])
         version = connection.execute("SELECT coalesce(max(version), 0) FROM schema_version").fetchone()[0]
         if version > newest:
             raise StoreError(
-                f"the database was written by a newer smtpguard: it has schema {version}, this one knows up to {newest}"
+                f"{path}: the database was written by a newer smtpguard: it has schema {version}, "
+                f"this one knows up to {newest}"
             )
         for number in sorted(each for each in steps if each > version):
             for statement in _statements(steps[number]):
