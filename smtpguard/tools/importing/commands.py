@@ -12,12 +12,13 @@ from typing import Any
 import click
 
 from smtpguard import maillog
-from smtpguard.config.loading import load
+from smtpguard.config.lists import FOLDER
+from smtpguard.config.loading import load, site_file
 from smtpguard.config.named_files import read_password
-from smtpguard.config.places import is_domain
-from smtpguard.config.problems import printable
-from smtpguard.config.sources import FileError
-from smtpguard.exits import FOUND_SOMETHING, UNAVAILABLE
+from smtpguard.config.places import is_domain, surroundings_of
+from smtpguard.config.problems import format_problem, printable
+from smtpguard.config.sources import SITE_FILE_OCTETS_MAX, FileError, read_source
+from smtpguard.exits import BROKEN_SETTINGS, CANNOT_CREATE, FOUND_SOMETHING, UNAVAILABLE
 from smtpguard.mail.address import domain_normal
 from smtpguard.tools.importing.comparison import Comparison
 from smtpguard.tools.importing.described import Source, SourceError
@@ -64,7 +65,7 @@ def import_command() -> None:
     mistake afterwards that it did not find before: what it would refuse is left out and named.
 
     Exit code 0: all done, or with --check all as it is there; 1: something is left for you; 69: the list manager's
-    settings cannot be read.
+    settings cannot be read; 73: no file can be written; 78: smtpguard.yaml is broken.
     """
 
 
@@ -155,6 +156,7 @@ def _work(
     if only_check and (add or dry_run):
         raise click.UsageError("--check writes nothing: leave out --add and --dry-run.")
     maillog.set_up("warning")
+    _usable(config)
     try:
         source = read()
     except SourceError as error:
@@ -168,6 +170,21 @@ def _work(
     )
     if found:
         raise SystemExit(FOUND_SOMETHING)
+
+
+def _usable(config: Path) -> None:
+    """End where smtpguard.yaml cannot be understood: which lists are the site's, nobody could say then."""
+    site = site_file(
+        read_source(config, config.name, SITE_FILE_OCTETS_MAX), config.name, surroundings_of(config.parent.absolute())
+    )
+    if site.settings is None:
+        for each in site.problems:
+            click.echo(format_problem(each), err=True)
+        raise SystemExit(BROKEN_SETTINGS)
+    folder = config.parent / FOLDER
+    if folder.exists() and not folder.is_dir():
+        click.echo(printable(f"smtpguard: {folder} is no folder; the list files have to lie there."), err=True)
+        raise SystemExit(CANNOT_CREATE)
 
 
 class _Patience:

@@ -25,11 +25,11 @@ class Comparison:
     def __init__(self, source: Source, files: tuple[ListFile, ...], domains: frozenset[str] = frozenset()) -> None:
         self._source = source
         self._files = files
-        self._domains = domains
+        self._domains = domains or source.domains
         self._by_id = {each.id: each for each in files}
         self._posting = {each.draft.address.folded: each for each in files if each.draft.address is not None}
         self._claimed = {address.folded: file for file in files for address, _ in file.addresses}
-        self._theirs = {each.address.folded for each in source.lists}
+        self._theirs = {each.folded for each in (*(one.address for one in source.lists), *source.unread)}
         self.pairs = tuple(map(self._pair, source.lists))
 
     def drift(self) -> Iterator[str]:
@@ -38,6 +38,7 @@ class Comparison:
         lines += [self._rivalry(pair, pair.rival) for pair in self.pairs if pair.rival is not None]
         lines += [f"{each.name}: {self._source.name} has no list {each.draft.address}." for each in self._gone()]
         yield from sorted(lines)
+        yield from self.unread()
         for address in sorted(pair.described.address.normal for pair in self.pairs if pair.file is pair.rival is None):
             yield f"{address}: {self._source.name} has this list, and no file in {FOLDER}/ is about it."
 
@@ -45,6 +46,10 @@ class Comparison:
         """Why a list without a file gets none."""
         assert pair.rival is not None  # noqa: S101 - asked for pairs with a rival only
         return self._rivalry(pair, pair.rival)
+
+    def unread(self) -> list[str]:
+        """A line for each list of which the manager's settings say nothing."""
+        return [f"{address}: {why}" for address, why in self._source.unread.items()]
 
     @property
     def ids(self) -> frozenset[str]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from smtpguard.config.unseen import NEVER, USELESS
 from smtpguard.config.values import LINE_CHARACTERS_MAX
@@ -44,11 +45,14 @@ class Described:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """All lists of one manager. `is_whole`: a list that is not among them is not there any more."""
+    """All lists of one manager. `is_whole`: a list that is not among them is not there any more; in these `domains`
+    only, if there are any. `unread` are lists that are there, and why nothing can be said of them."""
 
     manager: Manager
     lists: tuple[Described, ...]
     is_whole: bool = True
+    domains: frozenset[str] = frozenset()
+    unread: Mapping[Address, str] = field(default_factory=dict)
 
     @property
     def name(self) -> str:

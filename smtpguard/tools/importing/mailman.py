@@ -22,6 +22,8 @@ USUAL_PATH = "/3.1"
 PAGE = 100
 # A list that is a member of more lists than this is none of ours.
 UMBRELLAS_MAX = 1000
+# Of all domains together, where some are asked for; a hundred to a page, these are 500 calls.
+ALL_LISTS_MAX = 10 * LIST_FILES_MAX
 
 # mailman.interfaces.action.Action: what becomes of a member's post.
 _CLOSED_TO_MEMBERS = frozenset({"reject", "discard"})
@@ -49,7 +51,9 @@ class _Mailman:
 
     def source(self, domains: frozenset[str], tell: Tell) -> Source:
         found: dict[str, Address] = {}
-        for entry in self._entries("/lists", LIST_FILES_MAX):
+        for entry in self._entries("/lists", ALL_LISTS_MAX):
+            if len(found) > LIST_FILES_MAX:
+                raise SourceError(f"there are more than {LIST_FILES_MAX} lists: name their domains by --domain.")
             list_id, address = entry.get("list_id"), _address(entry.get("fqdn_listname"))
             if isinstance(list_id, str) and address is not None and (not domains or address.domain in domains):
                 found[list_id] = address
@@ -138,7 +142,7 @@ class _Mailman:
             if read > most:
                 if cut:
                     return
-                raise SourceError(f"there are more than {most} lists: name their domains, one by one, by --domain.")
+                raise SourceError(f"there are more than {most} lists: more than are looked through.")
             number += 1
 
 

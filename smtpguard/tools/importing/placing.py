@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -16,6 +17,8 @@ from smtpguard.tools.rehearsal import failures, rehearse
 
 # Each round leaves out all that is wrong by itself; what refers to that is found by the next one.
 ROUNDS_MAX = 20
+
+_MAY_WRITE = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
 
 _Key = tuple[str, int, str]
 
@@ -95,6 +98,9 @@ def place(proposal: Proposal) -> str:
     path = proposal.path.resolve()
     if not path.is_relative_to(proposal.path.parent.resolve()):
         raise EditError(f"{proposal.name} is a link to a place outside its folder.")
+    if not path.stat().st_mode & _MAY_WRITE:
+        # Root could, and a folder that is one's own would let anybody: but its admin has said not to.
+        raise EditError(f"{proposal.name} is write-protected. It was left as it is.")
     with locked(path, proposal.name), workshop(path.parent) as folder:
         try:
             before = regular_octets(path, LIST_FILE_OCTETS_MAX)

@@ -188,6 +188,8 @@ def _missing(comparison: Comparison, pair: Pair, file: ListFile, manager: Manage
     root = file.document.root
     if root is None or file.settings is None or file.settings.manager != manager.value:
         return {}
+    if any(each.is_error for each in file.document.problems):
+        return {}  # two documents, or a key twice: nobody knows to what a line behind them belongs
     if next(iter(root)).mark != root.mark:
         return {}  # written in {}: no line can be put behind that
     said: dict[str, list[str]] = {}

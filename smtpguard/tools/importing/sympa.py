@@ -36,6 +36,10 @@ _BY_MEMBERS = frozenset(
         "publicnoattachment", "publicnomultipart",
     }
 )  # fmt: skip
+# Sympa writes one of these at the least into every list's file, whoever made it.
+_OF_CONFIG = frozenset(
+    {"subject", "status", "send", "owner", "visibility", "creation", "subscribe", "user_data_source"}
+)
 _HIDDEN = frozenset({"conceal", "secret"})
 _MODERATED = "Sympa keeps what members send for its editors, so both kinds are possible"
 _CLOSED = "Sympa takes no mail to this list any more"
@@ -77,6 +81,11 @@ class ListFiles:
     config: str
     owners: str = ""
     editors: str = ""
+
+
+def is_config(text: str) -> bool:
+    """False for the text of a file that is no list's: an empty one, another program's `config`, a dump in JSON."""
+    return any(each.name in _OF_CONFIG for each in paragraphs(text))
 
 
 def described(files: ListFiles) -> Described | None:

@@ -12,16 +12,17 @@ import tarfile
 import tempfile
 import zlib
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import IO
 
 from smtpguard.config.lists import LIST_FILES_MAX
-from smtpguard.config.places import is_domain
+from smtpguard.config.places import address_of, is_domain
 from smtpguard.config.sources import AbsentFileError, FileError, regular_octets
 from smtpguard.lists import Manager
-from smtpguard.mail.address import domain_normal
+from smtpguard.mail.address import Address, domain_normal
 from smtpguard.tools.importing.described import Source, SourceError
-from smtpguard.tools.importing.sympa import CONFIG_OCTETS_MAX, ListFiles, described
+from smtpguard.tools.importing.sympa import CONFIG_OCTETS_MAX, ListFiles, described, is_config
 from smtpguard.tools.importing.web_server import WebServer
 
 CONFIG, OWNERS, EDITORS = "config", "owner.dump", "editor.dump"
@@ -34,6 +35,8 @@ MEMBERS_MAX = 50_000
 _AT_ONCE = 1024 * 1024
 _GZIP_MARK = b"\x1f\x8b"
 _IN_MEMORY = 8 * 1024 * 1024
+_NO_CONFIG = "there is nothing in this file that Sympa writes into a list's config."
+_BROKEN = "this is no whole tar archive, plain or packed by gzip."
 
 _Texts = dict[PurePosixPath, dict[str, str]]
 
@@ -48,13 +51,17 @@ def read_sympa(place: str, server: WebServer | None, domains: frozenset[str]) ->
     path = Path(place).absolute()
     if path.is_dir():
         # A single list's own folder is known by its file.
-        return _one(path / CONFIG, domains) if (path / CONFIG).is_file() else _source(_folder(path), domains)
+        return _one(path / CONFIG, domains) if (path / CONFIG).is_file() else _in_folder(path, domains)
     try:
-        with path.open("rb") as file:
-            if path.is_file() and (file.peek(2)[:2] == _GZIP_MARK or tarfile.is_tarfile(path)):
-                return _source(_packed(file), domains)
+        # Not opened before it is known to be a file: a pipe would be waited for.
+        if path.is_file():
+            with path.open("rb") as file:
+                if file.peek(2)[:2] == _GZIP_MARK or tarfile.is_tarfile(path):
+                    return _source(_packed(file), domains)
     except OSError as error:
         raise SourceError(f"{place}: cannot be read: {error.strerror}.") from error
+    except SourceError as error:
+        raise SourceError(f"{place}: {error}") from error
     return _one(path, domains)
 
 
@@ -65,11 +72,22 @@ def _one(path: Path, domains: frozenset[str]) -> Source:
     config = _text(path)
     if config is None:
         raise SourceError(f"{path}: there is no such file.")
+    if not is_config(config):
+        raise SourceError(f"{path}: {_NO_CONFIG}")
     return _source({folder: {**texts, CONFIG: config}}, domains, is_whole=False)
+
+
+def _in_folder(path: Path, domains: frozenset[str]) -> Source:
+    texts = _folder(path)
+    found = _source(texts, domains)
+    # Whoever names the folder of one robot has said nothing of the others.
+    own = {_domain_of(each, frozenset()) for each in texts if each.parent == PurePosixPath(path)}
+    return replace(found, domains=frozenset(each for each in own if each is not None))
 
 
 def _source(texts: _Texts, domains: frozenset[str], *, is_whole: bool = True) -> Source:
     lists = []
+    unread: dict[Address, str] = {}
     homeless = []
     for folder, files in sorted(texts.items()):
         # What lies below a list's folder is its shared documents.
@@ -80,7 +98,10 @@ def _source(texts: _Texts, domains: frozenset[str], *, is_whole: bool = True) ->
             homeless.append(folder.name)
         elif not domains or domain in domains:
             one = ListFiles(folder.name.lower(), domain, files[CONFIG], files.get(OWNERS, ""), files.get(EDITORS, ""))
-            if (found := described(one)) is not None:
+            if not is_config(one.config):
+                if (address := address_of(f"{one.name}@{domain}")) is not None:
+                    unread[address] = f"{folder / CONFIG}: {_NO_CONFIG}"
+            elif (found := described(one)) is not None:
                 lists.append(found)
     if homeless:
         more = f" and {len(homeless) - 1} more" if len(homeless) > 1 else ""
@@ -89,7 +110,7 @@ def _source(texts: _Texts, domains: frozenset[str], *, is_whole: bool = True) ->
         raise SourceError('there is no list here: no file "config" in a folder called like its list.')
     if len(lists) > LIST_FILES_MAX:
         raise SourceError(f"there are more than {LIST_FILES_MAX} lists: name their domains, one by one, by --domain.")
-    return Source(Manager.SYMPA, tuple(lists), is_whole)
+    return Source(Manager.SYMPA, tuple(lists), is_whole, unread=unread)
 
 
 def _domain_of(folder: PurePosixPath, domains: frozenset[str]) -> str | None:
@@ -146,8 +167,12 @@ def _packed(file: IO[bytes]) -> _Texts:
                     found.setdefault(path.parent, {})[path.name] = text
                     if number > MEMBERS_MAX:
                         raise SourceError(f"there are more than {MEMBERS_MAX} files in this archive.")
+                # What was cut off between two files, or is broken there, ends like a whole one for tarfile.
+                plain.seek(archive.offset)
+                if plain.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
+                    raise SourceError(_BROKEN)
     except (tarfile.TarError, OSError, EOFError, zlib.error, ValueError) as error:
-        raise SourceError("this is no whole tar archive, plain or packed by gzip.") from error
+        raise SourceError(_BROKEN) from error
     return found
 
 

@@ -159,7 +159,8 @@ class WebServer:
         if late or isinstance(error, TimeoutError):
             return self._late(seconds)
         if isinstance(error, ssl.SSLCertVerificationError):
-            return self._error(f"its certificate is not trusted: {error.verify_message}. Name its authority by --ca.")
+            why = error.verify_message.rstrip(".")
+            return self._error(f"its certificate is not trusted: {why}. Name its authority by --ca.")
         if isinstance(error, ssl.SSLError):
             return self._error("does not speak TLS here: is it http:// and not https://?")
         if isinstance(error, socket.gaierror):

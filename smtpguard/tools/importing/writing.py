@@ -44,7 +44,7 @@ def write_lists(
     settled = Settlement(config, [each for each in wanted if each not in lacking])
     # Before anything is written: it compares with the files as they are.
     unfit = settled.unfit_examples(now)
-    left = [*impossible, *(line for each in settled.accepted for line in _left_out(each))]
+    left = [*comparison.unread(), *impossible, *(line for each in settled.accepted for line in _left_out(each))]
     written = 0
     for each in settled.accepted:
         if each.file is not None and not each.said:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import os
 import tarfile
 from pathlib import Path
 
@@ -144,7 +145,7 @@ def test_a_file_that_is_not_utf_8_is_read_as_sympa_once_wrote(tmp_path: Path) ->
 def test_a_place_without_lists_is_told(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="there is no list here"):
         names(tmp_path)
-    with pytest.raises(SourceError, match="No such file"):
+    with pytest.raises(SourceError, match="there is no such file"):
         names(tmp_path / "nothing")
 
 
@@ -155,6 +156,57 @@ def test_a_broken_archive_is_told(tmp_path: Path) -> None:
         path.write_bytes(octets)
         with pytest.raises(SourceError, match="no whole tar archive"):
             names(path)
+
+
+@pytest.mark.parametrize("damage", ["end", "between", "header"])
+def test_an_archive_that_ends_too_early_or_is_broken_within_is_told(tmp_path: Path, damage: str) -> None:
+    whole = packed(write_lists(tmp_path / "list_data"), "w")
+    with tarfile.open(fileobj=io.BytesIO(whole)) as archive:
+        members = archive.getmembers()
+    third = members[len(members) // 2].offset
+    cut = {
+        "end": whole[: members[-1].offset_data + 512],
+        "between": whole[:third],
+        "header": whole[:third] + b"?" * 512 + whole[third + 512 :],
+    }
+    path = tmp_path / "x.tar"
+    path.write_bytes(cut[damage])
+
+    with pytest.raises(SourceError, match=r"x\.tar: this is no whole tar archive"):
+        names(path)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "\n\n", "root:x:0:0:root:/root:/bin/sh\n", '{"lists": []}', "<list>\n<subject>x</subject>\n</list>\n",
+             "[core]\n\tbare = false\n"]
+)  # fmt: skip
+def test_what_sympa_never_wrote_is_no_list(tmp_path: Path, text: str) -> None:
+    folder = write_lists(tmp_path)
+    path = folder / "lists.example.org" / "choir" / "config"
+    path.write_text(text)
+
+    with pytest.raises(SourceError, match="nothing in this file that Sympa writes"):
+        names(path)
+    found = read_sympa(str(folder), None, NOWHERE)
+    assert "choir@lists.example.org" not in [each.address.normal for each in found.lists]
+    assert ["choir@lists.example.org"] == [each.normal for each in found.unread]
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    with pytest.raises(SourceError, match="not a regular file"):
+        names(path, "lists.example.org")
+
+
+def test_the_folder_of_one_domain_says_nothing_of_others(tmp_path: Path) -> None:
+    write_lists(tmp_path)
+    write_lists(tmp_path, "lists.example.net")
+
+    assert frozenset() == read_sympa(str(tmp_path), None, NOWHERE).domains
+    found = read_sympa(str(tmp_path / "lists.example.net"), None, NOWHERE)
+    assert {"lists.example.net"} == found.domains
+    assert {"lists.example.net"} == {each.address.domain for each in found.lists}
 
 
 def test_a_file_larger_than_any_is_refused(tmp_path: Path) -> None:
