@@ -19,6 +19,7 @@ from smtpguard.config.loading import load
 from smtpguard.config.problems import format_problem, printable
 from smtpguard.exits import BROKEN_SETTINGS, CANNOT_CREATE, FOUND_SOMETHING, INTERRUPTED, UNAVAILABLE
 from smtpguard.tools.progress import Bars
+from smtpguard.tools.replay import report_file
 from smtpguard.tools.replay.gathering import Gathering, Source, TooManyMailsError
 from smtpguard.tools.replay.homes import list_called
 from smtpguard.tools.replay.page import page
@@ -47,15 +48,15 @@ def replay_command(
     its own begins empty, grows as that of a guard would, and is deleted at the end.
     """
     maillog.set_up("warning")
-    if html is not None and not html.absolute().parent.is_dir():
-        raise click.UsageError(printable(f"--html {html}: there is no such folder"))
+    if html is not None:
+        _look_at(html)
     configurations = [_configuration(each) for each in (config, against) if each is not None]
     sources = [_source(each, configurations) for each in archives]
     try:
         with _ended_in_order():
             replay = _replay(configurations, sources)
         if html is not None:
-            html.write_bytes(page(replay, _now()).encode("utf-8", "replace"))
+            report_file.write(html, page(replay, _now()).encode("utf-8", "replace"))
     except KeyboardInterrupt as error:
         raise SystemExit(INTERRUPTED) from error
     except TooManyMailsError as error:
@@ -64,9 +65,7 @@ def replay_command(
         click.echo(printable(f"smtpguard: {error}"), err=True)
         raise SystemExit(UNAVAILABLE) from error
     except OSError as error:
-        what = error.filename or "the folder for temporary files"
-        click.echo(printable(f"smtpguard: {what} cannot be written: {error.strerror or error}"), err=True)
-        raise SystemExit(CANNOT_CREATE) from error
+        raise _not_to_be_written(error) from error
     if as_json:
         click.echo(json.dumps(as_object(replay)))
     else:
@@ -77,6 +76,21 @@ def replay_command(
         click.echo(printable(f"smtpguard: {each.source.name}: {each.trouble}"), err=True)
     if troubles:
         raise SystemExit(FOUND_SOMETHING)
+
+
+def _look_at(html: Path) -> None:
+    try:
+        report_file.look_at(html)
+    except report_file.ReportFileError as error:
+        raise click.UsageError(printable(f"--html {html}: {error}")) from error
+    except OSError as error:
+        raise _not_to_be_written(error) from error
+
+
+def _not_to_be_written(error: OSError) -> SystemExit:
+    what = error.filename or "the folder for temporary files"
+    click.echo(printable(f"smtpguard: {what} cannot be written: {error.strerror or error}"), err=True)
+    return SystemExit(CANNOT_CREATE)
 
 
 def _replay(configurations: list[Configuration], sources: list[Source]) -> Replay:

@@ -51,4 +51,6 @@ def list_called(name: str, policy: Policy) -> MailingList | None:
     if address is not None:
         return policy.list_of(address)
     word = name.strip().lower().removesuffix(".yaml").removesuffix(".yml")
+    if not word:
+        return None  # what lies in / has a folder without a name; most lists have no former name
     return policy.by_id.get(word) or next((each for each in policy.lists if (each.was or "").lower() == word), None)

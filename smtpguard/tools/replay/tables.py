@@ -82,7 +82,9 @@ def read_of(replay: Replay) -> str:
     """How much was read, and of which time."""
     span = "" if replay.first is None or replay.last is None else f", {replay.first:%b %Y} to {replay.last:%b %Y}"
     count = len(replay.archives)
-    return f"{count:,} archive{'' if count == 1 else 's'}, {replay.mails:,} mails{span}"
+    return (
+        f"{count:,} archive{'' if count == 1 else 's'}, {replay.mails:,} mail{'' if replay.mails == 1 else 's'}{span}"
+    )
 
 
 def notes(replay: Replay) -> Iterator[str]:
