@@ -34,6 +34,9 @@ _Command = Callable[..., Any]
 _FOLDER = click.Path(path_type=Path, file_okay=False, exists=True)
 _FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
 _NEW = click.Path(path_type=Path)
+_NEW_FOLDER = click.Path(path_type=Path, file_okay=False)
+# Whoever names the folder alone would find lists/ and for-postfix/ beside it.
+_SUFFIXES = (".yaml", ".yml")
 _PORT = click.IntRange(1, 65535)
 # Where the lines of deploy/ have the guard and its mail server: on one machine.
 _HERE = "127.0.0.1"
@@ -71,7 +74,7 @@ def _questions(command: _Command) -> _Command:
 @click.option("--mailman", metavar="FILE|URL", help="Mailman's mailman.cfg, or the address of its REST interface.")
 @click.option("--sympa", type=_FILE, help="Sympa's sympa.conf.")
 @click.option("--without-dns", is_flag=True, help="Ask no name server.")
-@click.option("--state-dir", type=_NEW, default=STATE_DIR, show_default=True, help="For held mail.")
+@click.option("--state-dir", type=_NEW_FOLDER, default=STATE_DIR, show_default=True, help="For held mail.")
 @click.option("--config", type=_NEW, default=CONFIG, show_default=True, help="The file to write.")
 def setup_command(
     yes: bool, dry_run: bool, postfix: Path | None, mailman: str | None, sympa: Path | None, without_dns: bool,
@@ -89,6 +92,8 @@ def setup_command(
     """
     maillog.set_up("error")
     config = config.absolute()
+    if config.suffix not in _SUFFIXES:
+        raise click.UsageError(printable(f"--config {config}: name the file itself, like {config}/{CONFIG.name}."))
     given = {each.name: options[each.name] for each in QUESTIONS if options[each.name] is not None}
     if not dry_run:
         _nothing_there(config, [config.name])
@@ -96,22 +101,18 @@ def setup_command(
     try:
         found = look_around(postfix, mailman, sympa)
         _tell_found(found)
+        _plain_names(config, found)
         answers = all_answers(found, given, None if yes else _ask, click.echo)
     except (LookError, MissingError) as error:
         raise click.UsageError(printable(str(error))) from error
-    for folder in (str(config.parent), found.postfix.folder if found.postfix else "/"):
-        if not PATH.fullmatch(folder):
-            raise click.UsageError(
-                printable(f"{folder}: this name cannot stand in lines for Postfix. Use a plain one.")
-            )
     doors = _doors(answers, options, found, str(config.parent))
     records = Records() if without_dns else asyncio.run(look_up(answers))
     made = plan(
         answers, doors, found, records, Place(str(config), str(config.parent), config.name, str(state_dir.absolute()))
     )
     if made.clashes:
-        text = "\n".join((*made.clashes, "Choose another port (smtpguard setup --help), or take that service out."))
-        raise click.UsageError(printable(text))
+        advice = "Choose another port (smtpguard setup --help), or take that service out."
+        raise click.UsageError("\n".join(map(printable, (*made.clashes, advice))))
     files = {**made.files, **schemas(config.parent)}
     if dry_run:
         _show(made)
@@ -137,6 +138,15 @@ def _doors(answers: Answers, options: dict[str, Any], found: Found, folder: str)
     if at is not None and at.host == _HERE:
         there = replace(there, answers_port=str(at.port))
     return replace(there, **said)
+
+
+def _plain_names(config: Path, found: Found) -> None:
+    """Before the first question, too: folders whose names cannot stand in lines for Postfix."""
+    for folder in (str(config.parent), found.postfix.folder if found.postfix else "/"):
+        if not PATH.fullmatch(folder):
+            raise click.UsageError(
+                printable(f"{folder}: this name cannot stand in lines for Postfix. Use a plain one.")
+            )
 
 
 def _tell_found(found: Found) -> None:
@@ -178,7 +188,10 @@ def _write(config: Path, files: dict[str, str]) -> None:
     except OccupiedError as error:
         raise _is_there(config, error.name) from None
     except OSError as error:
-        click.echo(printable(f"smtpguard: {config.parent} cannot be written: {error.strerror or error}"), err=True)
+        # What lies aside has no name that an admin knows.
+        in_the_way = error.filename is not None and Path(error.filename).parent == config.parent
+        what = error.filename if in_the_way else config.parent
+        click.echo(printable(f"smtpguard: {what} cannot be written: {error.strerror or error}"), err=True)
         raise SystemExit(CANNOT_CREATE) from error
     for problem in loaded.problems:
         click.echo(format_problem(problem), err=True)

@@ -17,6 +17,10 @@ TABLES = ("smtpguard_domain", "smtpguard_recipients", "smtpguard_senders")
 # What comes besides: at port 25, and behind a filter.
 CLOSED_TABLE = "smtpguard_closed"
 FILTER_TABLE = "smtpguard_login"
+# What master.cf may call a port (services(5)); of others the number stands there.
+_NAMED_PORTS = {"smtp": "25", "submission": "587", "submissions": "465", "smtps": "465", "ssmtp": "465", "lmtp": "24"}
+# Where a service stands in the way of ours on 127.0.0.1; at another address of the machine it does not.
+_HERE = ("", "127.0.0.1", "[127.0.0.1]", "localhost", "0.0.0.0", "[0.0.0.0]", "[::]")  # noqa: S104 - to compare with
 _OPTION = re.compile(r"^  -o ([\w]+)=(.*)$", re.MULTILINE)
 # What is added to the service that webmail logs in to: the rest of that service is the admin's own.
 FILTER_OPTIONS = ("smtpd_proxy_filter", "smtpd_proxy_timeout", "smtpd_sasl_authenticated_header")
@@ -157,11 +161,21 @@ def _taken(answers: Answers, site: Mapping[str, str], postfix: Postfix) -> Itera
     moved."""
     own = ["2526"] if answers.place == "front" else ["2526", "10025"]
     others = ["3587", "3588"] if answers.place == "front" else ["3588", "10026"]
-    used = {each.name.rpartition(":")[2] for each in postfix.services if each.kind == "inet"}
+    used: dict[str, set[str]] = {}
+    for each in postfix.services:
+        host, _, port = each.name.rpartition(":")
+        if each.kind == "inet" and host in _HERE:
+            used.setdefault(_NAMED_PORTS.get(port, port), set()).add(each.name)
     for port in (site[each] for each in own):
         if port in used:
             yield f"master.cf has a service at port {port}, where the guard is to listen."
+    for port in (site[each] for each in others):
+        # A service of the very name that ours gets is looked at whole (`lines`).
+        if names := sorted(used.get(port, set()) - {f"127.0.0.1:{port}"}):
+            yield f"master.cf has {', '.join(names)} already, at port {port}, which is to be the guard's."
     page = [site["127.0.0.1:8025"].rpartition(":")[2]] if answers.page is not None else []
+    if answers.place == "front":
+        page += [site[each].rpartition(":")[2] for each in ("0.0.0.0:587", "0.0.0.0:465")]
     for port, times in Counter([*(site[each] for each in (*own, *others)), *page]).items():
         if times > 1:
             yield f"port {port} is given twice."

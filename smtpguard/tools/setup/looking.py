@@ -99,7 +99,10 @@ def _sympa(named: Path | None) -> ListServer | None:
         robots = sorted(each.parent.name for folder in folders for each in folder.glob("*/robot.conf"))
     except OSError:
         robots = []
-    return ListServer(Manager.SYMPA, str(file), _domains([first, *robots]))
+    domains = _domains([first, *robots])
+    if named is not None and not domains:
+        raise LookError(f"{file} names no domain: is this Sympa's sympa.conf?")
+    return ListServer(Manager.SYMPA, str(file), domains)
 
 
 def _file(named: str | None, usual: tuple[str, ...]) -> Path | None:

@@ -41,7 +41,8 @@ class PostfixError(Exception):
 
 def look_at_postfix(folder: Path | None) -> Postfix:
     """The Postfix whose settings lie in `folder`; None: where postconf looks. Raises PostfixError."""
-    where = () if folder is None else ("-c", str(folder))
+    # By its whole name: $config_directory comes to what postconf was told.
+    where = () if folder is None else ("-c", str(folder.absolute()))
     written = _table(_said("postconf", *where, *PARAMETERS))
     meant = _table(_said("postconf", *where, "-x", *PARAMETERS))
     options = _table(_said("postconf", *where, "-P"))

@@ -75,7 +75,8 @@ def _proposed_key(found: Found, said: Said) -> str:
     postfix = found.postfix
     chain = postfix.words("smtpd_tls_chain_files") if postfix else ()
     name = postfix.meant.get("smtpd_tls_key_file", "") if postfix and not chain else ""
-    if PATH.fullmatch(name) and said["certificate"] == _proposed_certificate(found, said):
+    # Of the very certificate that Postfix has: with another one it would be no pair.
+    if postfix and PATH.fullmatch(name) and said["certificate"] == postfix.meant.get("smtpd_tls_cert_file"):
         return name
     # A chain file has the key in front of the certificate (postconf(5)).
     return said["certificate"] if said["certificate"] in chain else "/etc/smtpguard/tls/key.pem"
