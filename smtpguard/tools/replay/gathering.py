@@ -25,6 +25,10 @@ MAILS_MAX = 1_000_000
 HEADER_OCTETS = 64 * 1024
 # How a report names a mail; what is longer was written to make a report long.
 MESSAGE_ID_CHARACTERS_MAX = 250
+# A post stands in the archives of as many lists as it went to.
+HOMES_MAX = 100
+# Lists, each with some wordings of its List-Id. Of further ones only the archive is known.
+DISTINCT_HOMES_MAX = 20_000
 # A list identifier has at most 255 octets (RFC 2919, 2), and a name beside it.
 LIST_FIELD_CHARACTERS_MAX = 1000
 # An answer names the mail that it answers, and most programs those before it; the last ones are enough for its place.
@@ -157,6 +161,8 @@ class Gathering:
     ) -> None:
         list_id, list_post = (header.first(each)[:LIST_FIELD_CHARACTERS_MAX] for each in _LIST_FIELDS)
         home = Home(len(self._archives) - 1, list_id, list_post)
+        if len(self._homes) >= DISTINCT_HOMES_MAX and home not in self._homes:
+            home = Home(home.archive)
         home = self._homes.setdefault(home, home)
         ids = message_ids(header.first("message-id"))
         mark = _mark(ids[0]) if ids else None
@@ -164,7 +170,7 @@ class Gathering:
         if known is not None:
             read.twice += 1
             entry = self._entries[known]
-            if home not in entry.homes:
+            if home not in entry.homes and len(entry.homes) < HOMES_MAX:
                 self._entries[known] = replace(entry, homes=(*entry.homes, home))
             return
         if len(self._entries) >= MAILS_MAX:

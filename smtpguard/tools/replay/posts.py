@@ -13,6 +13,8 @@ from smtpguard.mail.mailboxes import MailboxReader
 # What a list manager puts into the header; what marks a mail as automatic would be refused instead of held (90-01).
 _ADDED = re.compile(rb"(?:list-[a-z-]+|precedence|mailing-list|x-mailing-list|x-beenthere|received):", re.IGNORECASE)
 _LINE = re.compile(rb"\r?\n")
+_WHOLE_LINE = re.compile(rb"[^\n]*\n|[^\n]+")
+_HEADER_END = re.compile(rb"(?:\A|\r?\n)\r?\n")
 # What it puts below the text: a rule, and some lines about the list or of advertising.
 _RULE = re.compile(rb"[-_]{40,}|-{8,} Yahoo! Groups Sponsor -+~-->")
 FOOTER_LINES_MAX = 15
@@ -29,14 +31,32 @@ def as_submitted(octets: bytes) -> bytes:
 
     A footer in an attached part, or in base64, stays.
     """
-    lines = _LINE.split(octets.rstrip())
-    end = lines.index(b"") if b"" in lines else len(lines)
-    kept = list(_header_lines(lines[:end]))
-    for number in range(max(end + 1, len(lines) - FOOTER_LINES_MAX), len(lines)):
-        if _RULE.fullmatch(lines[number].strip()) is not None:
-            del lines[number:]
+    octets = octets.rstrip()
+    end = _HEADER_END.search(octets)
+    lines = _LINE.split(octets if end is None else octets[: end.start()])
+    header = b"".join(each + b"\r\n" for each in _header_lines(lines if lines != [b""] else []))
+    if end is None:
+        return header
+    # The text is not taken apart: as many small lines it would need twenty times its size.
+    begin = _footer(octets, end.end())
+    text = octets[end.end() : len(octets) if begin is None else begin]
+    text = text.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
+    return header + b"\r\n" + text + (b"\r\n" if begin is None else b"")
+
+
+def _footer(octets: bytes, text: int) -> int | None:
+    """Where the footer begins, if there is one in the last lines; the text begins at `text`."""
+    begin = len(octets)
+    for _ in range(FOOTER_LINES_MAX):
+        begin = octets.rfind(b"\n", text, begin)
+        if begin < 0:
             break
-    return b"\r\n".join((*kept, *lines[end:], b""))
+    begin = max(begin + 1, text)
+    for line in _WHOLE_LINE.findall(octets[begin:]):
+        if _RULE.fullmatch(line.strip()) is not None:
+            return begin
+        begin += len(line)
+    return None
 
 
 def _header_lines(lines: list[bytes]) -> Iterator[bytes]:
