@@ -14,7 +14,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, cast
 
 from smtpguard.config.lists import LIST_FILES_MAX
 from smtpguard.config.places import address_of, is_domain
@@ -31,6 +31,9 @@ PACKED_OCTETS_MAX = 64 * 1024 * 1024
 EXPORT_OCTETS_MAX = 512 * 1024 * 1024
 # Three files each, their folders, and as much again.
 MEMBERS_MAX = 50_000
+# Of a name (Linux: 4 KiB) and what stands beside it (access lists, times); and of all together.
+LONG_HEADER_OCTETS_MAX = 64 * 1024
+LONG_HEADERS_OCTETS_MAX = 64 * 1024 * 1024
 
 _AT_ONCE = 1024 * 1024
 _GZIP_MARK = b"\x1f\x8b"
@@ -56,7 +59,9 @@ def read_sympa(place: str, server: WebServer | None, domains: frozenset[str]) ->
         # Not opened before it is known to be a file: a pipe would be waited for.
         if path.is_file():
             with path.open("rb") as file:
-                if file.peek(2)[:2] == _GZIP_MARK or tarfile.is_tarfile(path):
+                begin = file.read(tarfile.BLOCKSIZE)
+                file.seek(0)
+                if begin.startswith(_GZIP_MARK) or _is_header(begin):
                     return _source(_packed(file), domains)
     except OSError as error:
         raise SourceError(f"{place}: cannot be read: {error.strerror}.") from error
@@ -162,8 +167,9 @@ def _packed(file: IO[bytes]) -> _Texts:
     try:
         with tempfile.SpooledTemporaryFile(_IN_MEMORY) as plain:
             _unpack(file, plain)
-            with tarfile.open(fileobj=plain, mode="r:") as archive:
-                for number, (path, text) in enumerate(_members(archive)):
+            headers = _Headers(plain)
+            with tarfile.open(fileobj=cast(IO[bytes], headers), mode="r:") as archive:
+                for number, (path, text) in enumerate(_members(archive, plain)):
                     found.setdefault(path.parent, {})[path.name] = text
                     if number > MEMBERS_MAX:
                         raise SourceError(f"there are more than {MEMBERS_MAX} files in this archive.")
@@ -197,13 +203,40 @@ def _copy(read: Callable[[int], bytes], plain: IO[bytes]) -> None:
     plain.seek(0)
 
 
-def _members(archive: tarfile.TarFile) -> Iterator[tuple[PurePosixPath, str]]:
-    for member in archive:
+def _is_header(block: bytes) -> bool:
+    """True for the first block of a tar archive (tarfile.is_tarfile would read on, as far as the block says)."""
+    try:
+        tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
+    except tarfile.TarError:
+        return False
+    return True
+
+
+class _Headers:
+    """A tar archive as tarfile reads it, which asks for nothing but headers: names and remarks longer than a block, of
+    which it believes whatever size they say, are bounded."""
+
+    def __init__(self, plain: IO[bytes]) -> None:
+        self._plain = plain
+        self._left = LONG_HEADERS_OCTETS_MAX
+        self.seek, self.tell = plain.seek, plain.tell
+
+    def read(self, octets: int) -> bytes:
+        if octets > tarfile.BLOCKSIZE:
+            self._left -= octets
+            if octets > LONG_HEADER_OCTETS_MAX or self._left < 0:
+                raise SourceError("this archive has names or remarks of a length that no file has.")
+        return self._plain.read(octets)
+
+
+def _members(archive: tarfile.TarFile, plain: IO[bytes]) -> Iterator[tuple[PurePosixPath, str]]:
+    while (member := archive.next()) is not None:
+        # Else it keeps all of them, and whatever else lies in the archive.
+        archive.members.clear()  # type: ignore[attr-defined]
         path = PurePosixPath(member.name)
-        if path.name not in (CONFIG, OWNERS, EDITORS) or not member.isreg():
+        if path.name not in (CONFIG, OWNERS, EDITORS) or not member.isreg() or member.issparse():
             continue
         if member.size > CONFIG_OCTETS_MAX:
             raise SourceError(f"{member.name} is larger than {CONFIG_OCTETS_MAX // 1024} KiB, the most that is read.")
-        octets = archive.extractfile(member)
-        if octets is not None:
-            yield path, _decoded(octets.read())
+        plain.seek(member.offset_data)
+        yield path, _decoded(plain.read(member.size))

@@ -235,6 +235,34 @@ def test_an_archive_that_grows_beyond_bounds_is_left(tmp_path: Path, monkeypatch
         names(path)
 
 
+@pytest.mark.parametrize(("type_", "octets"), [(tarfile.XHDTYPE, 80_000), (tarfile.GNUTYPE_LONGNAME, 80_000),
+                                               (tarfile.XGLTYPE, 2**62), (tarfile.XHDTYPE, 60_000)])  # fmt: skip
+def test_names_without_end_are_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, type_: bytes, octets: int
+) -> None:
+    monkeypatch.setattr("smtpguard.tools.importing.sympa_export.LONG_HEADERS_OCTETS_MAX", 100_000)
+    header = tarfile.TarInfo("lists.example.org/x/config")
+    header.type, header.size = type_, octets
+    remark = b"9 a=bbbb\n" * (min(octets, 80_000) // 9)
+    path = tmp_path / "x.tar"
+    one = header.tobuf(tarfile.GNU_FORMAT) + remark + bytes(-len(remark) % 512)
+    path.write_bytes(one * 2 + packed(write_lists(tmp_path / "list_data"), "w"))
+
+    with pytest.raises(SourceError, match="names or remarks of a length that no file has"):
+        names(path)
+
+
+def test_long_names_and_remarks_of_real_archives_are_read(tmp_path: Path) -> None:
+    folder = write_lists(tmp_path / ("d" * 150) / ("e" * 150))
+    (folder / "ü.txt").touch()
+
+    for number, format_ in enumerate((tarfile.GNU_FORMAT, tarfile.PAX_FORMAT)):
+        path = tmp_path / f"{number}.tar"
+        with tarfile.open(path, "w", format=format_) as archive:
+            archive.add(folder)
+        assert 4 == len(names(path))
+
+
 def test_links_and_ways_out_of_an_archive_lead_nowhere(tmp_path: Path) -> None:
     octets = io.BytesIO()
     with tarfile.open(fileobj=octets, mode="w") as archive:
