@@ -15,11 +15,11 @@ from smtpguard import maillog
 from smtpguard.config.lists import FOLDER
 from smtpguard.config.loading import load, site_file
 from smtpguard.config.named_files import read_password
-from smtpguard.config.places import is_domain, surroundings_of
+from smtpguard.config.places import address_of, is_domain, surroundings_of
 from smtpguard.config.problems import format_problem, printable
 from smtpguard.config.sources import SITE_FILE_OCTETS_MAX, FileError, read_source
 from smtpguard.exits import BROKEN_SETTINGS, CANNOT_CREATE, FOUND_SOMETHING, UNAVAILABLE
-from smtpguard.mail.address import domain_normal
+from smtpguard.mail.address import Address, domain_normal
 from smtpguard.tools.importing.comparison import Comparison
 from smtpguard.tools.importing.described import Source, SourceError
 from smtpguard.tools.importing.mailman import read_mailman
@@ -37,6 +37,7 @@ _OF_ALL = (
     click.option("--add", is_flag=True, help="Also write what a file lacks at its end, into files that are there."),
     click.option("--dry-run", is_flag=True, help="Only say what would be written."),
     click.option("--domain", "names", metavar="DOMAIN", multiple=True, help="Only lists in it; may be repeated."),
+    click.option("--except", "others", metavar="ADDRESS", multiple=True, help="Not this list; may be repeated."),
     click.option("--config", type=_FILE, required=True, help="The site's settings: smtpguard.yaml."),
 )
 _OF_SERVERS = (
@@ -62,7 +63,8 @@ def import_command() -> None:
     A new file has the list's address, aliases, manager, about and contact (its owners' address, never a person's),
     says who may post to announcements, which lists an umbrella reaches, and closes lists that the manager hides. A file
     that is there keeps every word; what it lacks is shown, and written at its end with --add. `check` finds no
-    mistake afterwards that it did not find before: what it would refuse is left out and named.
+    mistake afterwards that it did not find before: what it would refuse is left out and named. Lists that shall be
+    otherwise here, or have no file, are named by --except, so that --check is silent on the rest.
 
     Exit code 0: all done, or with --check all as it is there; 1: something is left for you; 69: the list manager's
     settings cannot be read; 73: no file can be written; 78: smtpguard.yaml is broken.
@@ -83,6 +85,7 @@ def mailman_command(
     add: bool,
     dry_run: bool,
     names: tuple[str, ...],
+    others: tuple[str, ...],
     config: Path,
 ) -> None:
     """Import from Mailman 3.
@@ -98,7 +101,7 @@ def mailman_command(
         server = WebServer(url, Login(user, password), ca=ca, without_tls=without_tls)
         return read_mailman(server, domains, _Patience().tell)
 
-    _work(read, config, domains, only_check=only_check, add=add, dry_run=dry_run)
+    _work(read, config, domains, _addresses(others), only_check=only_check, add=add, dry_run=dry_run)
 
 
 @import_command.command("sympa")
@@ -115,6 +118,7 @@ def sympa_command(
     add: bool,
     dry_run: bool,
     names: tuple[str, ...],
+    others: tuple[str, ...],
     config: Path,
 ) -> None:
     """Import from Sympa 6.2.
@@ -147,12 +151,13 @@ def sympa_command(
             login = Login(user, _typed_password() if password_file is None else _password(password_file))
         return read_sympa(place, WebServer(place, login, ca=ca, without_tls=without_tls), domains)
 
-    _work(read, config, domains, only_check=only_check, add=add, dry_run=dry_run)
+    _work(read, config, domains, _addresses(others), only_check=only_check, add=add, dry_run=dry_run)
 
 
 def _work(
-    read: Callable[[], Source], config: Path, domains: frozenset[str], *, only_check: bool, add: bool, dry_run: bool
-) -> None:
+    read: Callable[[], Source], config: Path, domains: frozenset[str], others: frozenset[Address],
+    *, only_check: bool, add: bool, dry_run: bool,
+) -> None:  # fmt: skip
     if only_check and (add or dry_run):
         raise click.UsageError("--check writes nothing: leave out --add and --dry-run.")
     maillog.set_up("warning")
@@ -162,7 +167,7 @@ def _work(
     except SourceError as error:
         click.echo(printable(f"smtpguard: {error}"), err=True)
         raise SystemExit(UNAVAILABLE) from error
-    comparison = Comparison(source, load(config).files, domains)
+    comparison = Comparison(source, load(config).files, domains, others)
     found = (
         tell_drift(source, comparison)
         if only_check
@@ -206,6 +211,14 @@ def _domains(names: tuple[str, ...]) -> frozenset[str]:
         if not is_domain(each):
             raise click.UsageError(printable(f"--domain {each}: this is no domain like lists.example.org."))
     return found
+
+
+def _addresses(texts: tuple[str, ...]) -> frozenset[Address]:
+    found = {text: address_of(text) for text in texts}
+    for text, address in found.items():
+        if address is None:
+            raise click.UsageError(printable(f"--except {text}: this is no address like berlin@lists.example.org."))
+    return frozenset(each for each in found.values() if each is not None)
 
 
 def _password(file: Path) -> str:

@@ -20,9 +20,15 @@ class Pair:
 
 
 class Comparison:
-    """The lists of `source` beside the list files; of these `domains` only, if there are any."""
+    """The lists of `source` beside the list files; of these `domains` only, if there are any, and without `others`."""
 
-    def __init__(self, source: Source, files: tuple[ListFile, ...], domains: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self,
+        source: Source,
+        files: tuple[ListFile, ...],
+        domains: frozenset[str] = frozenset(),
+        others: frozenset[Address] = frozenset(),
+    ) -> None:
         self._source = source
         self._files = files
         self._domains = domains or source.domains
@@ -30,7 +36,8 @@ class Comparison:
         self._posting = {each.draft.address.folded: each for each in files if each.draft.address is not None}
         self._claimed = {address.folded: file for file in files for address, _ in file.addresses}
         self._theirs = {each.folded for each in (*(one.address for one in source.lists), *source.unread)}
-        self.pairs = tuple(map(self._pair, source.lists))
+        self._others = {each.folded for each in others}
+        self.pairs = tuple(self._pair(each) for each in source.lists if each.address.folded not in self._others)
 
     def drift(self) -> Iterator[str]:
         """A line for each thing that the manager and the files say differently, files first, by name."""
@@ -49,7 +56,8 @@ class Comparison:
 
     def unread(self) -> list[str]:
         """A line for each list of which the manager's settings say nothing."""
-        return [f"{address}: {why}" for address, why in self._source.unread.items()]
+        unread = self._source.unread
+        return [f"{address}: {why}" for address, why in unread.items() if address.folded not in self._others]
 
     @property
     def ids(self) -> frozenset[str]:
@@ -105,7 +113,9 @@ class Comparison:
             address = file.draft.address
             if file.draft.manager != self._source.manager.value or address is None or file.id in rivals:
                 continue
-            if address.folded not in self._theirs and (not self._domains or address.domain in self._domains):
+            if self._domains and address.domain not in self._domains:
+                continue
+            if address.folded not in self._theirs | self._others:
                 yield file
 
     def _rivalry(self, pair: Pair, rival: ListFile) -> str:

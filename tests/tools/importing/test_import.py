@@ -326,6 +326,27 @@ def test_drift_has_a_line_for_each_thing(site: Path, mailman: Lists, run_import:
     assert before == files_of(site)
 
 
+def test_lists_that_are_named_are_neither_compared_nor_written(site: Path, mailman: Lists, run_import: Import) -> None:
+    mailman.add("berlin", default_member_action="discard")
+    mailman.add("choir")
+    mailman.add("sailing")
+    mailman.add("brandenburg")
+    mailman.add("press")
+    others = ("Berlin@lists.example.org", "choir@lists.example.org", "harbour@lists.example.org")
+    silent = [word for each in others for word in ("--except", each)]
+
+    said = run_import("--check", *silent)
+
+    assert ["sailing@lists.example.org: Mailman has this list, and no file in lists/ is about it."] == (
+        said.stdout.splitlines()
+    )
+    assert 0 == run_import(*silent).exit_code
+    assert 0 == run_import("--check", *silent).exit_code
+    assert (True, False) == ("sailing" in lists_of(site), "choir" in lists_of(site))
+    bad = run_import("--except", "choir")
+    assert (2, True) == (bad.exit_code, "--except choir: this is no address like" in bad.stderr)
+
+
 def test_with_a_domain_nothing_else_is_looked_at(site: Path, mailman: Lists, run_import: Import) -> None:
     mailman.add("choir", "lists.example.net")
 
