@@ -32,6 +32,7 @@ from smtpguard.notices import compose
 from smtpguard.notices.site import Site
 from smtpguard.outcomes import Reader
 from smtpguard.release import Opener
+from smtpguard.seal import answer_tag
 from smtpguard.store import HoldStore, StoreError
 from smtpguard.upstream import Carrier, Outbox, Transmission, Upstream, UpstreamError
 
@@ -154,7 +155,7 @@ class Answering:
         if automatic:
             maillog.answered(arrival.id, "ignored")
             return outcomes.IGNORED
-        waiting: list[Waiting] = []
+        waiting: list[tuple[Waiting, Token]] = []
         closed: Gone | Closed | None = None
         for token in tokens:
             match await self._deciding.find(token):
@@ -162,45 +163,54 @@ class Answering:
                     return outcomes.ANSWER_LATER.to(self._reader(answerer.account))
                 case Waiting() as found:
                     if answerer.may_decide(found.held):
-                        waiting.append(found)
+                        waiting.append((found, token))
                 case found:
                     closed = closed or found
         if waiting:
-            return await self._decide(arrival, waiting, message, answerer)
+            (first, its), *others = waiting
+            # A member's client says what became of an answer; a mail server brings it again, and nobody has said it.
+            tag = b"" if answerer.account is not None else await asyncio.to_thread(answer_tag, its.octets, octets)
+            return await self._decide(arrival, first, message, answerer, tag, alone=not others)
         if isinstance(closed, Gone):
             return self._gone(arrival, closed, answerer)
         return self._lost(arrival, answerer) if closed is not None else None
 
-    async def _decide(self, arrival: Arrival, found: list[Waiting], message: Message, answerer: Answerer) -> Reply:
+    async def _decide(
+        self, arrival: Arrival, waiting: Waiting, message: Message, answerer: Answerer, tag: bytes, *, alone: bool
+    ) -> Reply:
         """What the answer says of the mail it names. A choice below two notices might be meant for either."""
-        waiting, *others = found
         lists = waiting.held.lists
         numbered = {each.number: each.id for each in lists} if len(lists) > 1 else {}
         choice = choice_in(message, numbered, self._words(waiting.held))
-        if choice is None or others:
+        if choice is None or not alone:
             return await self._help(arrival, waiting, answerer)
-        effect = await self._deciding.decide(waiting, choice, answerer.open_session)
+        effect = await self._deciding.decide(waiting, choice, answerer.open_session, tag)
         match effect.done:
             case Done.LATER:
                 phrase = outcomes.ANSWER_LATER
             case Done.UNSURE if answerer.account is not None:
                 phrase = outcomes.ANSWER_UNSURE
             case Done.UNSURE:
-                # A mail server would bring the same answer again, and with it the mail would go out once more, unasked.
-                self._tell_unsure(waiting.held)
-                phrase = outcomes.ANSWERED
+                # A mail server would bring the same answer again and again, which is no further word of hers. It may,
+                # as long as she could not be told.
+                phrase = outcomes.ANSWERED if await self._tell_unsure(waiting.held) else outcomes.ANSWER_LATER
             case _:
                 phrase = outcomes.ANSWERED
         reply = phrase.to(self._reader(answerer.account))
         maillog.answered(arrival.id, "done" if reply.ok else "later")
         return reply
 
-    def _tell_unsure(self, held: HeldMail) -> None:
+    async def _tell_unsure(self, held: HeldMail) -> bool:
+        """False if the letter was not taken now, but may be later. Raises UpstreamError, which is the same."""
         mailbox = held.account.mailbox
-        if mailbox is not None:
-            language = self._site().texts.of(held.account.language)
-            letter = compose.compose_unsure(self._correspondence.letterhead(mailbox), held, language=language)
-            self._correspondence.send_later(mailbox, letter, requires_tls=held.requires_tls)
+        if mailbox is None:
+            return True
+        language = self._site().texts.of(held.account.language)
+        letter = compose.compose_unsure(self._correspondence.letterhead(mailbox), held, language=language)
+        reply = await self._correspondence.send(mailbox, letter, requires_tls=held.requires_tls)
+        if reply.permanent:
+            maillog.letter_lost("refused", reply)
+        return not reply.transient
 
     def _words(self, held: HeldMail) -> Words:
         """The words that are understood: those of the member's notice first, then those of the site's languages."""

@@ -19,15 +19,22 @@ from smtpguard.decided_file import Decision
 from smtpguard.decisions import Decisions
 from smtpguard.failpoints import reach
 from smtpguard.held import HeldRow, State
+from smtpguard.seal import ANSWER_TAG_OCTETS
 from smtpguard.store import Claim, HoldStore, StoreError
 
 # Seconds between two tries to write down what could not be written: a locked or full database is mended in minutes.
 RETRY_SECONDS = 2.0
+# Answers to one notice whose releases were cut off. Each has cost a process its life, or a mail server its line.
+ANSWERS_MAX = 8
 
 
 def steady() -> float:
     """Seconds that also pass while this process is stopped or the machine sleeps."""
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+
+
+def _tags(answers: bytes) -> list[bytes]:
+    return [answers[at : at + ANSWER_TAG_OCTETS] for at in range(0, len(answers), ANSWER_TAG_OCTETS)]
 
 
 class ClaimedMail:
@@ -51,15 +58,27 @@ class ClaimedMail:
         self.claim = claim
         self.until = until
         self.settled = False
+        self._marked = False
 
     @property
     def interrupted(self) -> bool:
         """True if the mail may have gone out already."""
         return self.claim.interrupted
 
-    async def mark_sending(self) -> bool:
-        """Before the final dot; False if the claim was lost, and then nothing may be sent."""
-        return await self._store.mark_sending(self.claim)
+    def was_sent_for(self, answer: bytes) -> bool:
+        """True if a release that was cut off was for the answer with this tag, which a mail server has brought again:
+        that is no second word of its sender's.
+        """
+        return self.interrupted and answer in _tags(self.claim.answers)
+
+    async def mark_sending(self, answer: bytes = b"") -> bool:
+        """Before the final dot, for the answer with this tag, if it may come again; False if the claim was lost, and
+        then nothing may be sent.
+        """
+        self._marked = True
+        known = _tags(self.claim.answers)
+        answers = b"".join(([answer] if answer else []) + known[: ANSWERS_MAX - 1])
+        return await self._store.mark_sending(self.claim, answers)
 
     @property
     def lasts(self) -> bool:
@@ -69,8 +88,14 @@ class ClaimedMail:
         return self._clock() < self.until
 
     async def unmark_sending(self) -> None:
-        """The mail server has refused after the dot: the mail is only held again."""
-        await self._store.unmark_sending(self.claim)
+        """This release has not gone out: the mail is only held again, unless an earlier one may have."""
+        if not self._marked:
+            return
+        self._marked = False
+        if self.interrupted:
+            await self._store.mark_sending(self.claim, self.claim.answers)
+        else:
+            await self._store.unmark_sending(self.claim)
 
     async def decide(self, state: State) -> bool:
         """Write the decision down, and keep it beside the day key; False if the claim was lost. Raises StoreError."""

@@ -131,8 +131,11 @@ class Deciding:
         held = await self._safe.open(row, token)
         return Closed.KEY_LOST if held is None else Waiting(row, held)
 
-    async def decide(self, waiting: Waiting, choice: Choice, open_session: Opener | None = None) -> Effect:
-        """Give `choice` its effect; `open_session` is the answering member's own session at the mail server.
+    async def decide(
+        self, waiting: Waiting, choice: Choice, open_session: Opener | None = None, answer: bytes = b""
+    ) -> Effect:
+        """Give `choice` its effect; `open_session` is the answering member's own session at the mail server, `answer`
+        the tag of an answer that may come again by itself.
 
         Raises StoreError, UpstreamError, KeyFolderError if nothing has been decided.
         """
@@ -142,9 +145,9 @@ class Deciding:
             case Word.BACK:
                 return await self._give_back(waiting)
             case _:
-                return await self._send(waiting, choice, open_session)
+                return await self._send(waiting, choice, open_session, answer)
 
-    async def _send(self, waiting: Waiting, choice: Choice, open_session: Opener | None) -> Effect:
+    async def _send(self, waiting: Waiting, choice: Choice, open_session: Opener | None, answer: bytes) -> Effect:
         held = waiting.held
         if self.releases_by_session:
             if open_session is None:
@@ -156,7 +159,7 @@ class Deciding:
             async def opener() -> Carrier:
                 return await self._outbox.open(held.account.login)
 
-        result = await self._release.send(waiting.row, held, choice, opener)
+        result = await self._release.send(waiting.row, held, choice, opener, answer)
         match result.ending:
             case Ending.LATER:
                 return Effect(Done.LATER, interrupted=result.interrupted)

@@ -2,7 +2,8 @@
 
 However many answers come at once, one of them has the claim. `sending` is written before the final dot, so that a
 crash between the dot and our mark is known afterwards: the next answer sends again (perhaps twice is better than
-never) and says so. If the mail server refuses a list, nothing is sent at all: never half a cross-post (90-13).
+never) and says so. The same answer, brought again by a mail server, is not the next one: its sender is told, and
+nothing is sent. If the mail server refuses a list, nothing is sent at all: never half a cross-post (90-13).
 """
 
 from __future__ import annotations
@@ -50,23 +51,32 @@ class Release:
     def __init__(self, claims: Claims) -> None:
         self._claims = claims
 
-    async def send(self, row: HeldRow, held: HeldMail, choice: Choice, open_carrier: Opener) -> ReleaseResult:
-        """Release `held`, opened from `row`, as `choice` says.
+    async def send(
+        self, row: HeldRow, held: HeldMail, choice: Choice, open_carrier: Opener, answer: bytes = b""
+    ) -> ReleaseResult:
+        """Release `held`, opened from `row`, as `choice` says. `answer` is the tag of an answer that may come again
+        by itself: where its release was cut off, nothing is sent for it any more.
 
         Raises StoreError, KeyFolderError if store or key folder failed before anything was sent.
         """
         async with self._claims.taken(row) as claimed:
             if claimed is None:
                 return ReleaseResult(Ending.LATER)
+            if claimed.was_sent_for(answer):
+                return ReleaseResult(Ending.UNSURE)
             reach("release.claimed")
             try:
-                return await self._send(claimed, held, choice, open_carrier)
+                return await self._send(claimed, held, choice, open_carrier, answer)
             except UpstreamError as error:
                 # Behind the dot the mail may have gone: the row stays in `sending`. Before it nothing has.
                 maillog.deferred(held.submission_id, "release", error.reply, of="release")
+                if not error.after_end:
+                    await claimed.unmark_sending()
                 return ReleaseResult(Ending.UNSURE if error.after_end else Ending.LATER)
 
-    async def _send(self, claimed: ClaimedMail, held: HeldMail, choice: Choice, open_carrier: Opener) -> ReleaseResult:
+    async def _send(
+        self, claimed: ClaimedMail, held: HeldMail, choice: Choice, open_carrier: Opener, answer: bytes
+    ) -> ReleaseResult:
         indexes = chosen_recipients(held, choice)
         carrier = await open_carrier()
         try:
@@ -77,7 +87,7 @@ class Release:
             mail = _transmission(held, indexes, carrier.extensions)
 
             async def before_end() -> bool:
-                mine = await claimed.mark_sending()
+                mine = await claimed.mark_sending(answer)
                 reach("release.sending")
                 if mine and not claimed.lasts:
                     await claimed.unmark_sending()

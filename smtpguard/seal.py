@@ -11,6 +11,7 @@ expiry are bound in as associated data: a box moved to another row, or given mor
 from __future__ import annotations
 
 import hashlib
+import hmac
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
@@ -24,6 +25,8 @@ KEY_OCTETS = 32
 # NIST SP 800-38D, 5.2.1.1: 96 bits is the nonce that GCM takes as it is.
 NONCE_OCTETS = 12
 FORMAT_VERSION = 1
+# Among the few answers that one notice gets, no two have the same by chance.
+ANSWER_TAG_OCTETS = 16
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -39,6 +42,12 @@ class SealError(Exception):
 def hold_id(token: bytes) -> bytes:
     """The 32 octets under which a held mail lies in the store; they tell nothing about `token`."""
     return _derived(token, salt=None, info=b"smtpguard hold id v1")
+
+
+def answer_tag(token: bytes, octets: bytes) -> bytes:
+    """ANSWER_TAG_OCTETS that tell one answer under `token` from the next, and nothing to whoever has no token."""
+    key = _derived(token, salt=None, info=b"smtpguard answer v1")
+    return hmac.digest(key, octets, "sha256")[:ANSWER_TAG_OCTETS]
 
 
 def seal(mail: bytes, *, token: bytes, day_key: bytes, nonce: bytes, expires: datetime) -> bytes:

@@ -29,12 +29,13 @@ class Claim:
     """The right to decide one held mail, until it lapses. `nonce` tells this claim from a later one.
 
     `interrupted` is true if the mail was found in `sending`: a former release died between dot and reply, so the mail
-    may have gone out already.
+    may have gone out already. `answers` is what was written with that.
     """
 
     id: bytes
     nonce: bytes
     interrupted: bool
+    answers: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +103,9 @@ class HoldStore(Protocol):
     async def give_back(self, claim: Claim) -> None:
         """End a claim without a decision; a mail in `sending` stays there (it may have gone out)."""
 
-    async def mark_sending(self, claim: Claim) -> bool:
-        """Write `sending` before the final dot; False if the claim was lost, and then nothing may be sent."""
+    async def mark_sending(self, claim: Claim, answers: bytes = b"") -> bool:
+        """Write `sending` before the final dot, and for which answers; False if the claim was lost, and then nothing
+        may be sent."""
 
     async def unmark_sending(self, claim: Claim) -> bool:
         """sending -> held: the upstream has refused after the dot. False if the claim was lost."""

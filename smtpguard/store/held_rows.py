@@ -7,8 +7,10 @@ from datetime import date, datetime
 from typing import Any, Protocol
 
 from smtpguard.held import HeldRow, State, Tags
+from smtpguard.store import Claim
 
-# In the order of the schemas. `decided` comes with the tombstone, `claim` and `claimed_until` with a claim.
+# In the order of the schemas. `decided` comes with the tombstone, `claim` and `claimed_until` with a claim, `answers`
+# with `sending`.
 COLUMNS = (
     "id", "state", "day", "created", "expires", "size", "box", "card",
     "week", "tag_resend", "tag_account", "tag_message", "tag_subject", "sketch", "helps",
@@ -18,7 +20,7 @@ WAITING = "state IN ('asking', 'held', 'sending')"
 FORGOTTEN = (
     "size = 0, helps = 0, day = NULL, created = NULL, expires = NULL, box = NULL, card = NULL, week = NULL, "
     "tag_resend = NULL, tag_account = NULL, tag_message = NULL, tag_subject = NULL, sketch = NULL, "
-    "claim = NULL, claimed_until = NULL"
+    "claim = NULL, claimed_until = NULL, answers = NULL"
 )
 
 
@@ -51,6 +53,11 @@ def values_of(row: HeldRow) -> dict[str, Any]:
         "sketch": tags.sketch if tags else None,
         "helps": row.helps,
     }
+
+
+def claim_of(hold_id: bytes, nonce: bytes, stored: Stored) -> Claim:
+    """The claim `nonce` on a row, by its `state` and `answers`."""
+    return Claim(hold_id, nonce, stored["state"] == State.SENDING.value, stored["answers"] or b"")
 
 
 def row_of(stored: Stored, day: Callable[[Any], date], time: Callable[[Any], datetime | None]) -> HeldRow:

@@ -20,7 +20,7 @@ from typing import Any
 
 from smtpguard.held import HeldRow, State
 from smtpguard.store import FOUND_MAX, Claim, LifeSign, Quota
-from smtpguard.store.held_rows import COLUMNS, FORGOTTEN, WAITING, row_of, values_of
+from smtpguard.store.held_rows import COLUMNS, FORGOTTEN, WAITING, claim_of, row_of, values_of
 from smtpguard.store.server import Connection, Row, Server, rows_of
 
 _NONCE_OCTETS = 16
@@ -159,11 +159,11 @@ class PostgreSQLStore:
         # A connection that broke may have claimed it for us already: with our nonce it is ours.
         rows = await self._server.run(
             f"UPDATE held SET claim = %(nonce)s, claimed_until = {_UNTIL} WHERE id = %(id)s AND {WAITING} "
-            f"AND expires > clock_timestamp() AND ({_UNCLAIMED} OR claim = %(nonce)s) RETURNING state",
+            f"AND expires > clock_timestamp() AND ({_UNCLAIMED} OR claim = %(nonce)s) RETURNING state, answers",
             {"id": hold_id, "nonce": nonce, "lasts": lasts},
             again=True,
         )
-        return Claim(hold_id, nonce, rows[0]["state"] == State.SENDING.value) if rows else None
+        return claim_of(hold_id, nonce, rows[0]) if rows else None
 
     async def renew(self, claim: Claim, lasts: timedelta) -> bool:
         return await self._move(
@@ -173,14 +173,18 @@ class PostgreSQLStore:
     async def give_back(self, claim: Claim) -> None:
         await self._move(claim, "claim = NULL, claimed_until = NULL", again=True)
 
-    async def mark_sending(self, claim: Claim) -> bool:
+    async def mark_sending(self, claim: Claim, answers: bytes = b"") -> bool:
         # Lapsed is lost here, even if nobody has taken it over: from now on two could send.
         return await self._move(
-            claim, "state = 'sending'", f"{WAITING} AND claimed_until > clock_timestamp()", again=True
+            claim,
+            "state = 'sending', answers = %(answers)s::bytea",
+            f"{WAITING} AND claimed_until > clock_timestamp()",
+            {"answers": answers or None},
+            again=True,
         )
 
     async def unmark_sending(self, claim: Claim) -> bool:
-        return await self._move(claim, "state = 'held'", "state = 'sending'")
+        return await self._move(claim, "state = 'held', answers = NULL", "state = 'sending'")
 
     async def decide(self, claim: Claim, state: State) -> bool:
         # What has happened is written down as long as nobody else has the claim, even if it has lapsed meanwhile.

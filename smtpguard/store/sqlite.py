@@ -22,7 +22,7 @@ from smtpguard.held import HeldRow, State
 from smtpguard.store import FOUND_MAX, Claim, LifeSign, Quota, StoreError
 from smtpguard.store.claimant import ALONE, Claimant
 from smtpguard.store.database import Identity, opened
-from smtpguard.store.held_rows import COLUMNS, FORGOTTEN, WAITING, row_of, values_of
+from smtpguard.store.held_rows import COLUMNS, FORGOTTEN, WAITING, claim_of, row_of, values_of
 from smtpguard.store.worker import BUSY_SECONDS, MICROSECOND, Clock, Value, committed, in_worker, number_of, time_of
 
 # Who was away for longer, or whose clock has made such a step, is told of it for so long: expiry pauses meanwhile.
@@ -176,10 +176,10 @@ class SQLiteStore:
         nonce = self._claimant.nonce()
         rows = await self._execute(
             "UPDATE held SET claim = :nonce, claimed_until = :until "
-            f"WHERE id = :id AND {WAITING} AND expires > :now AND {_UNCLAIMED} RETURNING state",
+            f"WHERE id = :id AND {WAITING} AND expires > :now AND {_UNCLAIMED} RETURNING state, answers",
             {"id": hold_id, "nonce": nonce, "lasts": lasts},
         )
-        return Claim(hold_id, nonce, rows[0]["state"] == State.SENDING.value) if rows else None
+        return claim_of(hold_id, nonce, rows[0]) if rows else None
 
     async def renew(self, claim: Claim, lasts: timedelta) -> bool:
         return await self._move(claim, "claimed_until = :until", "claimed_until > :now", lasts=lasts)
@@ -187,12 +187,13 @@ class SQLiteStore:
     async def give_back(self, claim: Claim) -> None:
         await self._move(claim, "claim = NULL, claimed_until = NULL")
 
-    async def mark_sending(self, claim: Claim) -> bool:
+    async def mark_sending(self, claim: Claim, answers: bytes = b"") -> bool:
         # Lapsed is lost here, even if nobody has taken it over: from now on two could send.
-        return await self._move(claim, "state = 'sending'", f"{WAITING} AND claimed_until > :now")
+        change = "state = 'sending', answers = :answers"
+        return await self._move(claim, change, f"{WAITING} AND claimed_until > :now", answers=answers or None)
 
     async def unmark_sending(self, claim: Claim) -> bool:
-        return await self._move(claim, "state = 'held'", "state = 'sending'")
+        return await self._move(claim, "state = 'held', answers = NULL", "state = 'sending'")
 
     async def decide(self, claim: Claim, state: State) -> bool:
         # What has happened is written down as long as nobody else has the claim, even if it has lapsed meanwhile.
@@ -307,11 +308,9 @@ class SQLiteStore:
         finally:
             self._worker.shutdown(wait=False)
 
-    async def _move(
-        self, claim: Claim, change: str, condition: str = "TRUE", *, lasts: timedelta | None = None, state: str = ""
-    ) -> bool:
+    async def _move(self, claim: Claim, change: str, condition: str = "TRUE", **values: Any) -> bool:
         """Change the row if `claim` is still the one on it; False if not."""
-        values = {"id": claim.id, "nonce": claim.nonce, "lasts": lasts, "state": state}
+        values |= {"id": claim.id, "nonce": claim.nonce}
         rows = await self._execute(
             f"UPDATE held SET {change} WHERE id = :id AND claim = :nonce AND {condition} RETURNING id", values
         )

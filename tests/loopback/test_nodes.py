@@ -11,6 +11,7 @@ import pytest
 from tests.loopback.guarded import ALL, BERLIN, MEMBERS, Member, guarded, mail, write_config
 from tests.loopback.nodes import Nodes, two_nodes
 from tests.loopback.serving import serving
+from tests.loopback.working import until_stopped
 from tests.postgresql import Cluster, Database, fresh_database, postgresql, postgresql_cluster, required
 from tests.several_nodes import node_settings, put_credentials
 
@@ -93,6 +94,36 @@ async def test_what_waits_of_a_node_that_died_another_expires_and_tells_its_send
         assert "Not sent" == left.own_mail()[1]["Subject"]
         with postgresql.connected() as connection:
             assert [("expired",)] == connection.execute("SELECT state FROM held").fetchall()
+
+
+@pytest.mark.parametrize("step", ["release.sent", "release.sending"])
+async def test_an_answer_brought_again_after_a_node_died_in_its_release_is_no_second_word(
+    tmp_path: Path, postgresql: Database, step: str
+) -> None:
+    timeouts = dict.fromkeys(("upstream_connect", "upstream_reply", "upstream_final"), "1s")
+    async with two_nodes(tmp_path, postgresql, stop_at=step, timeouts=timeouts) as nodes:
+        await nodes.submit([BERLIN, ALL], node=0)
+        notice = await nodes.notice()
+        died = asyncio.create_task(nodes.hand_over(notice, "SEND", 0))
+        gone_out = step == "release.sent"
+        await nodes.out.wait_until(lambda: len(nodes.released()) == gone_out)
+        await until_stopped(nodes.guards[0].process.pid)
+        nodes.guards[0].process.kill()
+        assert 421 == await died
+        assert ["sending"] == nodes.states()
+
+        # Until its claim has lapsed nobody knows whether it still lives.
+        codes = [await nodes.hand_over(notice, "SEND", 1)]
+        while codes[-1] != 250:
+            await asyncio.sleep(0.5)
+            codes.append(await nodes.hand_over(notice, "SEND", 1))
+        assert {250, 451} == set(codes)
+        assert gone_out == len(nodes.released())
+        assert 'Not certain: "Minutes"' == nodes.own_mail()[-1]["Subject"]
+
+        assert 250 == await nodes.hand_over(notice, "Send!", 1)
+        assert gone_out + 1 == len(nodes.released())
+        assert ["sent"] == nodes.states()
 
 
 async def test_a_mail_sent_again_to_the_other_node_takes_the_place_of_the_first(

@@ -326,6 +326,26 @@ async def test_refused_after_the_dot_a_mail_waits_again(store: HoldStore) -> Non
     assert not (await claimed(store, row)).interrupted
 
 
+async def test_for_which_answers_a_mail_was_sent_is_known_until_it_waits_again(store: HoldStore) -> None:
+    row = a_row()
+    await store.add(row)
+    claim = await claimed(store, row)
+    assert b"" == claim.answers
+    assert await store.mark_sending(claim, b"one")
+    await store.give_back(claim)
+
+    again = await claimed(store, row)
+    assert b"one" == again.answers
+    assert await store.mark_sending(again, b"two" + again.answers)
+    await store.give_back(again)
+    last = await claimed(store, row)
+    assert b"twoone" == last.answers
+    assert await store.unmark_sending(last)
+    await store.give_back(last)
+    free = await claimed(store, row)
+    assert (b"", False) == (free.answers, free.interrupted)
+
+
 @pytest.mark.parametrize("state", FINAL)
 async def test_a_decision_leaves_id_state_and_time(store: HoldStore, state: State) -> None:
     row = a_row()

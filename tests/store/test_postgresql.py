@@ -142,10 +142,10 @@ async def test_T_02_in_clear_lie_id_state_times_size_and_tags_and_no_other_colum
 
     tags = {"week", "tag_resend", "tag_account", "tag_message", "tag_subject", "sketch"}
     clear = {"id", "state", "day", "created", "expires", "decided", "size", "helps", "claim", "claimed_until"}
-    assert columns == {"box", "card"} | tags | clear
+    assert columns == {"box", "card", "answers"} | tags | clear
 
 
-@pytest.mark.parametrize("column", ["box", "card", "tag_resend", "tag_account", "sketch", "claim"])
+@pytest.mark.parametrize("column", ["box", "card", "tag_resend", "tag_account", "sketch", "claim", "answers"])
 async def test_T_02_the_database_itself_refuses_a_tombstone_with_anything_left(
     postgresql: Database, column: str
 ) -> None:

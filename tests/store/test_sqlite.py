@@ -62,6 +62,7 @@ async def test_T_03_after_a_decision_and_tidy_the_files_hold_no_box_card_tag_or_
         case "decide":
             claim = await store.claim(row.id, LASTS)
             assert claim is not None
+            assert await store.mark_sending(claim, row.box[:16])
             assert await store.decide(claim, State.SENT)
         case "expire":
             clock.pass_by(timedelta(days=4))
@@ -116,10 +117,10 @@ async def test_T_02_in_clear_lie_id_state_times_size_and_tags_and_no_other_colum
 
     tags = {"week", "tag_resend", "tag_account", "tag_message", "tag_subject", "sketch"}
     clear = {"id", "state", "day", "created", "expires", "decided", "size", "helps", "claim", "claimed_until"}
-    assert columns == {"box", "card"} | tags | clear
+    assert columns == {"box", "card", "answers"} | tags | clear
 
 
-@pytest.mark.parametrize("column", ["box", "card", "tag_resend", "tag_account", "sketch", "claim"])
+@pytest.mark.parametrize("column", ["box", "card", "tag_resend", "tag_account", "sketch", "claim", "answers"])
 async def test_T_02_the_database_itself_refuses_a_tombstone_with_anything_left(
     store: SQLiteStore, path: Path, column: str
 ) -> None:
@@ -239,7 +240,7 @@ async def test_opening_again_keeps_what_is_there(path: Path, clock: SetClock) ->
     store = await SQLiteStore.open(path, clock)
     assert await store.find(row.id) == row
     versions = await store._execute("SELECT version FROM schema_version", {})
-    assert [each[0] for each in versions] == [1, 2, 3, 4]
+    assert [each[0] for each in versions] == [1, 2, 3, 4, 5]
     await store.close()
 
 
@@ -502,7 +503,7 @@ async def test_calls_that_wait_for_a_lock_wait_together_and_not_one_after_the_ot
     await store.close()
 
 
-@pytest.mark.parametrize("step", [1, 2, 3])
+@pytest.mark.parametrize("step", [1, 2, 3, 4])
 async def test_an_older_database_is_upgraded_with_rows_in_every_state(path: Path, clock: SetClock, step: int) -> None:
     rows = {state: a_row() for state in State}
     path.parent.mkdir(mode=0o700)
