@@ -19,7 +19,7 @@ from tests.torture.outboxes import notice_not_sent
 from tests.torture.report import as_markdown, as_text
 from tests.torture.signals import ended_under_load, reloaded_under_load
 from tests.torture.synced import synced_before_the_250
-from tests.torture.workers import killed_under_load
+from tests.torture.workers import killed_in_releases, killed_under_load
 
 RELOAD_SECONDS = 30.0
 
@@ -28,6 +28,7 @@ FAULTS: dict[str, tuple[int, Callable[[int], Awaitable[Account]]]] = {
     "kills": (200, at_random_moments),
     "steps": (20, at_each_step),
     "workers": (50, killed_under_load),
+    "releases": (10, killed_in_releases),
     **{name: (3, lambda tries, name=name: broken_store(name, tries)) for name in BROKEN_STORES},  # type: ignore[misc]
     **{f"clock {name}": (1, lambda _, name=name: clock_jumps(name)) for name in JUMPS},  # type: ignore[misc]
     "sigterm": (20, ended_under_load),

@@ -27,6 +27,7 @@ async def at_random_moments(tries: int) -> Account:
             await here.start()
             loading = asyncio.create_task(here.load(SESSIONS, 10 * ALIVE_SECONDS))
             await asyncio.sleep(random.uniform(0.02, ALIVE_SECONDS))
+            await here.stopped(here.guard.process.pid)
             await here.kill()
             await loading
             account.tries += 1

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from smtpguard.answers.token import parse_token
@@ -24,7 +24,8 @@ DECIDED = ("DISCARD", "BACK", "EXPIRED")
 @dataclass
 class Mail:
     """One mail that a member tried to send. `code` is the reply to its content, 0 if there was none; `word` the answer
-    that was begun for it, and `answered` the reply to that."""
+    that was begun for it, and `answered` the reply to that. `words` is how often its sender has said it: what the mail
+    server brings again is said once."""
 
     number: int
     member: str
@@ -33,6 +34,7 @@ class Mail:
     code: int = 0
     word: str = ""
     answered: int = 0
+    words: int = 0
     # How often it may be at the outbox: once, and once more for each death between the dot and the mark.
     copies: int = 1
 
@@ -62,6 +64,7 @@ class Ledger:
 
     def __init__(self) -> None:
         self.mails: dict[int, Mail] = {}
+        self.answers = 0
         self._notices: dict[int, str] = {}
         self._seen = 0
 
@@ -75,6 +78,15 @@ class Ledger:
         )
         self.mails[number] = mail = Mail(number, member, holds, content.encode())
         return mail
+
+    def new_answer(self, mail: Mail, address: str, word: str) -> bytes:
+        """An answer that is not like any other."""
+        self.answers += 1
+        mail.word, mail.words = word, mail.words + 1
+        return (
+            f"From: <{mail.member}>\r\nTo: <{address}>\r\nSubject: Re: it\r\n"
+            f"Message-ID: <answer.{self.answers}@client.example.test>\r\n\r\n{word}\r\n"
+        ).encode()
 
     def notices(self, out: FakeUpstream) -> dict[int, str]:
         """The answer address of each mail whose notice was taken."""
@@ -96,22 +108,37 @@ class Ledger:
             if rows.get(row_id(address)) == "sending" and there[number] == self.mails[number].copies:
                 self.mails[number].copies += 1
 
-    def allow_told_copies(self, out: FakeUpstream) -> None:
-        """Where others go on at once, no look is quick enough: what was told to its sender as perhaps gone out already
-        may be there once more."""
-        for each in out.messages:
-            if (
-                is_own(each)
-                and b"may have gone out" in b" ".join(each.content.split())
-                and number_of(each) in self.mails
-            ):
-                self.mails[number_of(each)].copies += 1
+    def allow_copies_of(self, killed: Collection[bytes], out: FakeUpstream) -> None:
+        """After the death of a worker that had these rows in `sending`: each of them may come once more."""
+        for number, address in self.notices(out).items():
+            self.mails[number].copies += row_id(address) in killed
+
+    def untold(self, out: FakeUpstream, rows: Mapping[bytes, str] | None = None) -> list[int]:
+        """What has come more than once, and no letter has said so to its sender since the last copy but one: before the
+        last, or as its result. With `rows` only what is decided by now; of the others somebody may yet be told."""
+        places: dict[int, list[int]] = {}
+        said: dict[int, int] = {}
+        for place, each in enumerate(out.arrived):
+            if not is_own(each):
+                places.setdefault(number_of(each), []).append(place)
+            elif each.reply.startswith(b"2") and is_unsure(each):
+                said[number_of(each)] = place
+        twice = (number for number, its in places.items() if len(its) > 1 and said.get(number, -1) < its[-2])
+        waits = {
+            number for number, address in self.notices(out).items() if (rows or {}).get(row_id(address)) in WAITING
+        }
+        return [number for number in twice if number not in waits]
+
+    def twice(self, out: FakeUpstream) -> int:
+        """How many copies have come beside the first of each."""
+        numbers = [number_of(each) for each in out.arrived if not is_own(each)]
+        return len(numbers) - len(set(numbers))
 
     def judge(self, account: Account, up: FakeUpstream, out: FakeUpstream, rows: Mapping[bytes, str]) -> None:
         """Count into `account`; `rows` are states by id, as the files say them now."""
         passed, released = (_by_number(each.messages) for each in (up, out))
         passed_or_not, released_or_not = (_by_number(each.arrived) for each in (up, out))
-        notices = self.notices(out)
+        notices, untold = self.notices(out), self.untold(out)
         account.mails += len(self.mails)
         for number, mail in self.mails.items():
             ups, outs = passed_or_not.get(number, []), released_or_not.get(number, [])
@@ -127,7 +154,9 @@ class Ledger:
                 _wrong(account, mail, "lost")
             if any(each.content != mail.content for each in (*ups, *outs)):
                 _wrong(account, mail, "lost")
-            if len(ups) > 1 or len(outs) > mail.copies or (mail.code >= 400 and passed.get(number)):
+            # A second copy: after a death between dot and mark, by another word of its sender's, who is told.
+            too_many = len(outs) > min(mail.copies, max(mail.words, 1)) or number in untold
+            if len(ups) > 1 or too_many or (mail.code >= 400 and passed.get(number)):
                 _wrong(account, mail, "duplicated")
             # Unconfirmed is unsent.
             if (ups if mail.holds else outs) or (outs and mail.word != "SEND"):
@@ -150,6 +179,16 @@ def _by_number(messages: Iterable[Message]) -> dict[int, list[Message]]:
 def is_own(message: Message) -> bool:
     """True for a mail of the guard's own."""
     return message.mail.startswith(b"FROM:<>")
+
+
+def is_unsure(message: Message) -> bool:
+    """True for a letter that says of a mail that it may have gone out, or twice."""
+    return is_own(message) and b"may have gone out" in b" ".join(message.content.split())
+
+
+def asks_again(message: Message) -> bool:
+    """True for the letter that tells of a mail that may have gone out, and that waits for another word."""
+    return is_unsure(message) and b"answer the notice again" in b" ".join(message.content.split())
 
 
 def number_of(message: Message) -> int:

@@ -7,6 +7,7 @@ import base64
 import os
 import random
 import shutil
+import signal
 import sqlite3
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -17,7 +18,8 @@ from typing import Any
 from tests.loopback.fake_upstream import FakeUpstream
 from tests.loopback.guarded import ALL, BERLIN, XCLIENT, write_config
 from tests.loopback.serving import Serving, start
-from tests.torture.ledger import WAITING, Account, Ledger, Mail, row_id
+from tests.loopback.working import until_stopped
+from tests.torture.ledger import WAITING, Account, Ledger, Mail, is_own, is_unsure, number_of, row_id
 
 # No bound shall be met: faults are what is tried here.
 LIMITS = {
@@ -29,10 +31,19 @@ LIMITS = {
 MEMBERS = [f"member{number}@example.test" for number in range(200)]
 PASSWORD = "torture"
 HELD_SHARE = 0.05
-DATABASES = ("holds.sqlite3", "memory.sqlite3")
+HOLDS = "holds.sqlite3"
+DATABASES = (HOLDS, "memory.sqlite3")
+# What a process has written has come by then, and it has come on by a few letters.
+PAUSE_SECONDS = 0.05
+PAUSES_MAX = 200
 # What a session may take on a machine with much else to do; more is a hang.
 PATIENCE_SECONDS = 90.0
+# How often the mail server brings what it has until it must be rid of it.
+QUEUE_RUNS = 20
 GONE = (OSError, asyncio.IncompleteReadError, EOFError)
+
+# State and claim by id.
+Rows = dict[bytes, tuple[str, bytes]]
 
 
 class Session:
@@ -95,6 +106,8 @@ class Site:
         self.config = config
         self.ledger = Ledger()
         self.serving: Serving | None = None
+        # Answers that the mail server has not got rid of yet, and brings again as they are.
+        self.queue: list[tuple[Mail, str, bytes]] = []
         self.faults = 0
 
     @property
@@ -117,6 +130,28 @@ class Site:
         with suppress(ProcessLookupError):
             self.guard.process.kill()
         await self.gone()
+
+    async def stopped(self, pid: int) -> Rows:
+        """Stop a process of the guard's at this moment, or at the next at which `all_told` says what the rows are."""
+        for _ in range(PAUSES_MAX):
+            os.kill(pid, signal.SIGSTOP)
+            await until_stopped(pid)
+            rows = await self.all_told()
+            if rows is not None:
+                return rows
+            os.kill(pid, signal.SIGCONT)
+            await asyncio.sleep(PAUSE_SECONDS)
+        return {}  # the ledger sees who was not told
+
+    async def all_told(self) -> Rows | None:
+        """State and claim by id, as the guard has them now; None if a mail has gone out twice and its sender has not
+        been told yet. Short mails wait in memory: who dies now takes that letter with him."""
+        await asyncio.sleep(PAUSE_SECONDS)
+        with suppress(sqlite3.Error), closing(sqlite3.connect(f"file:{self.state}/{HOLDS}?mode=ro", uri=True)) as holds:
+            found = holds.execute("SELECT id, state, claim FROM held").fetchall()
+            if not self.ledger.untold(self.out, {id_: state for id_, state, _ in found}):
+                return {id_: (state, claim or b"") for id_, state, claim in found}
+        return None
 
     async def gone(self) -> int:
         """Wait until the guard has ended; its exit code."""
@@ -158,9 +193,19 @@ class Site:
 
     async def answer(self, mail: Mail, address: str, word: str = "SEND", *, handed_on: bool = False) -> int:
         """Answer a notice, in a session of the member's own or by the mail server; the code, 0 if none."""
-        mail.word = word
-        member, port = (None, self.guard.ports[1]) if handed_on else (mail.member, self.guard.ports[0])
-        content = f"From: <{mail.member}>\r\nTo: <{address}>\r\nSubject: Re: it\r\n\r\n{word}\r\n".encode()
+        content = self.ledger.new_answer(mail, address, word)
+        if handed_on:
+            return await self.bring(mail, address, content)
+        return await self._answer(mail, address, content, self.guard.ports[0], mail.member)
+
+    async def bring(self, mail: Mail, address: str, content: bytes) -> int:
+        """An answer by the mail server, which keeps it unless it is told 2xx or 5xx; the code, 0 if none."""
+        code = await self._answer(mail, address, content, self.guard.ports[1], None)
+        if not 200 <= code < 300 and code < 500:
+            self.queue.append((mail, address, content))
+        return code
+
+    async def _answer(self, mail: Mail, address: str, content: bytes, port: int, member: str | None) -> int:
         with suppress(*GONE):
             session = await Session.open(port, member)
             try:
@@ -194,7 +239,11 @@ class Site:
                 session.close()
 
         async def answers_on() -> None:
-            while loop.time() < latest:
+            while loop.time() < latest and self.serving is not None:
+                if self.queue and random.random() < 0.5:
+                    if await self.bring(*self.queue.pop(random.randrange(len(self.queue)))) == 0:
+                        return
+                    continue
                 waiting = [each for each in self.unanswered() if each[0].number not in answering]
                 if not waiting:
                     await asyncio.sleep(0.02)
@@ -215,16 +264,28 @@ class Site:
         await asyncio.gather(*(until_gone(each) for each in work))
 
     async def answer_all(self, account: Account) -> None:
-        """SEND for everything that still waits, so that each must be at the outbox in the end."""
-        rows = self.rows(account)
-        for mail, address in self.unanswered():
-            if rows.get(row_id(address)) in WAITING:
-                for _ in range(20):
-                    if await self.answer(mail, address) == 250:
-                        break
-                    await asyncio.sleep(0.2)
-                else:
-                    account.wrong.append(f"no answer works: {mail!r}")
+        """SEND for everything that still waits, so that each must be at the outbox in the end. The mail server brings
+        what it has; who is told that a mail may have gone out looks, and if it has not, answers again."""
+        for _ in range(QUEUE_RUNS):
+            queue, self.queue = self.queue, []
+            for each in queue:
+                await self.bring(*each)
+            if not self.queue:
+                break
+            await asyncio.sleep(0.2)
+        account.wrong += [f"the mail server is not rid of an answer: {mail!r}" for mail, _, _ in self.queue]
+        rows, there = self.rows(account), {number_of(each) for each in self.out.arrived if not is_own(each)}
+        unsure = {number_of(each) for each in self.out.messages if is_unsure(each)} - there
+        for number, address in self.ledger.notices(self.out).items():
+            mail = self.ledger.mails[number]
+            if rows.get(row_id(address)) not in WAITING or (mail.answered == 250 and number not in unsure):
+                continue
+            for _ in range(20):
+                if await self.answer(mail, address) == 250:
+                    break
+                await asyncio.sleep(0.2)
+            else:
+                account.wrong.append(f"no answer works: {mail!r}")
 
     # ------------------------------------------------------------ what the files say
 
@@ -238,7 +299,7 @@ class Site:
                         shutil.copyfile(self.state / (name + suffix), Path(copies) / (name + suffix))
                 with closing(sqlite3.connect(Path(copies) / name)) as database:
                     account.integrity += database.execute("PRAGMA integrity_check").fetchall() != [("ok",)]
-                    if name == "holds.sqlite3":
+                    if name == HOLDS:
                         states = dict(database.execute("SELECT id, state FROM held").fetchall())
         return states
 

@@ -15,7 +15,7 @@ from tests.torture.outboxes import notice_not_sent
 from tests.torture.report import as_markdown, as_text
 from tests.torture.signals import ended_under_load, reloaded_under_load
 from tests.torture.synced import synced_before_the_250, unsynced
-from tests.torture.workers import killed_under_load
+from tests.torture.workers import killed_in_releases, killed_under_load
 
 CODE = "mailcheck+" + "A" * 52 + "@check.example.test"
 
@@ -37,6 +37,11 @@ async def test_killed_at_random_moments_under_load() -> None:
 @pytest.mark.slow
 async def test_workers_killed_under_load() -> None:
     await good(killed_under_load(3))
+
+
+@pytest.mark.slow
+async def test_workers_killed_at_each_step_of_a_release() -> None:
+    await good(killed_in_releases(1))
 
 
 @pytest.mark.slow
@@ -135,6 +140,59 @@ def test_the_judge_sees_what_is_lost_doubled_and_leaked(how: str, found: dict[st
     assert not account.good
     assert "1 WRONG" in as_text([account], 0)
     assert f"{how}: Mail(" in as_text([account], 0)
+
+
+# A copy, and letters: the one that asks for another word, the result of another release, and one that says nothing.
+TOLD, TWICE, RESULT = "it may have gone\r\nout. If not, answer", "it may have gone out twice", "has been sent"
+
+
+def told(*came: str, deaths: int, words: int, row: str = "sent") -> tuple[Account, list[int]]:
+    """The account of one released mail of which copies ("copy") and letters have come in this order, and what would
+    be untold while the guard is at work."""
+    ledger, out = Ledger(), FakeUpstream()
+    mail = ledger.new("anna@example.test", ["berlin@lists.example.test", "all@lists.example.test"], holds=True)
+    out.messages.append(message(f"Reply-To: <{CODE}>\r\nSubject: Paper 000000\r\n".encode(), own=True))
+    out.messages += [
+        message(mail.content) if each == "copy" else message(f"Subject: Paper 000000\r\n\r\n{each}".encode(), own=True)
+        for each in came
+    ]
+    out.arrived += out.messages
+    mail.code = mail.answered = 250
+    for _ in range(words):
+        ledger.new_answer(mail, CODE, "SEND")
+    for _ in range(deaths):
+        ledger.allow_copies_of({row_id(CODE), bytes(32)}, out)
+    account, rows = Account("one mail"), {row_id(CODE): row}
+    ledger.judge(account, FakeUpstream(), out, rows)
+    return account, ledger.untold(out, rows)
+
+
+def test_the_judge_allows_a_second_copy_after_a_death_by_another_word_that_she_is_told_of() -> None:
+    for came in (["copy", "copy", TWICE], ["copy", TOLD, "copy", RESULT], ["copy", TOLD, "copy", TWICE]):
+        assert told(*came, deaths=1, words=2)[0].good
+    assert told("copy", "copy", "copy", TWICE, deaths=2, words=3)[0].good
+
+
+@pytest.mark.parametrize(
+    ("came", "deaths", "words"),
+    [
+        (["copy", "copy", TWICE], 0, 2),
+        (["copy", TOLD, "copy", TWICE], 1, 1),
+        (["copy", "copy", RESULT], 1, 2),
+        ([TOLD, "copy", "copy"], 1, 2),
+        (["copy", TOLD, "copy", "copy"], 2, 3),
+        (["copy", "copy", "copy", TWICE], 1, 3),
+    ],
+    ids=["no death", "no word", "not told", "told before", "told of the second only", "more than deaths"],
+)
+def test_the_judge_allows_no_other(came: list[str], deaths: int, words: int) -> None:
+    assert 1 == told(*came, deaths=deaths, words=words)[0].duplicated
+
+
+def test_she_may_yet_be_told_of_what_is_not_decided() -> None:
+    assert [] == told("copy", "copy", deaths=1, words=2, row="sending")[1]
+    assert [0] == told("copy", "copy", deaths=1, words=2)[1]
+    assert [] == told("copy", "copy", TWICE, deaths=1, words=2)[1]
 
 
 def test_a_log_that_is_written_after_its_last_sync_is_seen() -> None:
