@@ -16,6 +16,7 @@ from smtpguard.exits import DONE, FOUND_SOMETHING, UNAVAILABLE
 from smtpguard.metrics import families
 from smtpguard.metrics.families import Family
 from smtpguard.status import live_findings
+from smtpguard.tools.waiting_words import counted
 
 # Nobody waits longer for a guard on the same machine.
 ANSWER_SECONDS = 5.0
@@ -128,5 +129,5 @@ def _figures(values: Values) -> Iterator[str]:
 
 def _waiting(number: int | None, days: int = 0) -> Iterator[str]:
     if number is not None:
-        since = f"; the oldest came {days} days ago" if number and days else ""
-        yield f"{number} mails wait for an answer{since}."
+        ago = "yesterday" if days == 1 else f"{days} days ago"
+        yield counted(number) + (f"; the oldest came {ago}." if number and days else ".")

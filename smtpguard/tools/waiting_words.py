@@ -43,7 +43,7 @@ def _of_guard(state_dir: Path) -> Iterator[Path]:
 
 def as_words(found: Waiting) -> Iterator[str]:
     """For a person."""
-    yield f"{found.total} mails wait for an answer"
+    yield counted(found.total)
     for name, number in zip(_NAMES, _by_age(found), strict=True):
         yield f"  {number:6} {name}"
     if found.next_expiry is not None:
@@ -75,3 +75,8 @@ def _moment(time: datetime) -> str:
 
 def _mebibytes(octets: int) -> str:
     return f"{octets / 1024**2:.1f} MiB"
+
+
+def counted(number: int) -> str:
+    """How many mails wait, as the beginning of a sentence."""
+    return "1 mail waits for an answer" if number == 1 else f"{number} mails wait for an answer"

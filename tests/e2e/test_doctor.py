@@ -126,7 +126,7 @@ def test_what_waits_is_counted_and_dropped_beside_the_guard(stack: Stack, guard:
     left = call("held", guard, "--format", "json")
 
     assert (0, "") == (counted.returncode, counted.stderr)
-    assert "1 mails wait for an answer\n       1 younger than an hour" in counted.stdout
+    assert "1 mail waits for an answer\n       1 younger than an hour" in counted.stdout
     assert (0, "") == (dropped.returncode, dropped.stderr)
     assert "1 mail dropped" in dropped.stdout
     assert json.loads(left.stdout)["waiting"] == 0

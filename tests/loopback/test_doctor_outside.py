@@ -356,6 +356,6 @@ async def test_held_and_expire_on_a_database_that_several_nodes_share(tmp_path: 
         dropped = await asyncio.to_thread(run, "expire", "--all", "--yes", *config)
         after = await asyncio.to_thread(run, "held", *config, "--format", "json")
 
-    assert "1 mails wait for an answer\n       1 younger than an hour" in before.stdout
+    assert "1 mail waits for an answer\n       1 younger than an hour" in before.stdout
     assert "1 mail dropped" in dropped.stdout
     assert '"waiting": 0' in after.stdout
