@@ -16,10 +16,8 @@ from smtpguard.config.sections import Timeouts, UpstreamSettings
 from smtpguard.config.settings import Settings, SettingsError
 from smtpguard.config.sources import FileError
 from smtpguard.listener.options import AuthWithoutTls, Kind, ListenerOptions, Protocol, Tls
-from smtpguard.upstream.location import DnsLocator
 from smtpguard.upstream.outbox import Credentials, OutboxLogin, SubmissionOutbox
-from smtpguard.upstream.resolution import Resolver
-from smtpguard.upstream.target import Meter, Target
+from smtpguard.upstream.target import Locator, Meter, Target
 from smtpguard.upstream.target import Timeouts as UpstreamTimeouts
 
 
@@ -33,14 +31,19 @@ def target(
     context = None if server.tls == "none" else certificates.towards(server.ca)
     bounds = patience(timeouts)
     client_address = server.client_address if isinstance(server, UpstreamSettings) else "none"
-    locator = None
-    if server.domain is not None or server.dane:
-        locator = DnsLocator(Resolver(), domain=server.domain, dane=server.dane, tell=maillog.warning)
+    locator = _locator(server) if server.domain is not None or server.dane else None
     if server.server is not None:
         host, port = server.server.host, server.server.port
     else:
         host, port = server.domain or "", 0  # the port stands in the DNS
     return Target(host, port, server.tls, context, bounds, locator=locator, client_address=client_address, meter=meter)
+
+
+def _locator(server: ServerSettings) -> Locator:
+    from smtpguard.upstream.location import DnsLocator  # noqa: PLC0415 - 3 MB of DNS that others do without
+    from smtpguard.upstream.resolution import Resolver  # noqa: PLC0415
+
+    return DnsLocator(Resolver(), domain=server.domain, dane=server.dane, tell=maillog.warning)
 
 
 def patience(timeouts: Timeouts) -> UpstreamTimeouts:

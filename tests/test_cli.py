@@ -606,6 +606,16 @@ def test_what_admins_call_is_not_loaded_by_whoever_serves() -> None:
     assert {"smtpguard.tools.rehearsal", "smtpguard.tools.report"} == set(done.stdout.split())
 
 
+def test_a_guard_that_asks_no_dns_does_not_load_what_asks_it() -> None:
+    names = "[each for each in sys.modules if each.partition('.')[0] == 'dns']"
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys; import smtpguard.cli; print(*{names})"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+
+    assert not done.stdout.split()
+
+
 def test_every_command_of_the_tools_is_known_by_its_name() -> None:
     for module, names in TOOLS.items():
         made = importlib.import_module(f"smtpguard.tools.{module}").COMMANDS
