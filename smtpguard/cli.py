@@ -34,7 +34,7 @@ from smtpguard.keeper import Charge
 from smtpguard.key_file import KeyFolderError
 from smtpguard.mail.address import parse_address
 from smtpguard.policy import Policy
-from smtpguard.process import harden, keep_what_is_loaded, take_short_turns, tell_faults
+from smtpguard.process import harden, keep_what_is_loaded, take_short_turns, tell_faults, use_one_heap
 from smtpguard.signals import run_until_signal
 from smtpguard.state import StateFolderError
 from smtpguard.status import live_findings
@@ -125,6 +125,7 @@ def serve(config: Path | None, listen: str | None, upstream: str | None, state_d
     harden()
     tell_faults(maillog.fault)
     take_short_turns()
+    use_one_heap()
     keep_what_is_loaded()
     allow_connections(charge.settings.limits.connections)
     if charge.settings.workers == 1:

@@ -21,6 +21,8 @@ from contextlib import contextmanager
 # prctl(2), from linux/prctl.h.
 _PR_SET_DUMPABLE = 4
 _PR_SET_PDEATHSIG = 1
+# mallopt(3), from glibc's malloc.h.
+_M_ARENA_MAX = -8
 # The client, the mail server behind it, and the temporary file of a large mail.
 DESCRIPTORS_PER_SESSION = 3
 # Shorter turns cost more in changing over; measured with one mail of 10 MB after the other, 0.1 ms gained nothing more.
@@ -52,6 +54,18 @@ def _prctl(option: int, value: int) -> None:
     if libc.prctl(option, value, 0, 0, 0) != 0:
         number = ctypes.get_errno()
         raise OSError(number, f"prctl({option}): {os.strerror(number)}")
+
+
+def use_one_heap() -> None:
+    """Let all threads take memory from one heap, where the C library has one for each (glibc; mallopt(3)).
+
+    What a thread has freed stays in its own heap, where the next thread does not find it: while fifty mails of 10 MB
+    came at once, three such heaps held 99 MB. There is nothing to win by them, as threads take turns. To be called
+    before there are any.
+    """
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "mallopt"):
+        libc.mallopt(_M_ARENA_MAX, 1)
 
 
 def tell_faults(tell: Callable[[str, BaseException], None]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import subprocess
 import sys
@@ -34,6 +35,35 @@ def test_T_06_a_hardened_process_leaves_no_core_and_is_closed_to_others_of_its_u
 
     assert said == ["0", "0", "0"]
     assert owner == 0  # root's, whoever runs it: proc(5)
+
+
+HEAPS = """
+import threading
+from pathlib import Path
+from smtpguard.process import use_one_heap
+use_one_heap()
+kept = []
+together = threading.Barrier(4)
+
+def takes():
+    together.wait()
+    kept.append(bytes(50_000))
+    together.wait()
+
+threads = [threading.Thread(target=takes) for _ in range(4)]
+for each in threads: each.start()
+for each in threads: each.join()
+heap = next(line.split()[0] for line in Path("/proc/self/maps").read_text().splitlines() if line.endswith("[heap]"))
+begin, end = (int(each, 16) for each in heap.split("-"))
+print(*(begin <= id(each) < end for each in kept))
+"""
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallopt"), reason="this C library has one heap")
+def test_what_threads_take_comes_from_one_heap() -> None:
+    done = subprocess.run([sys.executable, "-c", HEAPS], capture_output=True, text=True, check=True)
+
+    assert ["True"] * 4 == done.stdout.split()
 
 
 FAULTS = """
