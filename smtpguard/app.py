@@ -7,6 +7,7 @@ import os
 import socket
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import UTC, datetime
+from importlib import import_module
 from typing import Any, Protocol
 
 from smtpguard import __version__, maillog
@@ -308,6 +309,16 @@ class Application:
         if lock is not None:
             os.close(lock)
         maillog.stopped()
+
+
+def load_for_workers(charge: Charge) -> None:
+    """Load and compile what each worker would for itself: done before they are forked, it lies in memory once."""
+    settings = charge.settings
+    if settings.metrics is not None:
+        import_module("smtpguard.metrics.monitoring")
+        import_module("smtpguard.metrics.worker_readings")
+    if charge.can_hold or settings.web is not None:
+        _prepare(charge.texts, settings.languages)
 
 
 def _prepare(texts: Texts, languages: Iterable[str]) -> None:

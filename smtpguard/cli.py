@@ -19,7 +19,7 @@ import click
 
 from smtpguard import __version__, maillog, replies
 from smtpguard.accounts import Directory
-from smtpguard.app import Application, allow_connections
+from smtpguard.app import Application, allow_connections, load_for_workers
 from smtpguard.config.in_force import InForce, Standing, UnusableSettingsError
 from smtpguard.config.loading import Loaded, load
 from smtpguard.config.named_files import file_troubles
@@ -126,6 +126,8 @@ def serve(config: Path | None, listen: str | None, upstream: str | None, state_d
     tell_faults(maillog.fault)
     take_short_turns()
     use_one_heap()
+    if charge.settings.workers > 1:
+        load_for_workers(charge)
     keep_what_is_loaded()
     allow_connections(charge.settings.limits.connections)
     if charge.settings.workers == 1:

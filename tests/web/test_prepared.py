@@ -9,7 +9,9 @@ from typing import Any
 import jinja2
 import pytest
 
+from smtpguard.app import load_for_workers
 from smtpguard.config.in_force import InForce, Standing
+from smtpguard.keeper import Charge
 from smtpguard.notices import layouts, sentences
 from smtpguard.reload import Reload
 from smtpguard.rules_page import pages
@@ -53,6 +55,21 @@ async def test_after_the_start_no_template_is_left_to_be_compiled(
         await house.answer("anna", await house.letter(3), "WHAT")
 
         assert [] == compiled
+
+
+async def test_what_workers_share_is_compiled_before_they_are_forked(tmp_path: Path) -> None:
+    async with FakeUpstream() as up, FakeUpstream() as out:
+        in_force = InForce(write_config(tmp_path, up, out, workers=2, languages=["en", "de"]))
+    standing = in_force.start()
+    for made in (layouts._environment, sentences.compiled):
+        made.cache_clear()
+
+    load_for_workers(Charge(standing.settings, standing.policy, standing.directory, in_force, standing, standing.texts))
+
+    before = sentences.compiled.cache_info().misses
+    standing.texts.prepare(["en", "de"])
+    assert before > 100
+    assert before == sentences.compiled.cache_info().misses
 
 
 async def test_new_texts_of_a_site_are_compiled_before_they_are_in_force(tmp_path: Path) -> None:
