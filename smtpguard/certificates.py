@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from ssl import SSLContext
 
-from smtpguard.config.named_files import end_of, file_troubles
+from smtpguard.config.named_files import file_troubles
 from smtpguard.config.sections import TlsSettings
 from smtpguard.config.settings import Settings, SettingsError
 from smtpguard.listener.server import server_context
@@ -39,6 +39,8 @@ class Certificates:
 
     def of_doors(self, tls: TlsSettings) -> RenewableContext:
         """For the listeners. Raises SettingsError for a certificate that cannot be used."""
+        from smtpguard.config.certificate_files import end_of  # noqa: PLC0415 - 2 MB of X.509
+
         certificate, key = tls.certificate, tls.key_file
 
         def make() -> SSLContext:

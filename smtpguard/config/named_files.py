@@ -9,54 +9,28 @@ from __future__ import annotations
 import stat
 from base64 import b64decode
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
-
-from smtpguard.config.places import surroundings_of
-from smtpguard.config.sections import Server, TlsSettings
+from smtpguard.config.file_trouble import SECRET_OCTETS_MAX, FileTrouble, readable_by_all, unusable
 from smtpguard.config.settings import Settings
-from smtpguard.config.sources import AbsentFileError, FileError, regular_octets
+from smtpguard.config.sources import FileError, regular_octets
 from smtpguard.keyshare import SECRET_OCTETS
-
-# All authorities of a system, as Debian's ca-certificates.crt, are 220 KB.
-CERTIFICATE_OCTETS_MAX = 4 * 1024 * 1024
-# A key of 16,384 bits has 13 KB.
-SECRET_OCTETS_MAX = 64 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class FileTrouble:
-    """What is wrong with the file that the setting `key` names. `is_fatal` if nothing can be served with it.
-
-    `is_absent`: there is none, as where settings are written on another machine than the one that will serve.
-    """
-
-    key: str
-    path: Path
-    text: str
-    is_fatal: bool = True
-    is_absent: bool = False
-
-    def __str__(self) -> str:
-        return f'"{self.key}" {self.text}: {self.path}'
 
 
 def file_troubles(settings: Settings, now: datetime) -> Iterator[FileTrouble]:
     """Everything that is wrong with the files that `settings` name; files that nobody would use are not opened."""
     if settings.tls is not None and any(each.tls != "none" for each in settings.listeners):
-        yield from _pair_troubles(settings.tls, now)
-    if settings.upstream is not None:
-        yield from _authority_troubles("upstream.ca", settings.upstream, now)
-    if settings.outbox is not None:
-        yield from _authority_troubles("outbox.ca", settings.outbox, now)
-        if settings.outbox.password_file is not None:
-            yield from _line_troubles("outbox.password_file", settings.outbox.password_file, read_password)
+        from smtpguard.config.certificate_files import pair_troubles  # noqa: PLC0415 - 2 MB of X.509
+
+        yield from pair_troubles(settings.tls, now)
+    for name, server in (("upstream", settings.upstream), ("outbox", settings.outbox)):
+        if server is not None and server.ca is not None and server.tls != "none":
+            from smtpguard.config.certificate_files import authority_troubles  # noqa: PLC0415
+
+            yield from authority_troubles(f"{name}.ca", server, now)
+    if settings.outbox is not None and settings.outbox.password_file is not None:
+        yield from _line_troubles("outbox.password_file", settings.outbox.password_file, read_password)
     if settings.store.url_file is not None:
         yield from _line_troubles("store.url_file", settings.store.url_file, read_database_url)
     if settings.secret_file is not None:
@@ -103,14 +77,6 @@ def _written_out(octets: bytes) -> bytes | None:
     return secret if len(secret) == SECRET_OCTETS else None
 
 
-def end_of(certificate: Path) -> datetime | None:
-    """When the first certificate in a file ends; None if none can be read."""
-    try:
-        return _certificates(certificate)[0].not_valid_after_utc
-    except FileError:
-        return None
-
-
 def _one_line(path: Path, what: str) -> str:
     try:
         line = regular_octets(path, SECRET_OCTETS_MAX).decode("utf-8").rstrip("\r\n")
@@ -123,88 +89,10 @@ def _one_line(path: Path, what: str) -> str:
     return line
 
 
-def _pair_troubles(tls: TlsSettings, now: datetime) -> Iterator[FileTrouble]:
-    key_name, certificate_name = "tls.key_file", "tls.certificate"
-    key = certificate = None
-    try:
-        certificate = _certificates(tls.certificate)[0]
-        yield from _dates(certificate_name, tls.certificate, certificate, now)
-    except FileError as error:
-        yield _unusable(certificate_name, tls.certificate, error)
-    try:
-        key = _public_key_of(tls.key_file)
-    except FileError as error:
-        yield _unusable(key_name, tls.key_file, error)
-    else:
-        yield from _readable_by_all(key_name, tls.key_file)
-    if key is not None and certificate is not None and _octets(key) != _octets(certificate.public_key()):
-        yield FileTrouble(key_name, tls.key_file, f"is not the key of the first certificate in {tls.certificate}")
-
-
-def _authority_troubles(key: str, server: Server, now: datetime) -> Iterator[FileTrouble]:
-    if server.ca is None or server.tls == "none":
-        return
-    try:
-        certificates = _certificates(server.ca)
-    except FileError as error:
-        yield _unusable(key, server.ca, error)
-    else:
-        if len(certificates) == 1:
-            yield from _dates(key, server.ca, certificates[0], now)
-
-
 def _line_troubles(key: str, path: Path, read: Callable[[Path], str | bytes]) -> Iterator[FileTrouble]:
     try:
         read(path)
     except FileError as error:
-        yield _unusable(key, path, error)
+        yield unusable(key, path, error)
     else:
-        yield from _readable_by_all(key, path)
-
-
-def _unusable(key: str, path: Path, error: FileError) -> FileTrouble:
-    return FileTrouble(key, path, f"{error}{_as_credential(key, path)}", is_absent=isinstance(error, AbsentFileError))
-
-
-def _as_credential(key: str, path: Path) -> str:
-    """Where systemd keeps secrets for us (LoadCredential=, systemd.exec(5)), what that means for this one."""
-    credentials = surroundings_of(path.parent).credentials
-    if credentials is None or key.endswith(".ca"):
-        return ""
-    if path.parent == credentials:
-        return f" (the credential {path.name}: its file is the one that LoadCredential= of the service names)"
-    return " (to make it a credential, write LoadCredential=NAME:FILE in the service, and the NAME alone here)"
-
-
-def _certificates(path: Path) -> list[x509.Certificate]:
-    try:
-        return x509.load_pem_x509_certificates(regular_octets(path, CERTIFICATE_OCTETS_MAX))
-    except ValueError:
-        raise FileError("holds no certificate in PEM form") from None
-
-
-def _public_key_of(path: Path) -> PublicKeyTypes:
-    octets = regular_octets(path, SECRET_OCTETS_MAX)
-    try:
-        return load_pem_private_key(octets, password=None).public_key()
-    except TypeError:
-        raise FileError("is protected by a passphrase, which nobody could type; store the key without one") from None
-    except (ValueError, UnsupportedAlgorithm):
-        raise FileError("holds no private key in PEM form") from None
-
-
-def _octets(key: PublicKeyTypes) -> bytes:
-    return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-
-
-def _dates(key: str, path: Path, certificate: x509.Certificate, now: datetime) -> Iterator[FileTrouble]:
-    begin, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
-    if now > end:
-        yield FileTrouble(key, path, f"expired on {end:%Y-%m-%d}", is_fatal=False)
-    elif now < begin:
-        yield FileTrouble(key, path, f"is not valid before {begin:%Y-%m-%d}", is_fatal=False)
-
-
-def _readable_by_all(key: str, path: Path) -> Iterator[FileTrouble]:
-    if path.stat().st_mode & stat.S_IROTH:
-        yield FileTrouble(key, path, "can be read by every user of the machine (correct it with chmod o=)", False)
+        yield from readable_by_all(key, path)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from cryptography import x509
 
-from smtpguard.config.named_files import CERTIFICATE_OCTETS_MAX, file_troubles
+from smtpguard.config.certificate_files import CERTIFICATE_OCTETS_MAX
+from smtpguard.config.named_files import file_troubles
 from smtpguard.config.sources import FileError, regular_octets
 from smtpguard.tools.doctor.premises import DAYS_WARNING, Premises, days_left, names_in
 from smtpguard.tools.doctor.sheet import Sheet, words
