@@ -270,6 +270,7 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Loaded:
 @example(mine=LOUD, mails=[Mail((each,), "Saturday", PAINT * 3) for each in PLACES])
 @example(mine=LOUD, mails=[Mail((each, "trips@lists.example.org"), text=FORWARD) for each in PLACES])
 @settings(max_examples=3 * settings().max_examples, suppress_health_check=list(HealthCheck))
+@pytest.mark.slow
 def test_T_50_no_list_file_changes_what_happens_to_mail_to_other_lists_or_to_persons(
     tmp_path: Path, plain: Loaded, mine: dict[str, Any], mails: list[Mail]
 ) -> None:

@@ -171,6 +171,7 @@ def check_growth(unit: bytes, subject: str) -> None:
     assert four - two <= 2.1 * (two - one) + CALLS_A_TEXT
 
 
+@pytest.mark.slow
 @each_of("passages")
 def test_corpus(octets: bytes) -> None:
     check(octets)

@@ -422,6 +422,7 @@ async def test_the_mail_server_is_kept_awake_during_a_long_upload(monkeypatch: p
         assert up.messages[0].content == b"first half\r\nsecond half\r\n"
 
 
+@pytest.mark.slow
 async def test_a_client_that_floods_without_reading_is_bounded_and_others_are_served() -> None:
     async with (
         FakeUpstream() as up,

@@ -52,6 +52,7 @@ async def test_a_fault_in_one_answer_does_not_keep_the_next_away(tmp_path: Path,
         assert house.states() in (["sent"], ["discarded"])
 
 
+@pytest.mark.slow
 async def test_a_release_that_could_not_be_written_down_is_not_said_to_wait_and_not_repeated(tmp_path: Path) -> None:
     async with guarded(tmp_path) as house:
         await house.submit("anna", [BERLIN, ALL])

@@ -422,6 +422,7 @@ async def test_status_without_metrics_says_what_is_written_down(tmp_path: Path) 
             assert "It takes mail" not in said
 
 
+@pytest.mark.slow
 async def test_loop_lag_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("smtpguard.metrics.meters.LAG_SECONDS", 0.01)
     async with monitored(tmp_path) as (_, monitor):
