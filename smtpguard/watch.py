@@ -8,11 +8,12 @@ times, sizes and inodes, links followed. The look says as well whether somebody 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
-from contextlib import aclosing
+import threading
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import closing
 from pathlib import Path
 
-from watchfiles import Change, awatch
+from watchfiles import Change, watch
 
 from smtpguard import maillog
 from smtpguard.turns import Turns
@@ -77,36 +78,42 @@ class Watch:
     async def _wait(self) -> None:
         """Until the system tells of a change, or it is time for a look."""
         if self._is_told:
+            over = threading.Event()
             try:
-                async with aclosing(self._told()) as told:
-                    async for _ in told:
-                        return
+                await asyncio.to_thread(self._told, over)
+                return
             except (OSError, RuntimeError) as error:
                 # No inotify here, or its limits are reached (fs.inotify.max_user_watches): the look is left.
                 self._is_told = False
                 maillog.warning("the settings folder cannot be watched; it is looked at", why=str(error))
+            finally:
+                over.set()
         await asyncio.sleep(self._look_seconds)
 
-    def _told(self) -> AsyncGenerator[set[tuple[Change, str]]]:
+    def _told(self, over: threading.Event) -> None:
+        """In a thread, which ends with the wait. `awatch` would do the same, by a library that takes 1 MB."""
         named = tuple(self._named())
         self._also = frozenset(map(str, named))
         folders = [
             self._site.parent,
             *(each for each in (self._lists, *(one.parent for one in named)) if each.is_dir()),
         ]
-        return awatch(
+        told = watch(
             *dict.fromkeys(folders),
             watch_filter=self._is_ours,
             debounce=_COLLECT_MS,
             step=_STEP_MS,
+            stop_event=over,
             rust_timeout=int(self._look_seconds * 1000),
             yield_on_timeout=True,
             recursive=False,
         )
+        with closing(told):
+            next(told, None)
 
     def _is_ours(self, _: Change, name: str) -> bool:
         """False for neighbours of the site file. `..data` is what Kubernetes swaps when files change."""
-        # Asked in the event loop, some thousand times at once when all files change: no Path is made.
+        # Asked some thousand times at once when all files change: no Path is made.
         folder, file = name.rpartition("/")[::2]
         return name in self._names or name in self._also or folder == self._names[1] or file.startswith("..")
 

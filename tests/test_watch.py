@@ -121,7 +121,7 @@ async def test_a_change_is_seen_where_the_system_tells_nothing(
     def refuses(*_: object, **__: object) -> None:
         raise OSError("no inotify")
 
-    monkeypatch.setattr(smtpguard.watch, "awatch", refuses)
+    monkeypatch.setattr(smtpguard.watch, "watch", refuses)
     watch = Watch(lists.parent / "smtpguard.yaml", lists, look_seconds=0.05)
     async with aclosing(watch.changes()) as changes:
         await next_of(changes)  # the first look
@@ -204,7 +204,7 @@ async def test_and_is_seen_where_the_system_tells_nothing(
     def refuses(*_: object, **__: object) -> None:
         raise OSError("no inotify")
 
-    monkeypatch.setattr(smtpguard.watch, "awatch", refuses)
+    monkeypatch.setattr(smtpguard.watch, "watch", refuses)
     watch = Watch(lists.parent / "smtpguard.yaml", lists, lambda: [elsewhere], look_seconds=0.05)
     async with aclosing(watch.changes()) as changes:
         await next_of(changes)  # the first look
