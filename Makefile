@@ -22,6 +22,8 @@ LOCKED := tests/locked.txt
 LOCK := $(VENV)-lock/bin/uv pip compile pyproject.toml --quiet --upgrade --universal --generate-hashes --python-version 3.11 \
 	--custom-compile-command "make lock" --no-emit-index-url --extra fast --extra postgresql
 PYTEST := $(BIN)/python -m pytest -q -p no:cacheprovider
+# One more than there are processors: many tests wait, for a timeout or a child.
+AT_ONCE := $(shell echo $$(($$(nproc) + 1)))
 # Each worker reads all tests: what Python and pytest have compiled once is kept for the next, whatever the shell says.
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -31,7 +33,7 @@ demo: $(READY)
 	@$(BIN)/smtpguard demo $(if $(KEEP),--keep)
 
 test: lint
-	$(PYTEST) tests --ignore=tests/e2e -n auto --dist worksteal
+	$(PYTEST) tests --ignore=tests/e2e -n $(AT_ONCE) --dist worksteal
 	$(PYTEST) tests/e2e
 
 check: lint
