@@ -595,25 +595,19 @@ async def _spool_file(links: Path) -> bytes:
             await asyncio.sleep(0.02)
 
 
-def test_what_admins_call_is_not_loaded_by_whoever_serves() -> None:
-    names = "[each for each in sys.modules if each.startswith('smtpguard.tools.')]"
-    done = subprocess.run(
-        [sys.executable, "-c", f"import sys; import smtpguard.cli; print(*{names})"],
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
+def loaded(condition: str) -> set[str]:
+    """Those modules of whoever serves for whose name, `each`, the condition holds."""
+    code = f"import sys; import smtpguard.cli; print(*[each for each in sys.modules if {condition}])"
+    return set(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split())
 
+
+def test_what_admins_call_is_not_loaded_by_whoever_serves() -> None:
     # Those of `check`.
-    assert {"smtpguard.tools.rehearsal", "smtpguard.tools.report"} == set(done.stdout.split())
+    assert {"smtpguard.tools.rehearsal", "smtpguard.tools.report"} == loaded("each.startswith('smtpguard.tools.')")
 
 
 def test_what_asks_the_dns_or_reads_certificates_is_loaded_by_those_who_have_them() -> None:
-    names = "[each for each in sys.modules if each in ('dns', 'cryptography.x509')]"
-    done = subprocess.run(
-        [sys.executable, "-c", f"import sys; import smtpguard.cli; print(*{names})"],
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
-
-    assert not done.stdout.split()
+    assert set() == loaded("each in ('dns', 'cryptography.x509')")
 
 
 def test_every_command_of_the_tools_is_known_by_its_name() -> None:
