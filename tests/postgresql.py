@@ -16,7 +16,6 @@ import pwd
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -28,6 +27,8 @@ from pathlib import Path
 import psycopg
 import pytest
 from psycopg import sql
+
+from tests.ports import free_port
 
 REMEDY = "`make e2e-deps` (Debian, as root) adds it"
 START_SECONDS = 120
@@ -76,7 +77,7 @@ class Cluster:
             self._make()
         for _ in range(5):
             # After a restart clients look for it where it was.
-            self.port = self.port or _free_port()
+            self.port = self.port or free_port()
             if self._started():
                 break
             self.port = 0
@@ -308,12 +309,6 @@ def _known(name: str) -> bool:
     except KeyError:
         return False
     return True
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ from tests.loopback.door import Client
 from tests.loopback.fake_upstream import FakeUpstream
 from tests.loopback.guarded import ALL, BERLIN, MEMBERS, PASSWORDS, XCLIENT, mail, write_config
 from tests.loopback.serving import Serving
+from tests.ports import free_port
 
 # Most of these start the program itself.
 pytestmark = pytest.mark.slow
@@ -395,9 +396,7 @@ async def test_without_a_file_it_is_a_pure_relay_that_warns_about_auth_optional(
 
 
 async def test_the_command_line_overrides_the_file(tmp_path: Path) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     async with servers() as (up, out), FakeUpstream(greeting=b"220 other.example.test ESMTP\r\n") as other:
         path = write_config(tmp_path, up, out)
         options = ("--listen", f"127.0.0.1:{port}", "--upstream", f"127.0.0.1:{other.port}", "--state-dir", "elsewhere")

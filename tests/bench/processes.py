@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.e2e.stack.keeper import Keeper
-from tests.e2e.stack.ports import answers, wait_until
+from tests.ports import answers, wait_until
 
 START = 30.0  # seconds; Haraka takes two
 TREE = Path(__file__).parents[2]

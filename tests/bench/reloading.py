@@ -32,7 +32,7 @@ from tests.bench.load import LOGIN, Order
 from tests.bench.processes import System, python, start
 from tests.bench.systems import SETTINGS
 from tests.e2e.stack.keeper import Keeper
-from tests.e2e.stack.ports import HOST, free_ports
+from tests.ports import HOST, free_ports
 
 WINDOW_SECONDS = 3.0  # what is compared: as long without a reload as with one
 PATIENCE_SECONDS = 60.0

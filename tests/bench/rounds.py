@@ -14,7 +14,7 @@ from statistics import median
 from tests.bench.load import GRACE_SECONDS, MESSAGES_PER_SESSION, Order, Outcome
 from tests.bench.processes import TREE, System, python
 from tests.bench.systems import SMTP_SOURCE
-from tests.e2e.stack.ports import HOST, wait_until
+from tests.ports import HOST, wait_until
 
 DRAIN = 30.0  # seconds for a queue to get empty
 FIRST_COUNT = {"4 KB": 150, "100 KB": 30, "10 MB": 2}  # messages that tell smtp-source's first rate

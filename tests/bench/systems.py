@@ -14,8 +14,8 @@ from pathlib import Path
 from tests.bench.memory import fill
 from tests.bench.processes import START, System, python, start
 from tests.e2e.stack.keeper import Keeper
-from tests.e2e.stack.ports import HOST, answers, free_ports, wait_until
 from tests.e2e.stack.programs import POSTFIX, POSTFIX_DAEMONS
+from tests.ports import HOST, answers, free_port, free_ports, wait_until
 
 SMTP_SOURCE = shutil.which("smtp-source", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 SMTP_SINK = shutil.which("smtp-sink", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
@@ -117,7 +117,7 @@ def sinks(keeper: Keeper, folder: Path) -> tuple[int, int]:
 
 def guard_off(keeper: Keeper, folder: Path, upstream: int, loop: str) -> System:
     """A pure relay: nothing is judged."""
-    (port,) = free_ports(1)
+    port = free_port()
     state = folder / f"off-{port}"
     options = ["--listen", f"{HOST}:{port}", "--upstream", f"{HOST}:{upstream}", "--state-dir", str(state)]
     return _guard(keeper, folder, NAMES[f"off-{loop}"], port, loop, options)
@@ -168,7 +168,7 @@ def postfix(keeper: Keeper, folder: Path, upstream: int, *, queue: bool) -> Syst
     """Postfix handing each mail on while it comes in (smtpd_proxy_filter), or through its queue; None if not here."""
     if not POSTFIX.exists() or os.geteuid() != 0:
         return None
-    (port,) = free_ports(1)
+    port = free_port()
     home = folder / f"postfix-{port}"
     for name in ("conf", "queue", "log", "data"):
         (home / name).mkdir(parents=True)
@@ -200,7 +200,7 @@ def haraka(keeper: Keeper, folder: Path, upstream: int) -> System | None:
     node = shutil.which("node")
     if not HARAKA or node is None or not program.exists():
         return None
-    (port,) = free_ports(1)
+    port = free_port()
     home = folder / f"haraka-{port}"
     home.mkdir()
     # All its files, as `haraka --install` copies them: one that lacks connection.ini with [message] greets nobody.

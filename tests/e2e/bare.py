@@ -18,9 +18,9 @@ import pytest
 
 from tests.deployed import adapted
 from tests.e2e.stack import Stack
-from tests.e2e.stack.ports import answers, free_address, wait_until
 from tests.e2e.stack.postfix import MASTER, RELOADED, Ports, Postfix
 from tests.e2e.stack.settings import merged
+from tests.ports import answers, free_address, wait_until
 
 # What hands mail to Mailman and to Dovecot, and asks Dovecot for passwords.
 SHIPPED = ("mailman/main.cf", "dovecot/main.cf")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from tests.deployed import adapted
 from tests.e2e.stack import Stack
-from tests.e2e.stack.ports import HOST, free_ports
+from tests.ports import HOST, free_ports
 
 TABLES = ("smtpguard_copies", "smtpguard_posts", "smtpguard_originals", "smtpguard_transport")
 

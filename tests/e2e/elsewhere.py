@@ -10,7 +10,7 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from tests.e2e.stack import Stack
-from tests.e2e.stack.ports import HOST
+from tests.ports import HOST
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from tests.deployed import adapted
 from tests.e2e.stack import Stack
-from tests.e2e.stack.ports import HOST, free_ports
 from tests.e2e.stack.settings import at, services, without
+from tests.ports import HOST, free_ports
 
 
 @dataclass(frozen=True, slots=True)

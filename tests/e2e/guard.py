@@ -15,7 +15,7 @@ import yaml
 
 from tests.deployed import adapted
 from tests.e2e.stack import CONTACT, LIST_DOMAIN, Stack
-from tests.e2e.stack.ports import HOST, answers, free_ports, wait_until
+from tests.ports import HOST, answers, free_ports, wait_until
 
 START = 20.0  # seconds; about one was measured
 END = 40.0  # seconds; `timeouts.shutdown` is 30 s

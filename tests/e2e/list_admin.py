@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from tests.e2e.guard import Guard
-from tests.e2e.stack.ports import wait_until
+from tests.ports import wait_until
 
 READ = 30.0  # seconds from a change until it counts; one to two were measured
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from tests.deployed import adapted
 from tests.e2e.stack import Stack
-from tests.e2e.stack.ports import HOST, free_ports
 from tests.e2e.stack.settings import also, at, services, without
+from tests.ports import HOST, free_ports
 
 NAME = "syslog_name=postfix/submission"
 CLIENTS = "smtpd_client_restrictions=permit_sasl_authenticated,reject"

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from tests.e2e.guard import Guard
 from tests.e2e.mail_programs import Place, Program, Said, by_smtplib
 from tests.e2e.stack import GUARD_ADDRESS, Letter, Stack
-from tests.e2e.stack.ports import wait_until
 from tests.e2e.writing import answer, letter
+from tests.ports import wait_until
 
 HELD = "2.0.0 NOT SENT YET: please answer the notice in your mailbox"
 READ = "2.0.0 Thank you, your answer has been read; you get a mail about it"

@@ -18,10 +18,10 @@ from tests.e2e.browser import browser, button, press, the, troubles, words
 from tests.e2e.guard import Guard
 from tests.e2e.scene import Scene, once
 from tests.e2e.stack import Letter, Stack
-from tests.e2e.stack.ports import HOST, free_ports
 from tests.e2e.web_server import WebServer, web_server
 from tests.e2e.web_server import caddy as web_server_by_caddy
 from tests.e2e.writing import letter, new_subject
+from tests.ports import HOST, free_port, free_ports
 
 pytestmark = pytest.mark.e2e
 
@@ -224,7 +224,7 @@ def test_what_was_answered_by_mail_is_done_on_the_page_and_the_other_way_round(
 @pytest.fixture(scope="module")
 def caddy(stack: Stack, ports: tuple[int, int]) -> Iterator[WebServer]:
     """Another web server in front of the same page. Browsers know it by nginx's address: it hands their Origin on."""
-    with web_server_by_caddy(stack, free_ports(1)[0], [f"{HOST}:{ports[1]}"]) as running:
+    with web_server_by_caddy(stack, free_port(), [f"{HOST}:{ports[1]}"]) as running:
         yield running
 
 

@@ -18,8 +18,8 @@ from tests.e2e.mail_programs import submit
 from tests.e2e.named import Named, named
 from tests.e2e.scene import HELD, Scene
 from tests.e2e.stack import Stack
-from tests.e2e.stack.ports import HAS_IPV6, HOST, wait_until
 from tests.e2e.writing import letter, new_subject
+from tests.ports import HAS_IPV6, HOST, wait_until
 
 pytestmark = pytest.mark.e2e
 

@@ -17,9 +17,9 @@ from tests.deployed import DEPLOY, adapted
 from tests.e2e.mail_programs import session
 from tests.e2e.stack import GUARD_ADDRESS, Stack
 from tests.e2e.stack.mailman import USER
-from tests.e2e.stack.ports import HOST
 from tests.e2e.stack.programs import NFT, POSTMAP
 from tests.e2e.writing import letter, new_subject
+from tests.ports import HOST
 
 pytestmark = pytest.mark.e2e
 

@@ -15,8 +15,8 @@ from tests.e2e.closed import closed
 from tests.e2e.guard import Guard
 from tests.e2e.scene import Scene
 from tests.e2e.stack import GUARD_ADDRESS, Stack
-from tests.e2e.stack.ports import HOST
 from tests.e2e.writing import new_subject
+from tests.ports import HOST
 
 pytestmark = pytest.mark.e2e
 

@@ -15,9 +15,9 @@ from tests.e2e.guard import Guard
 from tests.e2e.mail_programs import Place, Said, session, submit
 from tests.e2e.scene import HELD, Scene, is_as_sent, once
 from tests.e2e.stack import GUARD_ADDRESS, GUARD_USER, LIST_DOMAIN, Stack
-from tests.e2e.stack.ports import HOST, free_ports
 from tests.e2e.wire import Wire, queued
 from tests.e2e.writing import TEXT, forwarded, letter, new_subject
+from tests.ports import HOST, free_port
 
 pytestmark = pytest.mark.e2e
 
@@ -161,7 +161,7 @@ def test_where_the_sender_cannot_be_asked_the_mail_is_refused(stack: Stack, tmp_
 
 def test_while_the_way_out_is_closed_the_program_keeps_the_mail(stack: Stack, tmp_path: Path) -> None:
     subject, ordinary = new_subject(), new_subject()
-    nobody = {"server": f"{HOST}:{free_ports(1)[0]}", "tls": "none", "login": "xclient", "user": GUARD_USER}
+    nobody = {"server": f"{HOST}:{free_port()}", "tls": "none", "login": "xclient", "user": GUARD_USER}
     with Guard(stack, tmp_path, changes={"outbox": nobody}) as guard:
         anna = Scene(stack, guard)
         said = anna.send(anna.write(subject, "berlin", "brandenburg"), "berlin", "brandenburg")

@@ -19,10 +19,10 @@ from tests.e2e.guard import Guard
 from tests.e2e.mail_programs import Place
 from tests.e2e.scene import HELD, Scene, is_as_sent, once
 from tests.e2e.stack import ELSEWHERE_DOMAIN, Letter, Stack
-from tests.e2e.stack.ports import HAS_IPV6, HOST, HOST_6, answers, free_ports, wait_until
 from tests.e2e.tap import tapped
 from tests.e2e.wire import BY_TOKEN, MECHANISMS, Wire, offers, queued, token
 from tests.e2e.writing import TEXT, letter, new_subject
+from tests.ports import HAS_IPV6, HOST, HOST_6, answers, free_ports, wait_until
 
 pytestmark = pytest.mark.e2e
 

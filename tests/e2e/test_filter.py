@@ -18,8 +18,8 @@ from tests.e2e.mail_programs import PROGRAMS, Place, Program, Said, by_smtplib, 
 from tests.e2e.scene import Scene, is_as_sent, once
 from tests.e2e.stack import Stack
 from tests.e2e.stack.people import SERVER_NAME
-from tests.e2e.stack.ports import HOST, answers, wait_until
 from tests.e2e.writing import letter, new_subject
+from tests.ports import HOST, answers, wait_until
 
 pytestmark = pytest.mark.e2e
 

@@ -12,7 +12,7 @@ from smtpguard.config.loading import load
 from smtpguard.lists import Audience, ListKind, MailingList
 from tests.e2e.stack import LIST_DOMAIN, MEMBERS, Stack
 from tests.e2e.stack.mailman import REST_PASSWORD, REST_USER
-from tests.e2e.stack.ports import HOST
+from tests.ports import HOST
 from tests.tools.site import run
 
 pytestmark = pytest.mark.e2e

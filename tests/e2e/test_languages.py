@@ -22,8 +22,8 @@ from tests.e2e.mail_programs import by_msmtp
 from tests.e2e.replying import Answering, Desk
 from tests.e2e.scene import Scene, is_as_sent, once
 from tests.e2e.stack import GUARD_ADDRESS, Letter, Stack
-from tests.e2e.stack.ports import free_ports, wait_until
 from tests.e2e.writing import REPORT, letter, new_subject, reworded
+from tests.ports import free_port, wait_until
 
 pytestmark = pytest.mark.e2e
 
@@ -52,7 +52,7 @@ def english_site(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iter
 @pytest.fixture(scope="module")
 def german_site(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guard]:
     folder = tmp_path_factory.mktemp("german")
-    with Guard(stack, folder, changes=GERMAN_SITE, answers=free_ports(1)[0]) as guard:
+    with Guard(stack, folder, changes=GERMAN_SITE, answers=free_port()) as guard:
         yield guard
 
 
@@ -128,7 +128,7 @@ class Aged:
 @pytest.fixture(scope="module")
 def aged(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aged]:
     """Asked for by the first test and by the last: a guard sweeps every 20 s, and meanwhile the others run."""
-    again, silent, folder, port = new_subject(), new_subject(), tmp_path_factory.mktemp("aged"), free_ports(1)[0]
+    again, silent, folder, port = new_subject(), new_subject(), tmp_path_factory.mktemp("aged"), free_port()
     changes = {**GERMAN_SITE, "defaults": {"expires": "2h"}}
 
     def site(hours: int) -> Guard:

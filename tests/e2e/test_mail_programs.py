@@ -17,9 +17,9 @@ from tests.e2e.guard import Guard
 from tests.e2e.mail_programs import Place
 from tests.e2e.scene import Scene, is_as_sent
 from tests.e2e.stack import LIST_DOMAIN, Stack
-from tests.e2e.stack.ports import HOST, answers, free_ports, wait_until
 from tests.e2e.tap import tapped
 from tests.e2e.writing import new_subject
+from tests.ports import HOST, answers, free_port, wait_until
 
 pytestmark = pytest.mark.e2e
 
@@ -65,7 +65,7 @@ class House:
 @pytest.fixture(scope="module")
 def house(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     folder = tmp_path_factory.mktemp("house")
-    (port,) = free_ports(1)
+    port = free_port()
     wrapped = {"kind": "submission", "listen": f"{HOST}:{port}", "tls": "implicit"}
     with Guard(stack, folder, more_doors=[wrapped]) as guard:
         wait_until("the second door answers", lambda: answers(port), 10)

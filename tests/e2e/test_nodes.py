@@ -20,10 +20,10 @@ from tests.e2e.closed import closed
 from tests.e2e.guard import Guard
 from tests.e2e.scene import Scene, once
 from tests.e2e.stack import Letter, Stack
-from tests.e2e.stack.ports import HOST, free_ports
 from tests.e2e.test_doctor import doctor, of
 from tests.e2e.web_server import WebServer, web_server
 from tests.e2e.writing import new_subject
+from tests.ports import HOST, free_port, free_ports
 from tests.postgresql import SharedCluster, fresh_database, postgresql_cluster
 from tests.several_nodes import node_settings, put_credentials
 
@@ -68,7 +68,7 @@ def nodes(stack: Stack, postgresql_cluster: SharedCluster, tmp_path_factory: pyt
                 "tls": {"certificate": str(stack.certificate), "key_file": str(folder / "key.pem")},
             }
             surroundings = {"CREDENTIALS_DIRECTORY": str(folder / CREDENTIALS)}
-            guard = Guard(stack, folder, changes=changes, answers=free_ports(1)[0], environment=surroundings)
+            guard = Guard(stack, folder, changes=changes, answers=free_port(), environment=surroundings)
             guards.append(ends.enter_context(guard))
         one, two = guards
         ends.enter_context(balancer(members, one.submission[1], two.submission[1]))

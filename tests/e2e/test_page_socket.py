@@ -14,9 +14,9 @@ import pytest
 from tests.e2e.guard import Guard
 from tests.e2e.scene import Scene
 from tests.e2e.stack import Stack
-from tests.e2e.stack.ports import free_ports, wait_until
 from tests.e2e.web_server import USER, web_server
 from tests.e2e.writing import new_subject
+from tests.ports import free_port, wait_until
 
 pytestmark = pytest.mark.e2e
 
@@ -33,7 +33,7 @@ def asked(path: Path, user: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_the_page_behind_a_socket_is_nginxs_alone(stack: Stack, tmp_path: Path) -> None:
-    [port] = free_ports(1)
+    port = free_port()
     folder = stack.folder / "page"
     folder.mkdir()
     # As deploy/nginx/README.md has it. The group is inherited by the socket.

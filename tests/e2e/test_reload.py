@@ -15,8 +15,8 @@ from tests.e2e.list_admin import READ, ListAdmin
 from tests.e2e.mail_programs import Said, session, submit
 from tests.e2e.scene import HELD, Scene
 from tests.e2e.stack import Letter, Stack
-from tests.e2e.stack.ports import wait_until
 from tests.e2e.writing import new_subject
+from tests.ports import wait_until
 
 pytestmark = pytest.mark.e2e
 

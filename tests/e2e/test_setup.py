@@ -20,8 +20,8 @@ from tests.e2e.scene import HELD, READ, Scene, once
 from tests.e2e.stack import CONTACT, GUARD_ADDRESS, LIST_DOMAIN, Stack
 from tests.e2e.stack.mailman import REST_PASSWORD
 from tests.e2e.stack.people import GUARD_DOMAIN
-from tests.e2e.stack.ports import HOST, free_ports, wait_until
 from tests.e2e.writing import new_subject
+from tests.ports import HOST, free_ports, wait_until
 
 pytestmark = pytest.mark.e2e
 

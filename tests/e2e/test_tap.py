@@ -13,9 +13,9 @@ import pytest
 from smtpguard.listener.options import Protocol
 from tests.e2e.copied import copied
 from tests.e2e.stack import LISTS, Stack
-from tests.e2e.stack.ports import HOST, wait_until
 from tests.e2e.writing import new_subject
 from tests.loopback.tapping import LIST_SERVER, POLICY, Recorder, a_list, address, letter, post, tap
+from tests.ports import HOST, wait_until
 
 pytestmark = pytest.mark.e2e
 

@@ -14,8 +14,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from tests.deployed import adapted
 from tests.e2e.stack import Stack
-from tests.e2e.stack.ports import HOST, answers, wait_until
 from tests.e2e.stack.programs import CADDY, NGINX
+from tests.ports import HOST, answers, wait_until
 
 START = 20.0  # seconds; 0.1 was measured
 PAGE = "127.0.0.1:8025"

@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import re
-import socket
 import sqlite3
 import time
 from collections.abc import AsyncIterator
@@ -20,6 +19,7 @@ import pytest
 from tests.loopback.certificates import Authority, authority
 from tests.loopback.fake_upstream import FakeUpstream
 from tests.loopback.guarded import BERLIN, PASSWORDS, PRESS, XCLIENT, House, guarded, write_config
+from tests.ports import free_port
 from tests.tools.site import run, run_program
 
 __all__ = ["authority"]
@@ -56,11 +56,6 @@ async def doctor(folder: Path, *options: str | Path, outside: FakeUpstream | Non
     )  # fmt: skip
     assert said.stderr == ""
     return Told(said.exit_code, said.stdout)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return int(free.getsockname()[1])
 
 
 @asynccontextmanager

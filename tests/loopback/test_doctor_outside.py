@@ -20,7 +20,8 @@ from smtpguard.store.server import Server
 from tests.loopback.certificates import Authority, authority
 from tests.loopback.fake_upstream import FakeUpstream
 from tests.loopback.guarded import PASSWORDS, XCLIENT, write_config
-from tests.loopback.test_doctor import NOBODY, Told, doctor, free_port, well
+from tests.loopback.test_doctor import NOBODY, Told, doctor, well
+from tests.ports import free_port
 from tests.postgresql import Database, postgresql, postgresql_cluster
 from tests.tools.site import run
 from tests.upstream.nameserver import NameServer

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -22,6 +21,7 @@ from urllib.parse import urlencode
 
 from smtpguard.answers.token import Token, find_tokens
 from tests.loopback.guarded import ALL, BERLIN, House, body, guarded
+from tests.ports import free_port
 
 ORIGIN = "https://mailcheck.example.test"
 FORM = "application/x-www-form-urlencoded"
@@ -138,17 +138,12 @@ async def hold(house: House, number: int = 1, **parts: Any) -> str:
     return code_of(await house.letter(number))
 
 
-def free_port() -> int:
-    """A port that nobody listens at: a page has to know its own address before it is opened."""
-    with socket.create_server(("127.0.0.1", 0)) as opened:
-        return int(opened.getsockname()[1])
-
-
 @asynccontextmanager
 async def paged(
     folder: Path, *, show: str = "full", for_browsers: bool = False, **changes: Any
 ) -> AsyncIterator[tuple[House, PageSite]]:
     """A guard with its page; `changes` replace keys of smtpguard.yaml. `for_browsers`: its address is its own."""
+    # Such a page has to know its own address before it is opened.
     port = free_port() if for_browsers else 0
     web = {"show": show, "listen": f"127.0.0.1:{port}", **changes.pop("web", {})}
     settings = {"public_url": f"http://127.0.0.1:{port}" if for_browsers else ORIGIN, "web": web, **changes}

@@ -31,9 +31,9 @@ from tests.e2e.stack.people import (
     SERVER_NAME,
     Member,
 )
-from tests.e2e.stack.ports import HOST, free_ports, wait_until
 from tests.e2e.stack.postfix import Ports, Postfix
 from tests.loopback.certificates import Authority
+from tests.ports import HOST, free_ports, wait_until
 
 # The servers' own users must be able to enter every folder on the way, and a Unix socket's path has 107 bytes at most:
 # so neither pytest's private folder nor $TMPDIR.

@@ -10,8 +10,8 @@ from pathlib import Path
 from tests.deployed import adapted
 from tests.e2e.stack.keeper import Keeper
 from tests.e2e.stack.people import MEMBER_DOMAIN, Member
-from tests.e2e.stack.ports import HOST, answers, wait_until
 from tests.e2e.stack.programs import DOVECOT
+from tests.ports import HOST, answers, wait_until
 
 START = 10.0  # seconds; 0.4 were measured
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from email.message import EmailMessage
 
 from tests.e2e.stack.people import Member
-from tests.e2e.stack.ports import HOST
+from tests.ports import HOST
 
 PAUSE = 0.05  # seconds between two looks
 

@@ -16,8 +16,8 @@ from typing import Any
 from tests.deployed import adapted
 from tests.e2e.stack.keeper import Keeper
 from tests.e2e.stack.people import LIST_DOMAIN, MEMBERS, SERVER_NAME, MailingList
-from tests.e2e.stack.ports import HOST, answers, wait_until
 from tests.e2e.stack.programs import MAILMAN_MASTER
+from tests.ports import HOST, answers, wait_until
 
 # Debian's own user for list software, on every Debian system. Mailman refuses to run as root.
 USER = "list"

@@ -23,9 +23,9 @@ from tests.e2e.stack.people import (
     SERVER_NAME,
     Member,
 )
-from tests.e2e.stack.ports import HAS_IPV6, HOST, answers, wait_until
 from tests.e2e.stack.programs import POSTFIX, POSTFIX_DAEMONS, POSTMAP
 from tests.e2e.stack.settings import also, at, merged, services, without
+from tests.ports import HAS_IPV6, HOST, answers, wait_until
 
 START = 30.0  # seconds; 2 to 3 were measured
 RELOADED = 20.0  # seconds; below one was measured

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import random
 import socket
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from itertools import cycle
 
 HOST = "127.0.0.1"
 HOST_6 = "::1"
@@ -14,6 +16,20 @@ HOST_6 = "::1"
 # Below 32768, where Linux begins to hand out ports for outgoing connections: a port found free here stays free.
 FIRST, LAST = 20_000, 32_000
 PAUSE = 0.05  # seconds between two tries
+
+
+def _deck() -> list[int]:
+    """Ports in an order of this process alone; of tests that run at the same time, each process has its own."""
+    processes = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    own = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    ports = list(range(FIRST + own, LAST, processes))
+    # Not the generator that everybody shares, which a test may have seeded.
+    random.SystemRandom().shuffle(ports)
+    return ports
+
+
+# None comes again before all others: whoever has been given one may not listen yet.
+_NEXT = cycle(_deck())
 
 
 def _has_ipv6() -> bool:
@@ -30,18 +46,23 @@ HAS_IPV6 = _has_ipv6()
 
 
 def free_ports(count: int) -> list[int]:
-    """`count` different ports on which nobody listens."""
+    """`count` ports on which nobody listens; what was given once is not given again."""
     found: list[int] = []
-    with ExitStack() as bound:
-        while len(found) < count:
-            port = random.randint(FIRST, LAST)
-            probe = bound.enter_context(socket.socket())
+    while len(found) < count:
+        port = next(_NEXT)
+        with socket.socket() as probe:
             try:
                 probe.bind((HOST, port))
             except OSError:
                 continue
-            found.append(port)
+        found.append(port)
     return found
+
+
+def free_port() -> int:
+    """One of them."""
+    [port] = free_ports(1)
+    return port
 
 
 def wait_until(what: str, holds: Callable[[], bool], seconds: float) -> None:
