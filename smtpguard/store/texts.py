@@ -27,7 +27,7 @@ _AMONG = (
     "SELECT fingerprint FROM public_texts WHERE season = ? AND fingerprint IN "
     f"({', '.join('?' for _ in range(ASKED_AT_ONCE))})"
 )
-_ADD = f"INSERT OR IGNORE INTO public_texts VALUES {', '.join(['(?1, ?)'] * WRITTEN_AT_ONCE)}"
+_ADD = f"INSERT OR IGNORE INTO public_texts SELECT ?, column1 FROM (VALUES {', '.join(['(?)'] * WRITTEN_AT_ONCE)})"
 _ADD_ONE = "INSERT OR IGNORE INTO public_texts VALUES (?, ?)"
 _PRIMARY = "mailbox, time, thread, message"
 _KEY = "mailbox = ? AND time = ? AND thread = ? AND message = ?"
