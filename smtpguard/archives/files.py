@@ -5,6 +5,7 @@ A folder is gone through in whatever order the system gives: to sort the names, 
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import stat
@@ -134,6 +135,8 @@ def opened(path: Path, access: Access, *, follow: bool = True) -> Iterator[Binar
 
 def said(error: OSError) -> str:
     """What the system says, without the name."""
+    if error.errno == errno.ELOOP:
+        return "this is a link that leads to itself"
     return error.strerror or type(error).__name__
 
 

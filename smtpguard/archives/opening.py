@@ -25,7 +25,7 @@ def open_archive(path: Path, access: Access) -> Archive:
     try:
         with access():
             # The same name in every run, and the real one even where only `access` may look.
-            path = path.resolve()
+            path = Path(os.path.realpath(path))
             is_folder = stat.S_ISDIR(path.stat().st_mode)
             if is_folder:
                 return _folder(path, access)
@@ -37,9 +37,6 @@ def open_archive(path: Path, access: Access) -> Archive:
         raise ArchiveError("the compressed file is damaged") from error
     except OSError as error:
         raise ArchiveError(said(error)) from error
-    except RuntimeError as error:
-        # What Path.resolve makes of ELOOP (Python before 3.13).
-        raise ArchiveError("this is a link that leads to itself") from error
     line = first_line(head).rstrip(b"\r")
     if not line or is_from_line(line, dated=False):
         return Mbox(path, access)

@@ -15,10 +15,9 @@ class ReportFileError(Exception):
 
 def look_at(path: Path) -> None:
     """Before hours of work: can a report be written to `path`? Raises ReportFileError, OSError if nobody may."""
-    try:
-        path = path.resolve()
-    except RuntimeError as error:
-        raise ReportFileError("this is a link that leads to itself") from error
+    path = Path(os.path.realpath(path))
+    if path.is_symlink():
+        raise ReportFileError("this is a link that leads to itself")
     folder = path.parent
     if not folder.is_dir():
         raise ReportFileError("there is no such folder")
@@ -38,7 +37,7 @@ def write(path: Path, octets: bytes) -> None:
     if path.exists() and not path.is_file():
         path.write_bytes(octets)
         return
-    path = path.resolve()
+    path = Path(os.path.realpath(path))
     copy = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         copy.write_bytes(octets)
