@@ -7,7 +7,7 @@ import itertools
 import shutil
 import sqlite3
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from email.message import EmailMessage
@@ -291,7 +291,7 @@ async def test_a_store_that_refuses_in_mid_sweep_loses_no_line_of_what_has_expir
     async with premises(tmp_path) as place:
         rows = [await place.hold(minutes=1, seconds=each) for each in range(number)]
         place.clock.go(minutes=3)
-        with sqlite3.connect(tmp_path / "state" / "holds.sqlite3", isolation_level=None) as database:
+        with closing(sqlite3.connect(tmp_path / "state" / "holds.sqlite3", isolation_level=None)) as database:
             database.execute(
                 f"CREATE TRIGGER broken BEFORE UPDATE ON held WHEN OLD.id = x'{rows[EXPIRED_TOGETHER + 3].id.hex()}' "
                 "BEGIN SELECT RAISE(ABORT, 'broken'); END"

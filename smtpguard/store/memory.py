@@ -91,10 +91,14 @@ class SQLiteMemory:
 
         def begin() -> tuple[sqlite3.Connection, sqlite3.Connection, Identity]:
             connection = opened(path, number_of(clock()), busy_seconds, schema="memory", synchronous=synchronous)
-            connection.execute("PRAGMA foreign_keys = ON")
-            if posted is not None:
-                posted.read(connection)
-            return connection, reading(path), Identity(path)
+            try:
+                connection.execute("PRAGMA foreign_keys = ON")
+                if posted is not None:
+                    posted.read(connection)
+                return connection, reading(path), Identity(path)
+            except BaseException:
+                connection.close()
+                raise
 
         try:
             connection, reader, identity = await in_worker(worker, begin)

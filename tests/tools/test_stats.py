@@ -9,6 +9,7 @@ import re
 import shutil
 import sqlite3
 from collections.abc import Mapping
+from contextlib import closing
 from datetime import UTC, datetime
 from itertools import product
 from pathlib import Path
@@ -281,7 +282,8 @@ def test_a_state_dir_in_which_no_guard_has_counted_is_left_as_it_is(site: Path, 
     assert "Nothing to show yet" in stats(site).stdout
     assert [] == list(state.iterdir())
 
-    sqlite3.connect(state / "memory.sqlite3").executescript("CREATE TABLE posts (id INTEGER);")
+    with closing(sqlite3.connect(state / "memory.sqlite3")) as memory:
+        memory.executescript("CREATE TABLE posts (id INTEGER);")
     assert "Nothing to show yet" in stats(site).stdout
 
 
