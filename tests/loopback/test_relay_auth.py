@@ -467,7 +467,8 @@ def held_by_the_guard(secret: bytes) -> list[str]:
         frame = getattr(each, FRAMES[type(each)]) if type(each) in FRAMES else None
         if frame is not None and "/smtpguard/" in frame.f_code.co_filename:
             found += [f"{frame.f_code.co_name}: {name}" for name, value in frame.f_locals.items() if has(value)]
-        elif type(each).__module__.startswith("smtpguard"):
+        # A function compiled by Cython, as uvloop has them, gives no text as its module.
+        elif str(type(each).__module__).startswith("smtpguard"):
             found += [type(each).__name__ for value in gc.get_referents(each) if has(value)]
     return found
 
