@@ -33,7 +33,7 @@ from typing import Any
 from tests.loopback.fake_upstream import EXTENSIONS, Message
 
 NAME = b"mail.example.test"
-PATIENCE_SECONDS = 15.0
+PATIENCE_SECONDS = 60.0
 # Between two lines of a reply that never ends: each comes long before any timeout.
 DRIP_SECONDS = 0.05
 # Postfix names the recipient in its refusals, so nothing of them may be logged as it is.
