@@ -9,7 +9,9 @@ import pytest
 
 from smtpguard.mail.parsing import parse_message
 
-SECONDS_MAX = 2.0
+# Two seconds of CPU where nobody else is. Beside other tests, which use the same caches, the same work takes twice that
+# and more; what grows with the square of a mail's size takes minutes.
+SECONDS_MAX = 3 * 2.0
 pytestmark = pytest.mark.slow
 
 

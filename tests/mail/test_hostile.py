@@ -19,8 +19,9 @@ from tests.mail.hostile import LARGE, Hostile, hostile_mails
 
 pytestmark = pytest.mark.slow
 
-# Of the issue of reading: seconds of CPU and octets of memory for any one message.
-CPU_SECONDS_MAX = 2.0
+# Of the issue of reading: seconds of CPU and octets of memory for any one message. The seconds are those of a machine
+# where nobody else is; beside other tests, which use the same caches, the same work takes twice that and more.
+CPU_SECONDS_MAX = 3 * 2.0
 MEMORY_OCTETS_MAX = 100_000_000
 QUICK = 32 * 1024
 BERLIN = Address("berlin", "lists.example.test")
