@@ -32,7 +32,11 @@ from smtpguard.tools import commands
 from smtpguard.tools.progress import Progress
 from smtpguard.tools.remembering import BATCH_POSTS, Counts
 from tests.archives.posts import DAY, NOW, maildir, mboxrd, post, posts, text
+from tests.loopback.working import state_of
+from tests.ports import wait_until
 from tests.tools.site import list_text, run, write_site
+
+PATIENCE_SECONDS = 120.0
 
 
 @pytest.fixture(autouse=True)
@@ -295,10 +299,11 @@ def test_a_memory_that_is_none_is_named(site: Path, state: Path, file: Path) -> 
 
 @contextmanager
 def started(
-    site: Path, *archives: Path, of: str = "berlin", fail_at: str | None = None
+    site: Path, *archives: Path, of: str = "berlin", fail_at: str | None = None, stop_at: str | None = None
 ) -> Iterator[subprocess.Popen[str]]:
     """The command as a process of its own, with the machine's clock."""
-    environment = {**os.environ, **({"SMTPGUARD_FAIL_AT": fail_at} if fail_at else {})}
+    points = {"SMTPGUARD_FAIL_AT": fail_at, "SMTPGUARD_STOP_AT": stop_at}
+    environment = {**os.environ, **{name: point for name, point in points.items() if point}}
     command = [sys.executable, "-m", "smtpguard", "remember", "--config", site, "--list", of]
     with subprocess.Popen(
         [*map(str, (*command, "--state-dir", site.parent.parent / "state", *archives))],
@@ -317,7 +322,7 @@ def recent(how_many: int) -> list[bytes]:
 
 def finished(site: Path, *archives: Path, of: str = "berlin", fail_at: str | None = None) -> tuple[int, str]:
     with started(site, *archives, of=of, fail_at=fail_at) as process:
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=PATIENCE_SECONDS)
         return process.returncode, out + err
 
 
@@ -352,7 +357,7 @@ def test_killed_at_any_moment_it_goes_on(site: Path, state: Path, file: Path) ->
     for _ in range(6):
         with started(site, file) as process:
             before = rows(state)["read"] if (state / "memory.sqlite3").exists() else 0
-            end = time.monotonic() + 30
+            end = time.monotonic() + PATIENCE_SECONDS
             while process.poll() is None and time.monotonic() < end and _read(state) <= before:
                 time.sleep(0.01)
             time.sleep(moments.random() * 0.2)
@@ -371,16 +376,22 @@ def _read(state: Path) -> int:
         return 0  # not made yet
 
 
+def _went_on(process: subprocess.Popen[str]) -> bool:
+    """True once it has ended; until then whoever stands still goes on."""
+    process.send_signal(signal.SIGCONT)
+    return process.poll() is not None
+
+
 @pytest.mark.slow
 def test_ctrl_c_keeps_what_was_read_and_says_so(site: Path, state: Path, file: Path) -> None:
     count = 4000
     file.write_bytes(mboxrd(recent(count)))
-    with started(site, file) as process:
-        end = time.monotonic() + 30
-        while _read(state) == 0 and time.monotonic() < end:
-            time.sleep(0.01)
+    # It stands still whenever it has noted how far it has come: else it might be at the end before the signal comes.
+    with started(site, file, stop_at="remember.noted") as process:
+        wait_until("it has noted something", lambda: state_of(process.pid) == "T", PATIENCE_SECONDS)
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=30)
+        wait_until("it has ended", lambda: _went_on(process), PATIENCE_SECONDS)
+        out, err = process.communicate(timeout=PATIENCE_SECONDS)
     assert (process.returncode, err) == (130, "")
     assert "Stopped. What was read is kept" in out
     read = rows(state)["read"]
@@ -467,7 +478,7 @@ def test_progress_is_a_bar_on_a_terminal(site: Path, state: Path, file: Path) ->
                 shown += part
         except OSError:
             pass  # EIO: the other side is closed
-        out, _ = process.communicate(timeout=60)
+        out, _ = process.communicate(timeout=PATIENCE_SECONDS)
     os.close(master)
     assert b"50 posts remembered" in out
     assert b"berlin.mbox" in shown
