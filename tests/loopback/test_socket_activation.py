@@ -22,6 +22,7 @@ from tests.loopback.certificates import Authority, authority
 from tests.loopback.fake_upstream import FakeUpstream
 from tests.loopback.guarded import ALL, BERLIN, MEMBERS, PASSWORDS, XCLIENT, mail, write_config
 from tests.loopback.serving import LOOPS
+from tests.ports import free_ports
 
 __all__ = ["authority"]
 
@@ -131,8 +132,7 @@ async def servers() -> AsyncIterator[tuple[FakeUpstream, FakeUpstream]]:
 async def test_the_first_client_wakes_the_guard_and_a_reload_keeps_the_sockets(
     tmp_path: Path, authority: Authority, ear: Ear
 ) -> None:
-    with opened() as one, opened() as two, opened() as three:
-        ports = [each.getsockname()[1] for each in (one, two, three)]
+    ports = free_ports(3)
     async with servers() as (up, out):
         config = settings(tmp_path, up, out, authority)
         command = [str(ACTIVATE), *(f"--listen=127.0.0.1:{port}" for port in ports)]

@@ -20,6 +20,7 @@ from smtpguard.store import Quota, StoreError, connections, migration, server
 from smtpguard.store.database import steps_of
 from smtpguard.store.postgresql import PostgreSQLStore
 from smtpguard.store.server import Connection, Server, rows_of
+from tests.ports import free_port
 from tests.postgresql import Cluster, Database, fresh_database, required
 from tests.store.conftest import LASTS
 from tests.store.cutter import Cutter, cutter
@@ -161,11 +162,8 @@ async def test_a_wrong_password_is_told_and_not_quoted(postgresql: Database) -> 
 
 
 async def test_a_server_that_is_not_there_is_a_store_error(postgresql: Database) -> None:
-    async with cutter(postgresql.port) as line:
-        gone = line.port
-
     with pytest.raises(StoreError, match="cannot be reached"):
-        await Server.open(postgresql.url_at(gone))
+        await Server.open(postgresql.url_at(free_port()))
 
 
 async def test_a_server_that_says_nothing_is_a_store_error(
@@ -387,7 +385,7 @@ async def test_a_call_that_nobody_waits_for_any_more_ends_in_time(postgresql: Da
 @pytest.fixture
 def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(connections._SETTINGS, "lock_timeout", "150ms")
-    monkeypatch.setitem(connections._SETTINGS, "statement_timeout", "1s")
+    monkeypatch.setitem(connections._SETTINGS, "statement_timeout", "4s")
 
 
 @pytest.mark.usefixtures("short_waits")

@@ -15,6 +15,7 @@ from smtpguard.upstream import UpstreamError
 from smtpguard.upstream.connection import Connection, extensions_of
 from smtpguard.upstream.target import Target, Timeouts
 from tests.loopback.fake_upstream import FakeUpstream
+from tests.ports import free_port
 from tests.upstream.sessions import PATIENT, SHORT, session, target, transaction
 
 # ---------------------------------------------------------------- opening
@@ -42,11 +43,8 @@ async def test_a_greeting_that_is_no_220_is_an_error_with_that_reply(greeting: b
 
 
 async def test_nobody_listening_is_an_error_that_says_so() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-
     with pytest.raises(UpstreamError, match="could not be reached") as caught:
-        await Connection.open(Target("127.0.0.1", port))
+        await Connection.open(Target("127.0.0.1", free_port()))
 
     assert caught.value.reply is None
     assert not caught.value.after_end
@@ -249,7 +247,7 @@ async def meet(stage: str, fault: str) -> None:
     async with FakeUpstream(users={"a": "b"}) as up:
         up.on(stage, **FAULTS[fault])
 
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             with pytest.raises(UpstreamError) as caught:
                 await STAGES[stage](up, SHORT if fault in SILENT else PATIENT)
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import socket
-
 import pytest
 
 from smtpguard.upstream.relay_probe import relays_without_login
 from smtpguard.upstream.target import Target, Timeouts
 from tests.loopback.fake_upstream import FakeUpstream
+from tests.ports import free_port
 
 TIMEOUTS = Timeouts(connect=5, reply=5, final=5)
 SHORT = Timeouts(connect=5, reply=0.4, final=0.4)
@@ -59,7 +58,6 @@ async def test_a_server_that_cannot_be_asked_is_neither(stage: str, reply: bytes
 
 
 async def test_nobody_there_is_neither() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    target = Target("127.0.0.1", free_port(), timeouts=TIMEOUTS)
 
-    assert await relays_without_login(Target("127.0.0.1", port, timeouts=TIMEOUTS), "guard.example.test") is None
+    assert await relays_without_login(target, "guard.example.test") is None

@@ -11,6 +11,7 @@ import pytest
 
 from smtpguard.tools.importing.described import SourceError
 from smtpguard.tools.importing.web_server import AbsentError, Login, WebServer
+from tests.ports import free_port
 from tests.tools.importing.rest_server import AUTHORIZATION, PASSWORD, USER, raw_server, send, web_server
 
 LOGIN = Login(USER, PASSWORD)
@@ -145,9 +146,7 @@ def test_what_is_no_web_server_is_told(answer: bytes, said: str) -> None:
 
 
 def test_a_port_where_nobody_listens_is_told() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        port = listening.getsockname()[1]
-    assert "cannot be reached: Connection refused" in said_of(f"http://127.0.0.1:{port}")
+    assert "cannot be reached: Connection refused" in said_of(f"http://127.0.0.1:{free_port()}")
 
 
 def test_https_where_there_is_none_is_told() -> None:
