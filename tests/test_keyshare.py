@@ -387,7 +387,7 @@ def test_T_04_a_database_that_does_not_answer_is_waited_for_within_bounds(
 
 
 def test_T_04_a_server_that_stops_in_mid_work_is_cut_off(nodes: Nodes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(postgresql_keys, "CALL_SECONDS", 1.0)
+    monkeypatch.setattr(postgresql_keys, "CALL_SECONDS", 4.0)
     one = nodes.node("one")
     one.day_key(TODAY, create=True)
     (pid,) = nodes.rows("SELECT pid FROM pg_stat_activity WHERE application_name = 'smtpguard keys'")[0]

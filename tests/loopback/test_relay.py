@@ -89,7 +89,7 @@ async def test_a_pipelined_dialogue_is_answered_in_order_and_in_one_segment() ->
             b"VRFY anna\r\nRCPT TO:<two@example.test>\r\nDATA\r\n"
         )
         await up.wait_for_command(b"RCPT TO:<TWO@")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             segment = await client.reader.read(65536)
 
         assert segment == (
@@ -397,10 +397,11 @@ async def test_content_that_stops_is_not_sent() -> None:
 
 
 async def test_the_wait_for_the_flow_is_not_the_clients_silence() -> None:
-    async with FakeUpstream() as up, submission_door(up, idle=0.05, data_idle=0.05) as door, door.client() as client:
+    # So long nobody is silent here by himself, however busy the machine.
+    async with FakeUpstream() as up, submission_door(up, idle=1.0, data_idle=1.0) as door, door.client() as client:
 
         async def slow(*_: object) -> Reply:
-            await asyncio.sleep(0.3)
+            await asyncio.sleep(1.3)
             return replies.OK
 
         door.flow.hook = slow
@@ -434,7 +435,7 @@ async def test_a_client_that_floods_without_reading_is_bounded_and_others_are_se
         flooding = asyncio.create_task(flood.send(b"NOOP\r\n" * 7_000_000))
 
         assert (await other.ask(b"EHLO me")).startswith(b"250")
-        await up.wait_until(lambda: len(up.open_sessions) == 1, 20)
+        await up.wait_until(lambda: len(up.open_sessions) == 1)
 
         with pytest.raises(ConnectionError):
             await flooding

@@ -160,7 +160,6 @@ async def test_notices_that_do_not_go_out_are_told(tmp_path: Path) -> None:
 async def test_a_store_that_does_not_answer_makes_the_guard_unready(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("smtpguard.metrics.vitals.STORE_SECONDS", 0.2)
     async with monitored(tmp_path) as (house, monitor):
         assert (200, "ready\n") == ((ready := await monitor.get("/readyz")).status, ready.text)
         keeper = house.application._keeper
@@ -173,11 +172,13 @@ async def test_a_store_that_does_not_answer_makes_the_guard_unready(
             return await asked()
 
         monkeypatch.setattr(keeper._store, "waiting_days", hangs)
-        unready = await monitor.get("/readyz")
-        assert (503, "the store does not answer\n") == (unready.status, unready.text)
-        assert 200 == (await monitor.get("/healthz")).status
-        assert 0 == await monitor.value("store_up")
-        assert "smtpguard_holds_waiting " not in (await monitor.get("/metrics")).text
+        with monkeypatch.context() as hurried:
+            hurried.setattr("smtpguard.metrics.vitals.STORE_SECONDS", 0.2)
+            unready = await monitor.get("/readyz")
+            assert (503, "the store does not answer\n") == (unready.status, unready.text)
+            assert 200 == (await monitor.get("/healthz")).status
+            assert 0 == await monitor.value("store_up")
+            assert "smtpguard_holds_waiting " not in (await monitor.get("/metrics")).text
         release.set()
         assert 200 == (await monitor.get("/readyz")).status
 
@@ -301,6 +302,7 @@ async def test_slow_and_endless_clients_are_let_go(tmp_path: Path, monkeypatch: 
 
         with pytest.raises(ConnectionError):
             await asyncio.wait_for(write_on(), 30)
+        monkeypatch.undo()
         assert 200 == (await monitor.get("/healthz")).status
 
 

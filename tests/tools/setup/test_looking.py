@@ -137,17 +137,20 @@ def test_a_machine_without_postfix_is_no_mistake(monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize(
-    ("script", "words"),
-    [("exec sleep 60", "has not answered within 0 seconds"), ("echo 'postconf: fatal: no' >&2; exit 1", "fatal: no")],
+    ("script", "seconds", "words"),
+    [
+        ("exec sleep 60", 0.3, "has not answered within 0 seconds"),
+        ("echo 'postconf: fatal: no' >&2; exit 1", 60, "fatal: no"),
+    ],
 )
 def test_a_postfix_that_does_not_answer_ends_the_looking(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, words: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, seconds: float, words: str
 ) -> None:
     program = tmp_path / "postconf"
     program.write_text(f"#!/bin/sh\n{script}\n")
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    monkeypatch.setattr(postfix_module, "SECONDS", 0.3)
+    monkeypatch.setattr(postfix_module, "SECONDS", seconds)
 
     with pytest.raises(PostfixError, match=words):
         look_at_postfix(None)
