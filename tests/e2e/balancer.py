@@ -9,6 +9,8 @@ from contextlib import contextmanager
 
 from tests.loopback.links import Link
 
+SECONDS = 60.0  # for the beginning and the end of one
+
 
 @contextmanager
 def balancer(port: int, *behind: int) -> Iterator[None]:
@@ -17,10 +19,10 @@ def balancer(port: int, *behind: int) -> Iterator[None]:
     thread = threading.Thread(target=loop.run_forever, name="balancer")
     thread.start()
     try:
-        asyncio.run_coroutine_threadsafe(link.start(port), loop).result(20)
+        asyncio.run_coroutine_threadsafe(link.start(port), loop).result(SECONDS)
         yield
-        asyncio.run_coroutine_threadsafe(link.stop(), loop).result(20)
+        asyncio.run_coroutine_threadsafe(link.stop(), loop).result(SECONDS)
     finally:
         loop.call_soon_threadsafe(loop.stop)
-        thread.join(20)
+        thread.join(SECONDS)
         loop.close()

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
-from tests.e2e.stack import Stack
+from tests.e2e.stack import DELIVERY, Stack
 from tests.ports import HOST
 
 
@@ -39,7 +39,9 @@ class _Mailroom:
 def elsewhere(stack: Stack) -> Iterator[list[Delivery]]:
     """That mail server, for the length of a with-block; what comes is in the list. It knows SMTPUTF8 (RFC 6531)."""
     mailroom = _Mailroom()
-    server = Controller(mailroom, hostname=HOST, port=stack.elsewhere_port, enable_SMTPUTF8=True)
+    server = Controller(
+        mailroom, hostname=HOST, port=stack.elsewhere_port, ready_timeout=DELIVERY, enable_SMTPUTF8=True
+    )
     server.start()
     try:
         yield mailroom.deliveries

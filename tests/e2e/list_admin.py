@@ -12,7 +12,7 @@ import yaml
 from tests.e2e.guard import Guard
 from tests.ports import wait_until
 
-READ = 30.0  # seconds from a change until it counts; one to two were measured
+READ = 60.0  # seconds from a change until it counts; one to two were measured
 
 
 class Live(NamedTuple):

@@ -15,7 +15,7 @@ from typing import NamedTuple, Protocol
 
 from tests.e2e.stack import Member, Stack
 
-PATIENCE = 40.0  # seconds for one mail; below 0.5 were measured
+PATIENCE = 60.0  # seconds for one mail; below 0.5 were measured
 
 Place = tuple[str, int]
 

@@ -11,6 +11,7 @@ from tests.e2e.writing import answer, letter
 from tests.ports import wait_until
 
 HELD = "2.0.0 NOT SENT YET: please answer the notice in your mailbox"
+LOGGED = 60.0  # seconds; a line of the log comes a little behind what it tells of
 READ = "2.0.0 Thank you, your answer has been read; you get a mail about it"
 
 
@@ -66,7 +67,7 @@ class Scene:
 
     def wait_for_log(self, event: str, count: int = 1) -> None:
         """Wait until the guard's log has so many lines of this event."""
-        wait_until(f"event={event}", lambda: self.guard.log().count(f" event={event}") >= count, 10)
+        wait_until(f"event={event}", lambda: self.guard.log().count(f" event={event}") >= count, LOGGED)
 
 
 def copies(letters: Sequence[Letter], subject: str) -> list[Letter]:

@@ -18,6 +18,7 @@ from tests.e2e.mail_programs import Place
 from tests.e2e.stack import Stack
 
 GOODBYE = 2.0  # seconds for the end of TLS
+END = 60.0  # seconds for the end of the tap
 
 # From DATA to the line with a dot. All that is looked for begins after a line end (RFC 5321, 4.1.1.4).
 _CONTENT = re.compile(rb"(?is)(?:^|\n)DATA\r\n(?P<wire>(?:.*?\r\n)?)\.\r\n")
@@ -51,9 +52,9 @@ def tapped(stack: Stack, place: Place, *, implicit: bool) -> Iterator[Recording]
     try:
         yield recording
     finally:
-        asyncio.run_coroutine_threadsafe(tap.end(server), loop).result(timeout=10)
+        asyncio.run_coroutine_threadsafe(tap.end(server), loop).result(timeout=END)
         loop.call_soon_threadsafe(loop.stop)
-        thread.join(timeout=10)
+        thread.join(timeout=END)
         loop.close()
 
 

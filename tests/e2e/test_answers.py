@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests.e2e.guard import Guard
-from tests.e2e.mail_programs import Said, by_smtplib, session, submit
+from tests.e2e.mail_programs import PATIENCE, Said, by_smtplib, session, submit
 from tests.e2e.scene import HELD, READ, Scene, is_as_sent, once
 from tests.e2e.stack import CONTACT, GUARD_ADDRESS, Stack
 from tests.e2e.writing import answer, letter, new_subject
@@ -27,7 +27,7 @@ def anna(stack: Stack, guard: Guard) -> Scene:
 
 
 def _from_outside(stack: Stack, sender: str, to: str, content: bytes) -> Said:
-    with smtplib.SMTP(*stack.inbound, timeout=20) as client:
+    with smtplib.SMTP(*stack.inbound, timeout=PATIENCE) as client:
         client.ehlo()
         return submit(client, sender, [to], content)
 
@@ -117,13 +117,13 @@ def test_postmaster_and_abuse_of_the_guard_domain_reach_the_contact(stack: Stack
 
 def test_unknown_names_of_the_guard_domain_get_550_and_nobody_else_is_reached_there(stack: Stack, guard: Guard) -> None:
     for place in (guard.answers, stack.inbound):
-        with smtplib.SMTP(*place, timeout=20) as client:
+        with smtplib.SMTP(*place, timeout=PATIENCE) as client:
             client.ehlo()
             assert client.mail("stranger@elsewhere.test")[0] == 250
             code, text = client.rcpt(f"treasurer@{GUARD_DOMAIN}")
             assert (code, text[:6]) == (550, b"5.1.1 ")
 
-    with smtplib.SMTP(*guard.answers, timeout=20) as client:
+    with smtplib.SMTP(*guard.answers, timeout=PATIENCE) as client:
         client.ehlo()
         assert client.mail(GUARD_ADDRESS)[0] == 250
         for address in ("somebody@elsewhere.test", stack.lists["berlin"].address, stack.members["ben"].address):

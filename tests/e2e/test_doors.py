@@ -12,7 +12,7 @@ import pytest
 from tests.e2e import at_home
 from tests.e2e.at_home import Errand, Program
 from tests.e2e.guard import Guard
-from tests.e2e.mail_programs import Place, Said, session, submit
+from tests.e2e.mail_programs import PATIENCE, Place, Said, session, submit
 from tests.e2e.scene import HELD, Scene, is_as_sent, once
 from tests.e2e.stack import GUARD_ADDRESS, GUARD_USER, LIST_DOMAIN, Stack
 from tests.e2e.wire import Wire, queued
@@ -88,7 +88,7 @@ def test_an_unknown_list_and_an_unknown_member_get_postfix_own_550(stack: Stack,
 @pytest.mark.parametrize("sender", ["anna@example.test", GUARD_ADDRESS, "stranger@elsewhere.test", ""])
 def test_nobody_sends_through_the_guard_without_a_login(stack: Stack, guard: Guard, sender: str) -> None:
     outside = "somebody@elsewhere.test"
-    with smtplib.SMTP(*guard.submission, timeout=20) as client:
+    with smtplib.SMTP(*guard.submission, timeout=PATIENCE) as client:
         client.ehlo()
         assert client.mail(sender)[0] == 530
     with session(stack, guard.submission) as client:
@@ -104,7 +104,7 @@ def test_nobody_sends_through_the_guard_without_a_login(stack: Stack, guard: Gua
 def test_no_password_is_taken_without_tls(stack: Stack, tmp_path: Path) -> None:
     anna = stack.members["anna"]
     with Guard(stack, tmp_path, door={"auth_without_tls": "never"}) as guard:  # by default it may come from loopback
-        with smtplib.SMTP(*guard.submission, timeout=20) as client:
+        with smtplib.SMTP(*guard.submission, timeout=PATIENCE) as client:
             client.ehlo()
             assert not client.has_extn("auth")
             assert client.docmd("AUTH", "PLAIN " + _coded(f"\0{anna.login}\0{anna.password}"))[0] == 538

@@ -15,10 +15,10 @@ import pytest
 from tests.e2e import at_home
 from tests.e2e.at_home import Errand, Program
 from tests.e2e.elsewhere import elsewhere
-from tests.e2e.guard import Guard
+from tests.e2e.guard import START, Guard
 from tests.e2e.mail_programs import Place
 from tests.e2e.scene import HELD, Scene, is_as_sent, once
-from tests.e2e.stack import ELSEWHERE_DOMAIN, Letter, Stack
+from tests.e2e.stack import DELIVERY, ELSEWHERE_DOMAIN, Letter, Stack
 from tests.e2e.tap import tapped
 from tests.e2e.wire import BY_TOKEN, MECHANISMS, Wire, offers, queued, token
 from tests.e2e.writing import TEXT, letter, new_subject
@@ -66,7 +66,7 @@ def site(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sit
         },
     )
     with guard:
-        wait_until("the other doors answer", lambda: answers(port), 10)
+        wait_until("the other doors answer", lambda: answers(port), START)
         yield Site(stack, guard, (HOST, port), (HOST_6, port_6))
 
 
@@ -136,7 +136,7 @@ def test_programs_log_in_by_other_mechanisms(site: Site, tmp_path: Path, program
 
     assert outcome.code == 0, outcome.output
     site.stack.wait_for("dora", subject=errand.subject)
-    assert f"sasl_method={mechanism}, sasl_username={anna.login}" in site.stack.mail_log()
+    site.stack.wait_for_log(f"sasl_method={mechanism}, sasl_username={anna.login}")
 
 
 def test_pipelined_commands_are_answered_in_order_and_as_without_the_guard(site: Site) -> None:
@@ -217,7 +217,7 @@ def _reports(site: Site, subject: str, count: int) -> list[Letter]:
         letters = [each for each in site.stack.inbox("anna") if each.message.get_content_type() == kind]
         return [each for each in letters if subject.encode() in each.content]
 
-    wait_until("the reports", lambda: len(found()) >= count, 20)
+    wait_until("the reports", lambda: len(found()) >= count, DELIVERY)
     return found()
 
 
@@ -239,7 +239,7 @@ def test_utf8_in_addresses_and_header_goes_through(site: Site) -> None:
         assert wire.ask(f"RCPT TO:<{recipient}>").startswith(b"250 ")
         assert wire.ask("DATA").startswith(b"354 ")
         assert queued(wire.ask(content + b"."))
-        wait_until("it arrives elsewhere", lambda: bool(came), 20)
+        wait_until("it arrives elsewhere", lambda: bool(came), DELIVERY)
 
     [delivery] = came
     assert (delivery.sender, delivery.recipients) == (sender, (recipient,))
@@ -256,7 +256,7 @@ def test_a_programs_own_parameters_reach_the_next_mail_server(site: Site, tmp_pa
     with elsewhere(site.stack) as came:
         outcome = program(errand)
         assert outcome.code == 0, outcome.output
-        wait_until("it arrives elsewhere", lambda: bool(came), 20)
+        wait_until("it arrives elsewhere", lambda: bool(came), DELIVERY)
 
     [delivery] = came
     assert delivery.recipients == (recipient,)
@@ -337,4 +337,4 @@ def test_both_legs_by_ipv6(site: Site, tmp_path: Path, program: Program) -> None
 
     assert outcome.code == 0, outcome.output
     site.stack.wait_for("dora", subject=errand.subject)
-    assert "client=unknown[::1], sasl_method=" in site.stack.mail_log()
+    site.stack.wait_for_log("client=unknown[::1], sasl_method=")

@@ -13,7 +13,7 @@ import yaml
 
 from tests.deployed import adapted
 from tests.e2e.front import Front, front
-from tests.e2e.guard import Guard
+from tests.e2e.guard import START, Guard
 from tests.e2e.mail_programs import PROGRAMS, Place, Program, Said, by_smtplib, submit
 from tests.e2e.scene import Scene, is_as_sent, once
 from tests.e2e.stack import Stack
@@ -62,7 +62,7 @@ def site(stack: Stack, ports: Front, tmp_path: Path) -> Iterator[Site]:
     shipped = yaml.safe_load(adapted("postfix/filter.smtpguard.yaml", ports.site(stack) | settings))
     [door, _] = shipped["listeners"]
     with Guard(stack, tmp_path, more_doors=[door], changes={"outbox": shipped["outbox"]}) as guard:
-        wait_until("the filter answers", lambda: answers(ports.filter), 10)
+        wait_until("the filter answers", lambda: answers(ports.filter), START)
         yield Site(stack, ports, guard, Scene(stack, guard))
 
 

@@ -37,7 +37,7 @@ GERMAN_SITE: dict[str, Any] = {
     "organisation": "Verein Beispiel",
     "rules": {"12": "Eine Nachricht gehört auf eine Liste."},
 }
-SWEPT = 60.0  # seconds; a guard sweeps every 20
+SWEPT = 120.0  # seconds; a guard sweeps every 20
 EXPIRED = "Nicht gesendet"
 CODE = re.compile(r"mailcheck\+([A-Z2-7]{52})@check\.example\.test")
 

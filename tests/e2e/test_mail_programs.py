@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.at_home import PROGRAMS, Errand, Outcome, Program
-from tests.e2e.guard import Guard
+from tests.e2e.guard import START, Guard
 from tests.e2e.mail_programs import Place
 from tests.e2e.scene import Scene, is_as_sent
 from tests.e2e.stack import LIST_DOMAIN, Stack
@@ -68,7 +68,7 @@ def house(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ho
     port = free_port()
     wrapped = {"kind": "submission", "listen": f"{HOST}:{port}", "tls": "implicit"}
     with Guard(stack, folder, more_doors=[wrapped]) as guard:
-        wait_until("the second door answers", lambda: answers(port), 10)
+        wait_until("the second door answers", lambda: answers(port), START)
         yield House(stack, guard, (HOST, port))
 
 

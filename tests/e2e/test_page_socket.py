@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from tests.e2e.guard import Guard
+from tests.e2e.guard import START, Guard
 from tests.e2e.scene import Scene
 from tests.e2e.stack import Stack
 from tests.e2e.web_server import USER, web_server
@@ -43,7 +43,7 @@ def test_the_page_behind_a_socket_is_nginxs_alone(stack: Stack, tmp_path: Path) 
     with web_server(stack, port, [f"unix:{page}"]) as nginx:
         changes = {"public_url": nginx.url, "web": {"listen": f"unix:{page}"}}
         with Guard(stack, tmp_path, changes=changes) as guard:
-            wait_until("the socket is there", page.is_socket, 20)
+            wait_until("the socket is there", page.is_socket, START)
             scene, subject = Scene(stack, guard), new_subject()
             notice = scene.hold(subject, "berlin", "brandenburg")
             code = str(notice.message["Reply-To"]).partition("+")[2].partition("@")[0]

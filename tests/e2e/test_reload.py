@@ -25,6 +25,7 @@ AGREED = {"berlin": {"crosspost_with": ["brandenburg"]}, "brandenburg": {"crossp
 UNUSABLE, MENDED = "lists/berlin.yaml cannot be used as it is", "lists/berlin.yaml is in order again"
 BROKEN = "list: berlin@lists.example.test\nmanager: mailman3\nmanager: sympa\n"
 TWICE = {"anna": 2, "ben": 1, "clara": 2, "dora": 1}
+SETTLED = 180.0  # seconds until Mailman has worked off two streams of posts
 BREATH = 0.5  # seconds between two mails of a stream: Mailman takes some tenths for each post
 
 
@@ -105,7 +106,7 @@ def test_list_files_change_while_mail_flows(stack: Stack, tmp_path: Path) -> Non
         next_letter(stack, told, MENDED)
         assert "5 files in force" in admin.wait_for_live(0).words
 
-    stack.settle(60)
+    stack.settle(SETTLED)
     inboxes = {name: [each.subject for each in stack.inbox(name)] for name in stack.members}
     for stream, readers in ((anna, TWICE), (clara, TWICE), (ben, {"emil": 1})):
         for subject, said in stream.said:

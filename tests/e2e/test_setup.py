@@ -20,6 +20,7 @@ from tests.e2e.scene import HELD, READ, Scene, once
 from tests.e2e.stack import CONTACT, GUARD_ADDRESS, LIST_DOMAIN, Stack
 from tests.e2e.stack.mailman import REST_PASSWORD
 from tests.e2e.stack.people import GUARD_DOMAIN
+from tests.e2e.stack.postfix import RELOADED
 from tests.e2e.writing import new_subject
 from tests.ports import HOST, free_ports, wait_until
 
@@ -129,7 +130,7 @@ def test_whoever_types_what_it_prints_for_his_postfix_has_mail_held_and_answered
             # The second on a machine that has the package.
             assert line in (f"smtpguard serve --config {config}", "systemctl enable --now smtpguard")
             if place == "front":
-                wait_until("Postfix has left the members' ports", postfix.has_left_its_members, 20)
+                wait_until("Postfix has left the members' ports", postfix.has_left_its_members, RELOADED)
             guard = Ready(stack, config, tmp_path / "guard", (postfix.address, 587))
             scenes.append(Scene(stack, ends.enter_context(guard)))
 

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.e2e
 
 LOOPBACK = (ipaddress.ip_network("127.0.0.1/32"),)
 POLICY_HERE = replace(POLICY, lists=(a_list("berlin"), a_list("press")))
-ARRIVES = 20.0
+ARRIVES = 60.0
 
 
 def sent(port: int, sender: str, recipients: list[str], octets: bytes, *options: str) -> None:

@@ -14,6 +14,7 @@ from tests.e2e.stack.people import Member
 from tests.ports import HOST
 
 PAUSE = 0.05  # seconds between two looks
+PATIENCE = 60.0  # seconds for one reply of Dovecot's
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ class Inbox:
 
     def letters(self) -> list[Letter]:
         """All that lies there now, oldest first."""
-        return self._until(lambda found: True, seconds=10)
+        return self._until(lambda found: True, seconds=PATIENCE)
 
     def wait_for(self, subject: str | None, count: int, seconds: float) -> list[Letter]:
         """The letters whose subject holds `subject`, as soon as there are `count`. Raises TimeoutError."""
@@ -60,7 +61,7 @@ class Inbox:
             session.expunge()
 
     def _session(self) -> imaplib.IMAP4:
-        session = imaplib.IMAP4(HOST, self._port, timeout=10)
+        session = imaplib.IMAP4(HOST, self._port, timeout=PATIENCE)
         session.login(self._member.login, self._member.password)
         return session
 
