@@ -38,7 +38,7 @@ def no_store_thread_stays() -> bool:
     """True if every store's thread ends; it has been told to, but is not waited for."""
     threads = [each for each in threading.enumerate() if each.name.startswith("store")]
     for each in threads:
-        each.join(10)
+        each.join(60)
     return not any(each.is_alive() for each in threads)
 
 
@@ -122,7 +122,7 @@ async def test_a_short_mail_that_cannot_be_sent_does_not_keep_the_guard_from_end
             house.out.on("MAIL", reply=b"451 4.3.0 not now\r\n")
             await house.answer("anna", notice, "DISCARD")
             await house.out.wait_until(lambda: len(house.out.sessions) > 1 and not house.out.open_sessions)
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(20):
                 await house.application.stop()
 
         assert ["discarded"] == house.states()

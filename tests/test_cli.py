@@ -31,7 +31,7 @@ from tests.ports import free_port
 # Most of these start the program itself.
 pytestmark = pytest.mark.slow
 
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 60.0
 NOBODY = 65534
 
 

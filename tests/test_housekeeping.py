@@ -694,7 +694,7 @@ async def test_a_failing_store_is_a_line_in_the_log_and_another_try(tmp_path: Pa
         await here.store.close()
         with caught() as log:
             running = asyncio.create_task(here.keeping.run())
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 while log.getvalue().count('what="housekeeping did not finish" error=StoreError') < 2:
                     await asyncio.sleep(0.01)
             assert not running.done()

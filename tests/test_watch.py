@@ -85,14 +85,14 @@ WAYS = [
 
 
 async def next_of(changes: AsyncIterator[None]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         await anext(changes)
 
 
 async def watched(*folders: Path) -> None:
     """Wait until this process has asked the system to tell of `folders`, which Linux says in /proc."""
     wanted = {f"ino:{folder.stat().st_ino:x}" for folder in folders}
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not wanted <= {word for line in _inotify_lines() for word in line.split()}:
             await asyncio.sleep(0.01)
 
@@ -173,7 +173,7 @@ async def test_neighbours_of_the_site_file_are_nobodys_business(lists: Path) -> 
         done, _ = await asyncio.wait([waiting], timeout=0.5)
         assert not done
         os.utime(lists / "berlin.yaml")
-        await asyncio.wait_for(waiting, 20)
+        await asyncio.wait_for(waiting, 60)
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from smtpguard.upstream import Arriving, Upstream, UpstreamError
 from smtpguard.upstream.target import Target, Timeouts
 from tests.loopback.fake_upstream import FakeUpstream
 
-PATIENCE_SECONDS = 15.0
+PATIENCE_SECONDS = 60.0
 ANSWER_TAKEN = Reply.of(250, "2.0.0 Answer taken")
 NOT_ALONE = Reply.of(550, "5.7.1 Not alone")
 LETTER_TAKEN = Reply.of(250, "2.0.0 Letter taken")

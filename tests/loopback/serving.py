@@ -54,7 +54,7 @@ async def start(
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, cwd=None if config is None else config.parent,
     )  # fmt: skip
     assert process.stdout is not None
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         line = (await process.stdout.readline()).decode()
     assert line.startswith("listening on port"), f"{line!r} {(await process.stderr.read()).decode()}"  # type: ignore[union-attr]
     serving = Serving(process, [int(word) for word in line.split()[3:]])

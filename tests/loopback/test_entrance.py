@@ -121,7 +121,7 @@ async def test_the_end_of_the_program_does_not_wait_for_handshakes(authority: Au
     ):
         await slow.send(b"\x16\x03\x01\x02\0")
         await inside.reply()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             assert await door.server.stop()
         assert await inside.rest() == replies.SHUTTING_DOWN.wire
         assert await silent.rest() == b""
@@ -133,7 +133,7 @@ async def test_a_starttls_handshake_ends_with_the_program_too(authority: Authori
     async with FakeUpstream() as up, submission_door(up, shutdown=30, **options) as door, door.client() as client:
         await client.ask(b"EHLO me")
         assert await client.ask(b"STARTTLS") == replies.START_TLS.wire
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             assert await door.server.stop()
 
 
@@ -217,4 +217,7 @@ async def test_nothing_is_left_of_those_who_came_and_went(authority: Authority) 
             await visit(door, number)
         await until_inside(door, 0)
         await up.wait_for_close()
-        assert len(list(descriptors.iterdir())) <= before + 3
+        # The last ones are closed a little behind the roll.
+        async with asyncio.timeout(60):
+            while len(list(descriptors.iterdir())) > before + 3:
+                await asyncio.sleep(0.01)

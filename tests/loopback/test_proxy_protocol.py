@@ -55,7 +55,7 @@ async def changed(module: ModuleType, name: str, value: float) -> AsyncIterator[
 
 
 async def until_inside(door: Door, number: int) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while door.server.sessions != number:
             await asyncio.sleep(0.005)
 
@@ -268,7 +268,7 @@ async def secured(door: Door, first: bytes, authority: Authority) -> AsyncIterat
                 incoming.write(await client.reader.read(65536))
 
         async def greeting() -> bytes:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 await step(lambda: tls.do_handshake() or True, first)
                 return bytes(await step(lambda: tls.read(65536)))
 
@@ -290,7 +290,7 @@ async def test_the_end_of_the_program_does_not_wait_for_headers() -> None:
     async with FakeUpstream() as up, balanced_door(up, shutdown=30) as door, door.client(greeted=False) as client:
         await client.send(header()[:10])
         await until_inside(door, 1)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             assert await door.server.stop()
             assert await client.rest() == b""
 

@@ -202,7 +202,7 @@ async def test_what_was_begun_for_a_client_that_vanishes_is_brought_to_its_end(h
         await begun.wait()
         client.reset() if how == "reset" else await client.close()
         go_on.set()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await ended.wait()
         await up.wait_for_close()
 

@@ -39,7 +39,7 @@ async def send_mail(client: Client, content: bytes = MESSAGE) -> bytes:
 
 async def until_inside(server: Server, number: int) -> None:
     """Wait until so many clients are connected."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while server.sessions != number:
             await asyncio.sleep(0.005)
 

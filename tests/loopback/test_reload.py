@@ -100,7 +100,7 @@ async def shown_to_new_clients(ports: list[int] | tuple[int, ...], authority: Au
 
 async def logged(guard: Serving, words: bytes, times: int = 1) -> None:
     """Wait until the log of a process has `words` so often."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while guard.log.count(words) < times:
             await asyncio.sleep(0.01)
 

@@ -22,7 +22,7 @@ USERS = {"anna": "secret"}
 
 
 async def in_thread(door: Door, work) -> None:  # type: ignore[no-untyped-def]
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         await asyncio.to_thread(work, door.port)
 
 

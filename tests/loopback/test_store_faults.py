@@ -34,7 +34,7 @@ def broken(house: House, move: str) -> Iterator[None]:
         database.close()
 
 
-async def until(house: House, states: list[str], seconds: float = 15) -> None:
+async def until(house: House, states: list[str], seconds: float = 60) -> None:
     async with asyncio.timeout(seconds):
         while house.states() != states:
             await asyncio.sleep(0.05)

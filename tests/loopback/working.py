@@ -17,7 +17,7 @@ from tests.loopback.serving import Serving, serving
 
 # The chance that none of them comes to one of two workers is one in 2 to the 39th.
 CONNECTIONS = 40
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 60.0
 
 
 class Workers:
