@@ -44,7 +44,7 @@ from smtpguard.verdict import Verdict
 RESEND_SILENT = timedelta(minutes=1)
 # What a hold that fails may take to undo what it did, after its own time: its client waits.
 UNDO_SECONDS = 10.0
-# Holds that wait to be undone, 100 octets each. Of more, the rows go at their expiry and count until then.
+# Holds that wait to be undone, 100 octets each. Of more, the rows go at their expiry, and count for two hours.
 UNDONE_MAX = 10_000
 
 

@@ -18,6 +18,10 @@ from smtpguard.remembered_mail import Glance, KnownList, MailQuestion, Reader, R
 
 # Waiting mails of one account that a corrected copy is compared with: who has more has not come to read the notices.
 FOUND_MAX = 20
+# A row in `asking` counts for its account's quota for so long. Without a crash it is dropped or `held` by then: a hold
+# takes half an hour at the most (timeouts.hold), and a node that holds is within 15 minutes of the database's time.
+# After it the row only waits for an answer to a notice that may have arrived: no 250 was said for it.
+ASKING_COUNTS = timedelta(hours=2)
 
 
 class StoreError(Exception):
@@ -50,7 +54,8 @@ class LifeSign:
 class Quota:
     """How much of one account may wait at a time: `holds` mails and `octets` of content, the new one included.
 
-    `accounts` are the account's tags, one for each week key; `besides` is a row that the new one replaces.
+    `accounts` are the account's tags, one for each week key; `besides` is a row that the new one replaces. What a hold
+    that was cut off has left in `asking` is counted for ASKING_COUNTS.
     """
 
     accounts: Sequence[bytes]

@@ -19,7 +19,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from smtpguard.held import HeldRow, State
-from smtpguard.store import FOUND_MAX, Claim, LifeSign, Quota
+from smtpguard.store import ASKING_COUNTS, FOUND_MAX, Claim, LifeSign, Quota
 from smtpguard.store.held_rows import COLUMNS, FORGOTTEN, WAITING, claim_of, row_of, values_of
 from smtpguard.store.server import Connection, Row, Server, rows_of
 
@@ -48,7 +48,8 @@ _PLACES = (f"%({name})s::{_TYPES.get(name, 'bytea')}" for name in COLUMNS)
 _INSERT = f"INSERT INTO held ({', '.join(COLUMNS)}) SELECT {', '.join(_PLACES)}"
 _OF_ACCOUNT = (
     f"FROM held WHERE tag_account = ANY(%(accounts)s::bytea[]) AND {WAITING} AND expires > now() "
-    "AND id IS DISTINCT FROM %(besides)s::bytea"
+    "AND id IS DISTINCT FROM %(besides)s::bytea "
+    "AND (state <> 'asking' OR created > now() - %(asking_counts)s::interval)"
 )
 _ROOM = (
     f"(SELECT count(*) {_OF_ACCOUNT}) < %(holds)s "
@@ -74,6 +75,7 @@ class PostgreSQLStore:
             "holds": within.holds,
             "octets": within.octets,
             "besides": within.besides,
+            "asking_counts": ASKING_COUNTS,
         }
 
         async def in_turn(connection: Connection) -> bool:

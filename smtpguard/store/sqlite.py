@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from smtpguard.held import HeldRow, State
-from smtpguard.store import FOUND_MAX, Claim, LifeSign, Quota, StoreError
+from smtpguard.store import ASKING_COUNTS, FOUND_MAX, Claim, LifeSign, Quota, StoreError
 from smtpguard.store.claimant import ALONE, Claimant
 from smtpguard.store.database import Identity, opened
 from smtpguard.store.held_rows import COLUMNS, FORGOTTEN, WAITING, claim_of, row_of, values_of
@@ -355,10 +355,12 @@ def _room(within: Quota) -> tuple[str, dict[str, Any]]:
     """The condition that one more mail fits, and its values."""
     accounts = _named("account", within.accounts)
     waiting = (
-        f"FROM held WHERE tag_account IN ({_places(accounts)}) AND {WAITING} AND expires > :now AND id IS NOT :besides"
+        f"FROM held WHERE tag_account IN ({_places(accounts)}) AND {WAITING} AND expires > :now AND id IS NOT :besides "
+        "AND (state <> 'asking' OR created > :now - :asking_counts)"
     )
     condition = f"(SELECT count(*) {waiting}) < :holds AND (SELECT coalesce(sum(size), 0) {waiting}) + :size <= :octets"
-    return condition, accounts | {"holds": within.holds, "octets": within.octets, "besides": within.besides}
+    asking = {"asking_counts": ASKING_COUNTS // MICROSECOND}
+    return condition, accounts | asking | {"holds": within.holds, "octets": within.octets, "besides": within.besides}
 
 
 def _row(row: sqlite3.Row) -> HeldRow:

@@ -536,6 +536,29 @@ async def test_what_is_replaced_decided_or_expired_does_not_count(store: HoldSto
     assert await store.add(a_row(), Quota(accounts, holds=1, octets=10_000, besides=former.id))
 
 
+async def test_what_a_hold_that_was_cut_off_left_behind_counts_for_two_hours_and_can_still_be_answered(
+    store: HoldStore, other: HoldStore, clock: SetClock
+) -> None:
+    cut_off, noticed = a_row(size=100), a_row(size=100)
+    accounts = [each.tags.account for each in (cut_off, noticed) if each.tags is not None]
+    for row in (cut_off, noticed):
+        await store.add(row)
+    assert await store.mark_held(noticed.id)
+    clock.pass_by(2 * HOUR - timedelta(seconds=1))
+    assert not await other.add(a_row(), Quota(accounts, holds=2, octets=10_000))
+    assert not await other.add(a_row(size=100), Quota(accounts, holds=9, octets=299))
+
+    clock.pass_by(timedelta(seconds=1))
+
+    # What has its notice counts on.
+    assert not await other.add(a_row(), Quota(accounts, holds=1, octets=10_000))
+    assert not await other.add(a_row(size=100), Quota(accounts, holds=9, octets=199))
+    assert await other.add(a_row(size=100), Quota(accounts, holds=2, octets=200))
+    assert await other.mark_sending(await claimed(other, cut_off))
+    # Whoever answers makes it a mail like the others.
+    assert not await store.add(a_row(), Quota(accounts, holds=2, octets=10_000))
+
+
 async def test_of_many_at_once_as_many_are_stored_as_fit(store: HoldStore, other: HoldStore) -> None:
     tags = a_row().tags
     rows = [a_row(tags=tags) for _ in range(20)]

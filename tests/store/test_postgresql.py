@@ -8,7 +8,7 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.slow
 
 def a_later_row(**changes: object) -> HeldRow:
     """A row that waits by the real clock."""
-    return a_row(**({"expires": NOW + timedelta(days=36500)} | changes))
+    return a_row(**({"created": datetime.now(UTC), "expires": NOW + timedelta(days=36500)} | changes))
 
 
 @asynccontextmanager
