@@ -147,7 +147,11 @@ class SQLiteMemory:
                     "(SELECT id FROM posts WHERE time < ? AND words > 0 ORDER BY time LIMIT ?)",
                     (number_of(texts), DELETED_AT_ONCE),
                 ).rowcount
-                gone += connection.execute("DELETE FROM posted WHERE week < ?", (poster_weeks,)).rowcount
+                gone += connection.execute(
+                    "DELETE FROM posted WHERE (account, list) IN "
+                    "(SELECT account, list FROM posted WHERE week < ? LIMIT ?)",
+                    (poster_weeks, DELETED_AT_ONCE),
+                ).rowcount
             if gone and self._posted is not None:
                 self._posted.read(self._connection)
             return gone

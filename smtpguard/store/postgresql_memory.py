@@ -111,7 +111,9 @@ _FORGET = f"""
             ORDER BY id LIMIT {DELETED_AT_ONCE}
         ) RETURNING id
     ), strange AS (
-        DELETE FROM posted WHERE week < %(poster_weeks)s RETURNING account
+        DELETE FROM posted WHERE (account, list) IN (
+            SELECT account, list FROM posted WHERE week < %(poster_weeks)s LIMIT {DELETED_AT_ONCE}
+        ) RETURNING account
     )
     SELECT (SELECT count(*) FROM gone) + (SELECT count(*) FROM emptied) + (SELECT count(*) FROM strange) AS count"""
 

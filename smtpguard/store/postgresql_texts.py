@@ -93,7 +93,9 @@ _FORGET = """
     ), unknown AS (
         DELETE FROM known_since WHERE season < %(seasons)s RETURNING season
     ), strange AS (
-        DELETE FROM readers WHERE week < %(weeks)s RETURNING week
+        DELETE FROM readers WHERE (account, list) IN (
+            SELECT account, list FROM readers WHERE week < %(weeks)s LIMIT %(most)s
+        ) RETURNING week
     )
     SELECT (SELECT count(*) FROM gone) + (SELECT count(*) FROM emptied) + (SELECT count(*) FROM past)
         + (SELECT count(*) FROM unknown) + (SELECT count(*) FROM strange) AS count"""
@@ -179,7 +181,8 @@ def note_known(lists: Sequence[KnownList]) -> Statement:
 
 def forget(before: datetime, week: str, season: str, keeps: Remember, most: int) -> Statement:
     """Delete at most `most` mails each of those before `before`, of a week before `week`, and of those that `keeps`
-    does not keep any more, and as many texts of seasons before `season`; tells how many rows are gone or changed."""
+    does not keep any more, as many texts of seasons before `season` and readers of a week before `week`; tells how many
+    rows are gone or changed."""
     statement = _FORGET.format(
         key=_KEY,
         private="" if keeps.threads else _NO_PRIVATE,

@@ -125,8 +125,9 @@ def note_known(connection: sqlite3.Connection, lists: Iterable[KnownList]) -> No
 def forget(
     connection: sqlite3.Connection, before: datetime, week: str, season: str, remember: Remember, most: int
 ) -> int:
-    """Delete at most `most` mails before `before` or of a week before `week`, as many texts of seasons before `season`,
-    and as much of what `remember` does not keep any more; returns how many rows are gone or changed."""
+    """Delete at most `most` mails before `before` or of a week before `week`, as many texts of seasons before `season`
+    and readers of a week before `week`, and as much of what `remember` does not keep any more; returns how many rows
+    are gone or changed."""
     gone = connection.execute(
         f"DELETE FROM mails WHERE ({_PRIMARY}) IN "
         f"(SELECT {_PRIMARY} FROM mails WHERE time < ? OR week < ? ORDER BY time LIMIT ?)",
@@ -138,7 +139,10 @@ def forget(
         (season, most),
     ).rowcount
     gone += connection.execute("DELETE FROM known_since WHERE season < ?", (season,)).rowcount
-    gone += connection.execute("DELETE FROM readers WHERE week < ?", (week,)).rowcount
+    gone += connection.execute(
+        "DELETE FROM readers WHERE (account, list) IN (SELECT account, list FROM readers WHERE week < ? LIMIT ?)",
+        (week, most),
+    ).rowcount
     private = f"SELECT {_PRIMARY} FROM mails WHERE flags & {_OF_LIST} = 0"
     if not remember.threads:
         gone += connection.execute(f"DELETE FROM mails WHERE ({_PRIMARY}) IN ({private} LIMIT ?)", (most,)).rowcount

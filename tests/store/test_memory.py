@@ -104,6 +104,21 @@ async def test_what_is_too_old_is_forgotten_text_first(memory: Memory, place: Pl
         assert not any(text in path.read_bytes() for path in place.file.parent.iterdir())
 
 
+async def test_a_backlog_of_who_posted_where_is_forgotten_in_several_calls(memory: Memory) -> None:
+    many = [Poster("2025-W40", b"%016d" % number, (BERLIN,)) for number in range(11_000)]
+    await memory.remember([], [*many, Poster("2026-W47", ANNA, (PRESS,))])
+    times = {"texts": NOW - DAY, "posts": NOW - DAY, "weeks": "2026-W41", "poster_weeks": "2026-W41"}
+
+    gone = [await memory.forget(**times)]  # type: ignore[arg-type]
+    assert 0 < gone[0] < 11_000
+    while gone[-1]:
+        gone.append(await memory.forget(**times))  # type: ignore[arg-type]
+
+    assert sum(gone) == 11_000
+    found = await memory.ask(Question(posters=(many[0].account, many[-1].account, ANNA)))
+    assert [each.lists for each in found.posted_to] == [(PRESS,)]
+
+
 async def test_a_batch_is_written_whole_or_not_at_all(memory: Memory) -> None:
     broken = post(fingerprints="no octets")
     with pytest.raises(StoreError):

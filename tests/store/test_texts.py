@@ -190,6 +190,15 @@ async def test_a_backlog_is_forgotten_in_several_calls(memory: Memory) -> None:
     assert await memory.public_among("2026-W14", range(11_000)) == frozenset()
 
 
+async def test_a_backlog_of_readers_is_forgotten_in_several_calls(memory: Memory) -> None:
+    many = [Reader("2026-W41", b"%08d" % number, b"council-") for number in range(11_000)]
+    await memory.note_readers(many)
+
+    assert 0 < await memory.forget_texts(**(FOR_EVER | {"weeks": "2026-W42"}), remember=Remember.ALL) < 11_000  # type: ignore[arg-type]
+    assert await forgotten(memory, weeks="2026-W42") < 11_000
+    assert await memory.readers([many[0].account, many[-1].account]) == ()
+
+
 @pytest.mark.parametrize("remember", [Remember.ALL, Remember.THREADS, Remember.LISTS])
 async def test_what_is_not_to_be_remembered_any_more_goes_whatever_its_time(memory: Memory, remember: Remember) -> None:
     private, of_list = mail(fingerprints=os.urandom(40)), mail(own=False, of_list=True, when=NOW - HOUR)
