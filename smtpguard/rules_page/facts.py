@@ -19,8 +19,10 @@ from smtpguard.policy import Kind, Policy, Remember
 from smtpguard.rules_page.asked import Asked, asked
 from smtpguard.rules_page.exceptions import exceptions
 
-# What is mail to a person anywhere in a sentence; the address itself is read by `parse_address`.
-_ADDRESS = re.compile(r"[^\s<>()\[\],;:\"']+@[^\s<>()\[\],;:\"']+[^\s<>()\[\],;:\"'.!?]")
+# What is mail to a person anywhere in a sentence; the address itself is read by `parse_address`. A local part may stand
+# in quotes, with blanks in it (RFC 5321, 4.1.2; it has 64 octets at the most), or have an apostrophe within.
+_WORD = r"[^\s<>()\[\],;:\"']+"
+_ADDRESS = re.compile(rf"""(?:"(?:[^"\\]|\\.){{1,64}}"|{_WORD}(?:'{_WORD})*)@{_WORD}[^\s<>()\[\],;:"'.!?]""")
 # Stands for it in an admin's own words, until a language says it: OBJECT REPLACEMENT CHARACTER.
 NOT_SHOWN = "\ufffc"
 _PUBLIC_KINDS = frozenset({Kind.LIST, Kind.ROLE_MACHINE, Kind.ROLE_PEOPLE, Kind.DESK})
@@ -194,8 +196,9 @@ def _without_persons(text: str, policy: Policy) -> str:
     """`text` without the addresses of persons: an admin writes one in passing, and the page is for everybody."""
 
     def shown(match: re.Match[str]) -> str:
-        address = parse_address(match[0])
-        return match[0] if address is not None and _is_shown(address, policy) else NOT_SHOWN
+        # What stands before an apostrophe may be a word of its own: "les membres d'info@lists.example.org".
+        read = (parse_address(each) for each in (match[0], match[0].rpartition("'")[2]))
+        return match[0] if any(each is not None and _is_shown(each, policy) for each in read) else NOT_SHOWN
 
     return _ADDRESS.sub(shown, text)
 

@@ -99,6 +99,33 @@ def test_the_page_is_the_one_agreed_on(pages: dict[str, str], name: str) -> None
     assert (GOLDEN / name).read_text("utf-8") == shown
 
 
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        ('or to "anna smith"@example.org.', "or to (an address)."),
+        (r'or to "anna \"the pen\" smith"@example.org, too', "or to (an address), too"),
+        ("or to anna.o'neil@example.org.", "or to (an address)."),
+        ("all'anna@example.org", "(an address)"),
+        ('"anna@example.org" or "berlin@lists.example.org"', '"(an address)" or "berlin@lists.example.org"'),
+        ('or to "berlin"@lists.example.org.', 'or to "berlin"@lists.example.org.'),
+        ("les membres d'berlin@lists.example.org", "les membres d'berlin@lists.example.org"),
+        ("'berlin@lists.example.org' 'anna@example.org'", "'berlin@lists.example.org' '(an address)'"),
+    ],
+)
+def test_an_address_in_an_admins_words_is_left_out_whole_however_it_is_written(
+    tmp_path: Path, words: str, shown: str
+) -> None:
+    path = write_site(tmp_path / "config")
+    quoted = words.replace("\\", "\\\\").replace('"', '\\"')
+    (path.parent / "lists" / "news.yaml").write_text(list_text("news", f'say: "For minutes {quoted}"'), "utf-8")
+    loaded = load(path)
+    assert loaded.ok, loaded.problems
+
+    text = " ".join(rules_pages(loaded, NOW)["rules.txt"].split())
+
+    assert f"For minutes {shown}" in text
+
+
 @pytest.mark.parametrize("name", ["index.html", "rules.txt"])
 def test_no_person_is_named_anywhere(pages: dict[str, str], name: str) -> None:
     for person in PERSONS:
