@@ -11,7 +11,7 @@ import io
 import tarfile
 import tempfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import IO, cast
@@ -41,7 +41,9 @@ _IN_MEMORY = 8 * 1024 * 1024
 _NO_CONFIG = "there is nothing in this file that Sympa writes into a list's config."
 _BROKEN = "this is no whole tar archive, plain or packed by gzip."
 
-_Texts = dict[PurePosixPath, dict[str, str]]
+# What each file of a list's folder says, or why it is not read: that counts for its list alone.
+_Files = dict[str, str | SourceError]
+_Texts = dict[PurePosixPath, _Files]
 
 
 def read_sympa(place: str, server: WebServer | None, domains: frozenset[str]) -> Source:
@@ -72,14 +74,13 @@ def read_sympa(place: str, server: WebServer | None, domains: frozenset[str]) ->
 
 def _one(path: Path, domains: frozenset[str]) -> Source:
     """The list whose `config` file this is; there may be others that we do not see."""
-    folder = PurePosixPath(path.parent)
-    texts = {name: text for name in (OWNERS, EDITORS) if (text := _text(path.parent / name)) is not None}
+    texts: _Files = {name: text for name in (OWNERS, EDITORS) if (text := _text(path.parent / name)) is not None}
     config = _text(path)
     if config is None:
         raise SourceError(f"{path}: there is no such file.")
-    if not is_config(config):
+    if not is_config(_sure(config)):
         raise SourceError(f"{path}: {_NO_CONFIG}")
-    return _source({folder: {**texts, CONFIG: config}}, domains, is_whole=False)
+    return _source({PurePosixPath(path.parent): {**texts, CONFIG: config}}, domains, is_whole=False)
 
 
 def _in_folder(path: Path, domains: frozenset[str]) -> Source:
@@ -94,20 +95,26 @@ def _source(texts: _Texts, domains: frozenset[str], *, is_whole: bool = True) ->
     lists = []
     unread: dict[Address, str] = {}
     homeless = []
-    for folder, files in sorted(texts.items()):
-        # What lies below a list's folder is its shared documents.
-        if CONFIG not in files or any(CONFIG in texts.get(above, ()) for above in folder.parents):
-            continue
+    # What lies below a list's folder is its shared documents.
+    folders = {
+        folder: files
+        for folder, files in sorted(texts.items())
+        if CONFIG in files and not any(CONFIG in texts.get(above, ()) for above in folder.parents)
+    }
+    if faults := _faults_of_all(folders.values()):
+        raise faults[0]
+    for folder, files in folders.items():
         domain = _domain_of(folder, domains)
         if domain is None:
             homeless.append(folder.name)
         elif not domains or domain in domains:
-            one = ListFiles(folder.name.lower(), domain, files[CONFIG], files.get(OWNERS, ""), files.get(EDITORS, ""))
-            if not is_config(one.config):
-                if (address := address_of(f"{one.name}@{domain}")) is not None:
-                    unread[address] = f"{folder / CONFIG}: {_NO_CONFIG}"
-            elif (found := described(one)) is not None:
-                lists.append(found)
+            try:
+                found = described(_list_files(folder, domain, files))
+            except SourceError as error:
+                if (address := address_of(f"{folder.name.lower()}@{domain}")) is not None:
+                    unread[address] = str(error)
+            else:
+                lists += [] if found is None else [found]
     if homeless:
         more = f" and {len(homeless) - 1} more" if len(homeless) > 1 else ""
         raise SourceError(f"{homeless[0]}{more}: no folder above says the domain of this list: name it by --domain.")
@@ -116,6 +123,27 @@ def _source(texts: _Texts, domains: frozenset[str], *, is_whole: bool = True) ->
     if len(lists) > LIST_FILES_MAX:
         raise SourceError(f"there are more than {LIST_FILES_MAX} lists: name their domains, one by one, by --domain.")
     return Source(Manager.SYMPA, tuple(lists), is_whole, unread=unread)
+
+
+def _faults_of_all(folders: Collection[_Files]) -> list[SourceError]:
+    """Why no list can be read, one by one; empty if one can be."""
+    faults = [next((each for each in files.values() if isinstance(each, SourceError)), None) for files in folders]
+    found = [each for each in faults if each is not None]
+    return found if len(found) == len(folders) else []
+
+
+def _list_files(folder: PurePosixPath, domain: str, files: _Files) -> ListFiles:
+    """The texts of one list. Raises SourceError if one of them cannot be read, or is no list's."""
+    config, owners, editors = (_sure(files.get(each, "")) for each in (CONFIG, OWNERS, EDITORS))
+    if not is_config(config):
+        raise SourceError(f"{folder / CONFIG}: {_NO_CONFIG}")
+    return ListFiles(folder.name.lower(), domain, config, owners, editors)
+
+
+def _sure(text: str | SourceError) -> str:
+    if isinstance(text, SourceError):
+        raise text
+    return text
 
 
 def _domain_of(folder: PurePosixPath, domains: frozenset[str]) -> str | None:
@@ -144,13 +172,13 @@ def _folder(path: Path) -> _Texts:
     return found
 
 
-def _text(path: Path) -> str | None:
+def _text(path: Path) -> str | SourceError | None:
     try:
         return _decoded(regular_octets(path, CONFIG_OCTETS_MAX))
     except AbsentFileError:
         return None
     except FileError as error:
-        raise SourceError(f"{path} {error}.") from error
+        return SourceError(f"{path} {error}.")
 
 
 def _decoded(octets: bytes) -> str:
@@ -229,7 +257,7 @@ class _Headers:
         return self._plain.read(octets)
 
 
-def _members(archive: tarfile.TarFile, plain: IO[bytes]) -> Iterator[tuple[PurePosixPath, str]]:
+def _members(archive: tarfile.TarFile, plain: IO[bytes]) -> Iterator[tuple[PurePosixPath, str | SourceError]]:
     while (member := archive.next()) is not None:
         # Else it keeps all of them, and whatever else lies in the archive.
         archive.members.clear()  # type: ignore[attr-defined]
@@ -237,6 +265,8 @@ def _members(archive: tarfile.TarFile, plain: IO[bytes]) -> Iterator[tuple[PureP
         if path.name not in (CONFIG, OWNERS, EDITORS) or not member.isreg() or member.issparse():
             continue
         if member.size > CONFIG_OCTETS_MAX:
-            raise SourceError(f"{member.name} is larger than {CONFIG_OCTETS_MAX // 1024} KiB, the most that is read.")
+            size = CONFIG_OCTETS_MAX // 1024
+            yield path, SourceError(f"{member.name} is larger than {size} KiB, the most that is read.")
+            continue
         plain.seek(member.offset_data)
         yield path, _decoded(plain.read(member.size))

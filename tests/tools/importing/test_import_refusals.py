@@ -86,6 +86,25 @@ def test_a_list_whose_file_sympa_has_lost_is_named_and_not_gone(site: Path, tmp_
     assert (1, [line]) == (again.exit_code, again.stderr.splitlines())
 
 
+def test_a_list_whose_file_is_too_large_is_named_and_the_others_are_imported(site: Path, tmp_path: Path) -> None:
+    place = write_lists(tmp_path / "list_data")
+    large = place / "lists.example.org" / "choir" / "config"
+    text = large.read_bytes()
+    large.write_bytes(text + b"#" * 300_000)
+
+    first = run("import", "sympa", place, "--config", site)
+    check = run("import", "sympa", place, "--config", site, "--check")
+
+    line = f"choir@lists.example.org: {large} is larger than 256 KiB, the most that is read."
+    assert (1, True) == (first.exit_code, line in first.stderr.splitlines())
+    assert {"board.yaml", "news.yaml"} <= {each.name for each in (site.parent / "lists").iterdir()}
+    assert (1, [line]) == (check.exit_code, check.stdout.splitlines())
+
+    large.write_bytes(text)
+    assert 0 == run("import", "sympa", place, "--config", site).exit_code
+    assert (site.parent / "lists" / "choir.yaml").exists()
+
+
 def test_one_domain_of_more_lists_than_are_read_can_be_asked_for(
     mailman: Lists, run_import: Import, monkeypatch: pytest.MonkeyPatch
 ) -> None:

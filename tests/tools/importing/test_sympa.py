@@ -220,6 +220,28 @@ def test_a_file_larger_than_any_is_refused(tmp_path: Path) -> None:
         names(path)
 
 
+@pytest.mark.parametrize("name", ["config", "owner.dump"])
+def test_a_list_with_a_file_larger_than_any_is_named_and_the_others_are_read(tmp_path: Path, name: str) -> None:
+    folder = write_lists(tmp_path / "list_data")
+    (folder / "lists.example.org" / "choir" / name).write_text("#" * 300_000)
+    # A shared document is no list's file, whatever it is called.
+    shared = folder / "lists.example.org" / "news" / "shared"
+    shared.mkdir(exist_ok=True)
+    (shared / "config").write_text("#" * 300_000)
+    path = tmp_path / "lists.tar.gz"
+    path.write_bytes(packed(folder))
+
+    for place in (folder, path):
+        found = read_sympa(str(place), None, NOWHERE)
+        assert [f"{each}@lists.example.org" for each in ("board", "everybody", "news")] == [
+            each.address.normal for each in found.lists
+        ]
+        assert ["choir@lists.example.org"] == [each.normal for each in found.unread]
+        why = next(iter(found.unread.values()))
+        assert why.endswith(f"lists.example.org/choir/{name} is larger than 256 KiB, the most that is read.")
+        assert found.is_whole
+
+
 def test_an_archive_that_grows_beyond_bounds_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("smtpguard.tools.importing.sympa_export.EXPORT_OCTETS_MAX", 4 * 1024 * 1024)
     octets = io.BytesIO()
