@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+import selectors
 import shutil
 import subprocess
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import IO
 
 from smtpguard.config.places import Endpoint, endpoint_of
 from smtpguard.config.sources import FileError, regular_octets
@@ -15,8 +18,9 @@ from smtpguard.tools.setup.found import Postfix, Service
 
 # postconf takes milliseconds; a host name that is asked for, or a disk that is not there, may keep it.
 SECONDS = 20.0
-# master.cf of a large site has some 20 KB.
+# master.cf of a large site has some 20 KB. What says more, perhaps without end, is no program of Postfix.
 OCTETS_MAX = 4 * 1024 * 1024
+_AT_ONCE = 64 * 1024
 PARAMETERS = (
     "always_bcc", "config_directory", "header_checks", "mail_version", "mydestination", "mydomain", "myhostname",
     "relay_domains", "relay_recipient_maps", "smtpd_recipient_restrictions", "smtpd_sasl_path", "smtpd_sasl_type",
@@ -78,18 +82,60 @@ def _said(program: str, *arguments: str, empty: bool = False) -> str:
     if path is None:
         raise PostfixError(f"{program} is not on this machine")
     try:
-        done = subprocess.run(  # noqa: S603 - Postfix's own program, with what the admin named
-            [path, *arguments], stdin=subprocess.DEVNULL, capture_output=True, timeout=SECONDS, check=False,
-            env={**os.environ, "LC_ALL": "C"},
-        )  # fmt: skip
+        code, said, complaints = _ended([path, *arguments])
     except subprocess.TimeoutExpired:
         raise PostfixError(f"{program} has not answered within {SECONDS:.0f} seconds") from None
+    except _EndlessError:
+        size = OCTETS_MAX // 1024**2
+        raise PostfixError(f"{program} says more than {size} MiB, which none of Postfix does") from None
     except OSError as error:
         raise PostfixError(f"{program} cannot be started: {error.strerror}") from error
-    if done.returncode and not (empty and done.returncode == 1 and not done.stderr):
-        words = done.stderr.decode("utf-8", "replace").strip().splitlines()
-        raise PostfixError(words[-1] if words else f"{program} ended with code {done.returncode}")
-    return done.stdout[:OCTETS_MAX].decode("utf-8", "replace")
+    if code and not (empty and code == 1 and not complaints):
+        words = complaints.decode("utf-8", "replace").strip().splitlines()
+        raise PostfixError(words[-1] if words else f"{program} ended with code {code}")
+    return said.decode("utf-8", "replace")
+
+
+class _EndlessError(Exception):
+    """A program says more than is read."""
+
+
+def _ended(command: Sequence[str]) -> tuple[int, bytes, bytes]:
+    """Code, output and complaints of a program that has ended; whatever goes wrong, it runs no more.
+
+    Raises TimeoutExpired, _EndlessError, OSError. (subprocess.run would keep all that it says until then.)
+    """
+    latest = time.monotonic() + SECONDS
+    with subprocess.Popen(  # noqa: S603 - Postfix's own program, with what the admin named
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        env={**os.environ, "LC_ALL": "C"},
+    ) as process:  # fmt: skip
+        try:
+            said, complaints = _whole((process.stdout, process.stderr), latest)
+            return process.wait(max(0, latest - time.monotonic())), said, complaints
+        except BaseException:
+            process.kill()
+            raise
+
+
+def _whole(pipes: Sequence[IO[bytes] | None], latest: float) -> list[bytes]:
+    """What comes from each pipe up to its end."""
+    said = [bytearray() for _ in pipes]
+    with selectors.DefaultSelector() as open_pipes:
+        for pipe, text in zip(pipes, said, strict=True):
+            assert pipe is not None  # noqa: S101 - asked for
+            open_pipes.register(pipe, selectors.EVENT_READ, text)
+        while open_pipes.get_map():
+            ready = open_pipes.select(max(0, latest - time.monotonic()))
+            if not ready:
+                raise subprocess.TimeoutExpired("", SECONDS)
+            for key, _ in ready:
+                if not (part := os.read(key.fd, _AT_ONCE)):
+                    open_pipes.unregister(key.fileobj)
+                key.data.extend(part)
+                if len(key.data) > OCTETS_MAX:
+                    raise _EndlessError
+    return [bytes(each) for each in said]
 
 
 def _text(file: Path) -> str:

@@ -140,6 +140,7 @@ def test_a_machine_without_postfix_is_no_mistake(monkeypatch: pytest.MonkeyPatch
     ("script", "seconds", "words"),
     [
         ("exec sleep 60", 0.3, "has not answered within 0 seconds"),
+        ("exec >&- 2>&-; exec sleep 60", 0.3, "has not answered within 0 seconds"),
         ("echo 'postconf: fatal: no' >&2; exit 1", 60, "fatal: no"),
     ],
 )
@@ -153,6 +154,19 @@ def test_a_postfix_that_does_not_answer_ends_the_looking(
     monkeypatch.setattr(postfix_module, "SECONDS", seconds)
 
     with pytest.raises(PostfixError, match=words):
+        look_at_postfix(None)
+
+
+@pytest.mark.parametrize("to", [1, 2])
+def test_of_a_postfix_that_says_things_without_end_no_more_is_read_than_any_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, to: int
+) -> None:
+    program = tmp_path / "postconf"
+    program.write_text(f"#!/bin/sh\nexec yes 'myhostname = mail.example.org' >&{to}\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+
+    with pytest.raises(PostfixError, match="postconf says more than 4 MiB"):
         look_at_postfix(None)
 
 
