@@ -32,7 +32,8 @@ class Service:
 class Postfix:
     """A Postfix as postconf describes it. `written` are parameters as they stand there, `meant` what they come to.
 
-    `files` are the names of files in its folder, `tables` the texts of those that the guard's lines name.
+    `files` are the names of files in its folder, `tables` the texts of those that the guard's lines name. `pair` are
+    the files of the first certificate of smtpd_tls_chain_files and of its key, None if they cannot be told.
     """
 
     folder: str
@@ -41,6 +42,7 @@ class Postfix:
     services: tuple[Service, ...]
     files: frozenset[str] = frozenset()
     tables: Mapping[str, str] = field(default_factory=dict)
+    pair: tuple[str, str] | None = None
 
     def words(self, name: str) -> tuple[str, ...]:
         """A parameter's value as words: Postfix divides at blanks and commas."""

@@ -49,6 +49,10 @@ def look_around(
         if postfix is not None:
             raise LookError(f"Postfix in {postfix}: {error}") from error
         remarks.append(f"Postfix was not found: {error}.")
+    if server is not None and server.pair is None and len(chain := server.words("smtpd_tls_chain_files")) > 1:
+        remarks.append(
+            f"Which of {', '.join(chain)} has the certificate, and which its key, cannot be told: name them yourself."
+        )
     managers = [each for each in (_mailman(mailman, remarks), _sympa(sympa)) if each is not None]
     unit = any((Path(each) / _UNIT).exists() for each in _UNITS)
     language = _language(os.environ if environment is None else environment)

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
@@ -30,6 +31,9 @@ PARAMETERS = (
 # The guard's own tables in Postfix's folder.
 TABLES = ("smtpguard_domain", "smtpguard_recipients", "smtpguard_senders", "smtpguard_closed", "smtpguard_login")
 TABLE_OCTETS_MAX = 64 * 1024
+# Keys and certificates of all kinds that there are, each with its chain, have some 50 KB.
+CHAIN_OCTETS_MAX = 1024 * 1024
+_PEM = re.compile(rb"^-----BEGIN (?:[A-Z]+ )?(PRIVATE KEY|CERTIFICATE)-----", re.MULTILINE)
 # Tables that lie in files of this machine: others would be asked over the network.
 _FILE_TABLES = frozenset({"btree", "cdb", "cidr", "dbm", "hash", "lmdb", "pcre", "regexp", "sdbm", "texthash"})
 # As postmap names what it makes.
@@ -57,7 +61,8 @@ def look_at_postfix(folder: Path | None) -> Postfix:
     except OSError as error:
         raise PostfixError(f"{place} cannot be read: {error.strerror}") from error
     tables = {name: _text(place / name) for name in TABLES if name in files}
-    return Postfix(str(place), written, meant, services, files, tables)
+    found = Postfix(str(place), written, meant, services, files, tables)
+    return replace(found, pair=_pair(found.words("smtpd_tls_chain_files")))
 
 
 def way_to(domain: str, postfix: Postfix) -> Endpoint | None:
@@ -136,6 +141,25 @@ def _whole(pipes: Sequence[IO[bytes] | None], latest: float) -> list[bytes]:
                 if len(key.data) > OCTETS_MAX:
                     raise _EndlessError
     return [bytes(each) for each in said]
+
+
+def _pair(chain: Sequence[str]) -> tuple[str, str] | None:
+    """The file of the first certificate of smtpd_tls_chain_files, and that of its key.
+
+    All of them count as one file, in which each key stands in front of its certificate; a key may be the end of one
+    file and its certificate the beginning of the next (postconf(5)).
+    """
+    key = None
+    for name in chain:
+        try:
+            octets = regular_octets(Path(name), CHAIN_OCTETS_MAX)
+        except FileError:
+            return None
+        for begin in _PEM.findall(octets):
+            if begin == b"CERTIFICATE" and key is not None:
+                return name, key
+            key = key if begin == b"CERTIFICATE" else name
+    return None
 
 
 def _text(file: Path) -> str:

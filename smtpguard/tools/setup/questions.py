@@ -67,7 +67,10 @@ def _proposed_lists(found: Found, said: Said) -> str | None:
 def _proposed_certificate(found: Found, said: Said) -> str:
     postfix = found.postfix
     chain = postfix.words("smtpd_tls_chain_files") if postfix else ()
-    name = chain[0] if chain else postfix.meant.get("smtpd_tls_cert_file", "") if postfix else ""
+    name = postfix.meant.get("smtpd_tls_cert_file", "") if postfix and not chain else ""
+    if chain:
+        # Where nothing can be read, the first one: most keep a certificate together with its key.
+        name = postfix.pair[0] if postfix and postfix.pair else chain[0]
     return name if PATH.fullmatch(name) else "/etc/smtpguard/tls/fullchain.pem"
 
 
@@ -78,6 +81,8 @@ def _proposed_key(found: Found, said: Said) -> str:
     # Of the very certificate that Postfix has: with another one it would be no pair.
     if postfix and PATH.fullmatch(name) and said["certificate"] == postfix.meant.get("smtpd_tls_cert_file"):
         return name
+    if postfix and postfix.pair and said["certificate"] == postfix.pair[0] and PATH.fullmatch(postfix.pair[1]):
+        return postfix.pair[1]
     # A chain file has the key in front of the certificate (postconf(5)).
     return said["certificate"] if said["certificate"] in chain else "/etc/smtpguard/tls/key.pem"
 

@@ -170,6 +170,37 @@ def test_of_a_postfix_that_says_things_without_end_no_more_is_read_than_any_says
         look_at_postfix(None)
 
 
+def pem(*kinds: str) -> str:
+    """A file of such parts, as far as their first and last lines show."""
+    return "".join(f"-----BEGIN {each}-----\nMII\n-----END {each}-----\n" for each in kinds)
+
+
+@pytest.mark.parametrize(
+    ("parts", "pair"),
+    [
+        ([("PRIVATE KEY", "CERTIFICATE", "CERTIFICATE"), ("EC PRIVATE KEY", "CERTIFICATE")], (0, 0)),
+        ([("RSA PRIVATE KEY",), ("CERTIFICATE", "CERTIFICATE", "PRIVATE KEY"), ("CERTIFICATE",)], (1, 0)),
+        ([("DH PARAMETERS",), ("EC PARAMETERS", "EC PRIVATE KEY"), ("CERTIFICATE",)], (2, 1)),
+        ([("CERTIFICATE",), ("PRIVATE KEY",)], None),
+        ([("PRIVATE KEY",), None], None),
+    ],
+)
+def test_a_certificate_and_its_key_are_found_in_whichever_of_the_chain_files_they_are(
+    tmp_path: Path, parts: list[tuple[str, ...] | None], pair: tuple[int, int] | None
+) -> None:
+    files = [tmp_path / f"{number}.pem" for number in range(len(parts))]
+    for file, each in zip(files, parts, strict=True):
+        if each is not None:
+            file.write_text(pem(*each))
+    folder = postfix_in(tmp_path / "postfix", f"smtpd_tls_chain_files = {', '.join(map(str, files))}\n")
+
+    found = look_around(folder, None, None, {})
+
+    assert found.postfix is not None
+    assert found.postfix.pair == (None if pair is None else (str(files[pair[0]]), str(files[pair[1]])))
+    assert any("which its key, cannot be told" in each for each in found.remarks) is (pair is None)
+
+
 def test_the_way_to_a_domain_is_read_from_tables_in_files_alone(tmp_path: Path) -> None:
     folder = postfix_in(tmp_path / "postfix")
     (folder / "ways").write_text(

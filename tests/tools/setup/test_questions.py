@@ -156,6 +156,16 @@ def test_the_certificate_is_that_which_members_see_now(parameters: dict[str, str
     assert (certificate, key) == (answers.certificate, answers.key)
 
 
+def test_a_key_in_a_file_of_its_own_is_proposed_with_the_certificate_that_follows_it() -> None:
+    parameters = {"smtpd_tls_chain_files": "/key.pem /cert.pem"}
+    found = Found(Postfix("/etc/postfix", parameters, parameters, (), pair=("/cert.pem", "/key.pem")))
+    answers = answered(found, GIVEN)
+    other = answered(found, {**GIVEN, "certificate": "/own.pem"})
+
+    assert ("/cert.pem", "/key.pem") == (answers.certificate, answers.key)
+    assert "/etc/smtpguard/tls/key.pem" == other.key
+
+
 def test_a_certificate_of_ones_own_has_not_the_key_of_postfix() -> None:
     found = postfix(smtpd_tls_cert_file="/c.pem", smtpd_tls_key_file="/k.pem")
 
