@@ -9,8 +9,10 @@ All calls wait for the disk.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
+import stat
 import struct
 import threading
 from collections.abc import Iterable, Mapping
@@ -104,12 +106,14 @@ class DecidedFile:
 
     def _catch_up(self) -> None:
         try:
-            number = os.open(self._path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            number = os.open(self._path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         except FileNotFoundError:
             self._forget(None)
             return
         with os.fdopen(number, "rb") as file:
             status = os.fstat(number)
+            if not stat.S_ISREG(status.st_mode):
+                raise OSError(errno.EINVAL, "is not a regular file", str(self._path))
             if self._file != (status.st_dev, status.st_ino) or status.st_size < self._read_to:
                 self._forget((status.st_dev, status.st_ino))
             if status.st_size - self._read_to < _RECORD.size:

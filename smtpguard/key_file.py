@@ -24,8 +24,8 @@ def read_key(path: Path) -> bytes | None:
     Raises KeyFolderError for a file that others can read or that holds no key, and OSError.
     """
     try:
-        # A link could point to a file that others can read or change.
-        number = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        # A link could point to a file that others can read or change; a named pipe would be waited for.
+        number = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:
         return None
     with os.fdopen(number, "rb") as file:

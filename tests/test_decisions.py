@@ -18,6 +18,7 @@ from smtpguard.held import HeldRow, State
 from smtpguard.keys import KeyFolder
 from smtpguard.store.sqlite import SQLiteStore
 from tests.logs import caught
+from tests.pipes import a_pipe, told
 from tests.store.conftest import a_row
 
 DAY = date(2026, 11, 22)
@@ -248,3 +249,12 @@ async def test_T_05_only_rows_that_were_decided_are_settled_whatever_their_claim
     assert 2 == await decisions.settle_all()
     assert 0 == await decisions.settle_all()
     assert [other.id] == await store.waiting_ids()
+
+
+def test_a_pipe_in_place_of_the_file_is_refused_and_not_waited_for(path: Path) -> None:
+    a_pipe(path)
+
+    error = told(DecidedFile(path).decisions)
+
+    assert isinstance(error, OSError)
+    assert "is not a regular file" in str(error)

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from smtpguard.key_file import KeyFolderError
 from smtpguard.keys import KeyFolder, week_of
+from tests.pipes import a_pipe, told
 
 DAY = date(2026, 11, 22)
 
@@ -228,6 +229,17 @@ def test_a_link_in_place_of_a_key_is_refused(folder: Path) -> None:
 
     with pytest.raises(KeyFolderError, match=r"day-2026-11-22\.key"):
         keys.day_key(DAY, create=True)
+
+
+def test_a_pipe_in_place_of_a_key_is_refused_and_not_waited_for(folder: Path) -> None:
+    keys = KeyFolder(folder)
+    keys.day_key(DAY, create=True)
+    a_pipe(folder / "day-2026-11-22.key")
+
+    error = told(lambda: keys.day_key(DAY))
+
+    assert isinstance(error, KeyFolderError)
+    assert "a key file has 32 octets" in str(error)
 
 
 def test_a_file_in_place_of_the_folder_is_refused(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import stat
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -47,6 +48,7 @@ def opened(
     if sqlite3.sqlite_version_info < SQLITE_MIN:
         raise StoreError(f"SQLite {sqlite3.sqlite_version} is too old: {'.'.join(map(str, SQLITE_MIN))} is needed")
     _make_private(path)
+    _refuse_irregular(path)
     connection = sqlite3.connect(path, timeout=busy_seconds, isolation_level=None)
     try:
         connection.row_factory = sqlite3.Row
@@ -64,7 +66,8 @@ def opened(
 
 def reading(path: Path, busy_seconds: float = 0) -> sqlite3.Connection:
     """A connection that only reads the database at `path`, which `opened` has prepared; a lock is waited for
-    `busy_seconds`. To be used in one thread at a time. Raises sqlite3.Error."""
+    `busy_seconds`. To be used in one thread at a time. Raises StoreError with words, sqlite3.Error."""
+    _refuse_irregular(path)
     address = f"{path.absolute().as_uri()}?mode=ro"
     connection = sqlite3.connect(address, timeout=busy_seconds, isolation_level=None, check_same_thread=False, uri=True)
     connection.row_factory = sqlite3.Row
@@ -78,7 +81,7 @@ class Identity:
     """
 
     def __init__(self, database: Path, more: Sequence[Path] = ()) -> None:
-        named = [database, *(database.with_name(database.name + each) for each in ("-wal", "-shm")), *more]
+        named = [database, *_beside(database, "-wal", "-shm"), *more]
         self._files = {each: _number_of(each) for each in named}
 
     def ensure(self) -> None:
@@ -135,6 +138,20 @@ def _refuse_if_open(path: Path, remedy: str) -> None:
     mode = stat.S_IMODE(path.stat().st_mode)
     if mode & (stat.S_IRWXG | stat.S_IRWXO):
         raise StoreError(f"{path}: other users can get at it (mode {mode:04o}); correct it with {remedy}")
+
+
+def _refuse_irregular(path: Path) -> None:
+    """Whoever opens a named pipe waits for its other end, for ever, and SQLite looks for all of these files."""
+    for each in (path, *_beside(path, "-wal", "-shm", "-journal")):
+        # What is not there, or not to be got at, SQLite says itself.
+        with suppress(OSError):
+            mode = each.stat().st_mode
+            if not stat.S_ISREG(mode):
+                raise StoreError(f"{each} is {'a folder' if stat.S_ISDIR(mode) else 'not a regular file'}")
+
+
+def _beside(path: Path, *ends: str) -> list[Path]:
+    return [path.with_name(path.name + each) for each in ends]
 
 
 def _migrate(connection: sqlite3.Connection, path: Path, now: int, steps: Mapping[int, str]) -> None:

@@ -19,9 +19,10 @@ import pytest
 
 from smtpguard.held import HeldRow, State
 from smtpguard.store import LifeSign, StoreError
-from smtpguard.store.database import steps_of
+from smtpguard.store.database import opened, reading, steps_of
 from smtpguard.store.sqlite import PURGED_MAX, SQLiteStore
 from smtpguard.store.worker import in_worker, number_of
+from tests.pipes import a_pipe, told
 from tests.store.conftest import HOUR, LASTS, NOW, SetClock, a_row
 
 
@@ -544,3 +545,13 @@ async def test_an_older_database_is_upgraded_with_rows_in_every_state(path: Path
             assert claim is None or claim.interrupted is (state is State.SENDING)
     finally:
         await store.close()
+
+
+@pytest.mark.parametrize("end", ["", "-wal", "-shm", "-journal"])
+def test_a_pipe_in_place_of_one_of_its_files_is_refused_and_not_waited_for(path: Path, end: str) -> None:
+    opened(path, 0, 1.0).close()
+    pipe = a_pipe(path.with_name(path.name + end))
+
+    for each in (told(lambda: opened(path, 0, 1.0)), told(lambda: reading(path).execute("SELECT * FROM held"))):
+        assert isinstance(each, StoreError), each
+        assert str(each) == f"{pipe} is not a regular file"

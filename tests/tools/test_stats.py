@@ -23,6 +23,7 @@ from smtpguard.keys import KeyFolder
 from smtpguard.store.memory import SQLiteMemory
 from smtpguard.tools import commands
 from smtpguard.verdict import Action, Finding, Verdict
+from tests.pipes import a_pipe
 from tests.tools.site import list_text, run, run_program
 
 # Wednesday of 2026-W49.
@@ -295,6 +296,23 @@ def test_a_file_that_is_no_database_is_named(site: Path, state: Path) -> None:
 
     assert (69, "") == (found.exit_code, found.stdout)
     assert "memory.sqlite3: file is not a database" in found.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("command", "name"),
+    [("stats", "memory.sqlite3"), ("held", "holds.sqlite3"), ("status", "status.json"), ("doctor", "memory.sqlite3")],
+)
+def test_nobody_waits_for_the_other_end_of_a_pipe_in_the_state_dir(
+    site: Path, state: Path, command: str, name: str
+) -> None:
+    count(state, SAMPLE)
+    a_pipe(state / name)
+
+    found = run_program(command, "--config", site, "--state-dir", state)
+
+    assert found.returncode in (1, 69)
+    assert f"{state / name} is not a regular file" in found.stdout + found.stderr
 
 
 def test_weeks_without_figures_and_weeks_without_a_key_are_named(site: Path, state: Path) -> None:

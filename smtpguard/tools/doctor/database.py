@@ -57,6 +57,8 @@ async def examine_files(premises: Premises, sheet: Sheet) -> dict[date, int]:
             sheet.problem(f"{path}: other users can get at it (mode {mode:04o}); correct it with chmod 600")
         try:
             await in_a_thread(partial(_examine_file, path, schema, sheet))
+        except StoreError as error:
+            sheet.problem(str(error))
         except sqlite3.Error as error:
             unreachable = getattr(error, "sqlite_errorcode", 0) in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_BUSY)
             hint = " (call it as root, or as the guard's own user)" if unreachable else ""
@@ -70,7 +72,7 @@ async def examine_files(premises: Premises, sheet: Sheet) -> dict[date, int]:
 
 
 def _examine_file(path: Path, schema: str, sheet: Sheet) -> None:
-    """Raises sqlite3.Error."""
+    """Raises StoreError, sqlite3.Error."""
     connection = reading(path, BUSY_SECONDS)
     try:
         version = connection.execute("SELECT coalesce(max(version), 0) FROM schema_version").fetchone()[0]
