@@ -124,6 +124,11 @@ def _figures(values: Values) -> Iterator[str]:
     errors = sum(of(families.UPSTREAM_ERRORS, *each) for each in families.UPSTREAM_ERRORS.series)
     stores = sum(of(families.STORE_ERRORS, *each) for each in families.STORE_ERRORS.series)
     yield f"Connections to the mail server that failed: {errors}. What the database did not do: {stores}."
+    put_off, refused = (
+        sum(of(families.UPSTREAM_REFUSALS, way, reply) for way in families.WAYS)
+        for reply in families.UPSTREAM_REFUSALS.labels["reply"]
+    )
+    yield f"The mail server refused {put_off} commands or mails for now, {refused} for good (wrong passwords, too)."
     yield f"{of(families.SESSIONS_OPEN)} clients are connected; {of(families.SESSIONS)} have come so far."
 
 

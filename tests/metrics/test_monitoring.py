@@ -11,6 +11,7 @@ import smtplib
 import subprocess
 import sys
 from collections import defaultdict
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,9 @@ import yaml
 
 from smtpguard import __version__
 from smtpguard.answers.token import find_tokens
+from smtpguard.config.places import endpoint_of
 from smtpguard.metrics.families import FAMILIES
+from smtpguard.tools.running import running
 from tests.loopback.canaries import MARK, forms_of, forms_of_code, found, planted
 from tests.loopback.certificates import Authority, authority
 from tests.loopback.fake_upstream import FakeUpstream
@@ -140,6 +143,10 @@ async def test_what_the_mail_server_refuses_before_there_is_a_mail_is_told(tmp_p
         assert [2, 2] == told
         assert 0 == await monitor.value("upstream_refusals_total", way="outbox", reply="5xx")
         assert [0, 1] == [await monitor.value("mails_total", outcome=each) for each in ("deferred", "not_taken")]
+        assert house.application.metrics is not None
+        at = endpoint_of(house.application.metrics)
+        guard = await asyncio.to_thread(running, tmp_path / "none", at, datetime.now(UTC))
+        assert "The mail server refused 2 commands or mails for now, 2 for good (wrong passwords, too)." in guard.said
 
 
 async def test_notices_that_do_not_go_out_are_told(tmp_path: Path) -> None:
