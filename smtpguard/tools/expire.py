@@ -10,7 +10,7 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from smtpguard.accounts import Directory
@@ -80,7 +80,8 @@ class Expire:
             for each in busy:
                 row = await self._store.find(each)
                 if row is not None and await self._store.expire_now(each):
-                    dropped.append(row)
+                    # Without its box: all of what waits may be more than there is memory.
+                    dropped.append(replace(row, box=b"", card=b""))
                 elif await self._waits(each):
                     still.append(each)
             # Beside the day key, too: a database that is put back must not bring them back (T-05).

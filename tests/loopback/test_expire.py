@@ -8,6 +8,7 @@ import os
 import sqlite3
 import tempfile
 import time
+import tracemalloc
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,10 +18,13 @@ import pytest
 from click.testing import Result
 
 from smtpguard.accounts import Directory
+from smtpguard.config.settings import Settings
 from smtpguard.keys import KeyFolder, week_of
 from smtpguard.policy import Policy
+from smtpguard.store.sqlite import SQLiteStore
 from smtpguard.tags import account_tag
 from smtpguard.tools import commands
+from smtpguard.tools.expire import Expire
 from tests.loopback.guarded import (
     ALL,
     BERLIN,
@@ -33,6 +37,7 @@ from tests.loopback.guarded import (
     guarded,
     write_config,
 )
+from tests.store.conftest import NOW, a_row
 from tests.tools.site import run, run_program
 
 pytestmark = pytest.mark.slow
@@ -216,6 +221,33 @@ async def test_all_of_it(tmp_path: Path) -> None:
         assert ["expired"] * 3 == house.states()
         assert 3 == len(house.own_mail())
     assert "3 mails dropped. Nobody was told." in said.stdout
+
+
+async def test_all_of_it_may_be_more_than_there_is_memory(tmp_path: Path) -> None:
+    size, number = 1024 * 1024, 24
+    settings = Settings().overridden(state_dir=tmp_path / "state")
+    store = await SQLiteStore.open(tmp_path / "state" / "holds.sqlite3", lambda: datetime.now(UTC))
+    keys = KeyFolder(tmp_path / "state" / "keys")
+    expire = Expire(settings, store, keys)
+    rows = [a_row(box=os.urandom(size), expires=datetime.now(UTC) + timedelta(days=1)) for _ in range(number)]
+    keys.day_key(NOW.date(), create=True)
+    for row in rows:
+        assert await store.add(row)
+    ids = [row.id for row in rows]
+    del rows, row
+
+    tracemalloc.start()
+    try:
+        dropped = await expire.drop(ids)
+        most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+        await expire.close()
+        await store.close()
+
+    assert (number, 0) == (dropped.gone, dropped.busy)
+    assert set(ids) == keys.decisions(NOW.date()).keys()
+    assert most < number * size / 2
 
 
 async def test_now_drops_what_is_due_and_tells_its_senders_also_while_no_guard_runs(tmp_path: Path) -> None:
