@@ -50,9 +50,16 @@ async def call(command: str, folder: Path, *options: str, text: str | None = Non
     return await asyncio.to_thread(run, command, *where, *options, text=text)
 
 
+def complaints(said: Result) -> list[str]:
+    """What a command has to complain of. The guard runs in this process, too, and tells when its sweep meets somebody
+    else who is in the database; the next one does what was left."""
+    swept = 'what="housekeeping did not finish" error=StoreError why="somebody else reads the database'
+    return [line for line in said.stderr.splitlines() if swept not in line]
+
+
 async def held(folder: Path) -> dict[str, Any]:
     said = await call("held", folder, "--format", "json")
-    assert (0, "") == (said.exit_code, said.stderr)
+    assert (0, []) == (said.exit_code, complaints(said))
     return dict(json.loads(said.stdout))
 
 
@@ -135,7 +142,7 @@ async def test_T_32_what_waits_for_an_account_is_dropped_unseen(tmp_path: Path, 
         await house.answer("anna", notice, "SEND")
         told = await house.letter(4)
         assert [] == house.released() == house.up.messages
-    assert (0, "") == (said.exit_code, said.stderr)
+    assert (0, []) == (said.exit_code, complaints(said))
     assert "2 mails dropped. Nobody was told, since the account may be in wrong hands." in said.stdout
     # The only further mail is the answer to the late answer.
     assert len(house.own_mail()) == 4
