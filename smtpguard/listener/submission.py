@@ -112,7 +112,12 @@ class SubmissionConnection(MirroredConnection):
         if not name:
             self.refuse(replies.BAD_ARGUMENT)
             return
+        before = None if self._greeted else self.upstream.hello_reply
         reply = self._in_step(await self.upstream.hello(name.encode("utf-8", "surrogateescape"), verb))
+        if reply.code == 503 and before is not None and verb == b"EHLO":
+            # OpenSMTPD takes one EHLO a session. Of our STARTTLS it knows nothing, so its answer would be the same.
+            await self.member.reset()
+            reply = before
         introduction = self.upstream.introduction
         if introduction is not None and introduction.failure is not None:
             self._roll.complaints.note(introduction.failure, pause=REMINDER_SECONDS, remedy=XCLIENT_REMEDY)

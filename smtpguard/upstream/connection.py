@@ -43,6 +43,7 @@ class Connection:
         named = to_be_named(wire, origin) if origin is not None and target.client_address == "xclient" else None
         self.introduction = None if named is None else Introduction(named)
         self.hello_reply: Reply | None = None
+        """The last EHLO or HELO that the mail server took."""
         self.extensions: Mapping[str, str] = {}
         self.secure = target.tls == "implicit"
         self._wire = wire
@@ -178,13 +179,22 @@ class Connection:
         command = introduction.command(self.extensions)
         if command is None:
             return reply if verb == b"EHLO" else None
-        return introduction.refusal(await self._exchange(command))
+        answer = await self._exchange(command)
+        if answer.ok:
+            self._forget_greeting()
+        return introduction.refusal(answer)
 
     async def _greet(self, name: bytes, verb: bytes) -> Reply:
         reply = await self._exchange(b"%s %s" % (verb, name) if name else verb)
-        self.hello_reply = reply
-        self.extensions = extensions_of(reply, secure=self.secure) if reply.ok and verb.upper() == b"EHLO" else {}
+        # RFC 5321, 4.1.4: after a refused EHLO or HELO the mail server is in the same state as before.
+        if reply.ok:
+            self.hello_reply = reply
+            self.extensions = extensions_of(reply, secure=self.secure) if verb.upper() == b"EHLO" else {}
         return reply
+
+    def _forget_greeting(self) -> None:
+        """The mail server begins anew."""
+        self.hello_reply, self.extensions = None, {}
 
     async def _start_tls(self) -> None:
         wire = self._wire
@@ -220,6 +230,7 @@ class Connection:
         wire.secured(secured)
         _prove(self.target, wire)
         self.secure = True
+        self._forget_greeting()
 
     async def content(self, pieces: Iterable[bytes], before_end: Callable[[], Awaitable[bool]] | None = None) -> Reply:
         """After a 354: send `pieces` (wire form, empty or ending in CRLF) and the final dot; return the verdict.

@@ -90,6 +90,27 @@ async def test_plain_text_behind_starttls_is_thrown_away(authority: Authority, b
         assert not any(b"evil" in each for each in up.commands)
 
 
+async def test_a_mail_server_that_takes_one_ehlo_a_session_does_not_hinder_starttls(authority: Authority) -> None:
+    async with (
+        FakeUpstream(users=USERS, require_login=True) as up,
+        submission_door(up, tls=Tls.STARTTLS, context=authority.server_context()) as door,
+        door.client() as client,
+    ):
+        before = await client.ask(b"EHLO me")
+        up.on("EHLO", reply=b"503 5.5.1 Invalid command: Already identified\r\n")  # OpenSMTPD
+        await client.ask(b"STARTTLS")
+        await client.start_tls(authority.client_context())
+
+        offered = await client.ask(b"EHLO me")
+        assert offered.splitlines()[0] == before.splitlines()[0]
+        assert b"AUTH PLAIN" in offered
+        assert b"STARTTLS" not in offered
+        # The client's own second EHLO inside TLS is refused by the mail server itself, and takes nothing away.
+        assert await client.ask(b"EHLO me") == b"503 5.5.1 Invalid command: Already identified\r\n"
+        assert (await client.log_in()).startswith(b"235")
+        assert (await client.ask(b"MAIL FROM:<anna@example.test>")).startswith(b"250")
+
+
 async def test_plain_text_injected_after_the_220_is_no_command(authority: Authority) -> None:
     async with (
         FakeUpstream() as up,
