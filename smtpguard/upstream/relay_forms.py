@@ -93,14 +93,20 @@ def _forms(domain: str) -> list[_Form]:
 
 async def _asked(target: Target, hello_name: str, forms: list[_Form]) -> list[tuple[_Form, Reply]]:
     replies: list[tuple[_Form, Reply]] = []
-    for start in range(0, len(forms), TRIES_PER_CONNECTION):
+    while len(replies) < len(forms):
         connection = await Connection.open(target)
         try:
             hello = await connection.hello(hello_name.encode("ascii", "replace"))
             if not hello.ok:
                 raise UpstreamError("the mail server refused EHLO", reply=hello)
-            group = forms[start : start + TRIES_PER_CONNECTION]
-            replies += [(form, await _reply(connection, form)) for form in group]
+            start = len(replies)
+            for form in forms[start : start + TRIES_PER_CONNECTION]:
+                try:
+                    replies.append((form, await _reply(connection, form)))
+                except UpstreamError:
+                    if len(replies) == start:
+                        raise
+                    break  # Exim hangs up at the 4th error of a session, chasquid at the 3rd: asked again in a new one.
             await connection.quit()
         finally:
             connection.abort()
@@ -108,14 +114,17 @@ async def _asked(target: Target, hello_name: str, forms: list[_Form]) -> list[tu
 
 
 async def _reply(connection: Connection, form: _Form) -> Reply:
-    """The reply that decides: of RCPT, or of a MAIL that was refused already."""
-    sender = await connection.command(f"MAIL FROM:<{form.sender}>".encode())
-    if not sender.ok:
-        return sender
-    recipient = await connection.command(f"RCPT TO:<{form.recipient}>".encode())
-    if await connection.reset() is None:
-        raise UpstreamError("the mail server closed the connection")
-    return recipient
+    """The reply that decides: of RCPT, or of a MAIL that was refused already.
+
+    Raises UpstreamError if the mail server has hung up, whatever it said before.
+    """
+    reply = await connection.command(f"MAIL FROM:<{form.sender}>".encode())
+    if reply.ok:
+        reply = await connection.command(f"RCPT TO:<{form.recipient}>".encode())
+        await connection.reset()
+    if not connection.alive:
+        raise UpstreamError("the mail server closed the connection", reply=connection.farewell)
+    return reply
 
 
 def _shown(form: _Form) -> str:
