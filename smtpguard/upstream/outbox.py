@@ -122,7 +122,7 @@ class SubmissionOutbox:
         if "LOGIN" not in connection.extensions.get("XCLIENT", "").upper().split():
             raise UpstreamError(
                 "the mail server does not offer XCLIENT with LOGIN to the outbox"
-                " (Postfix: smtpd_authorized_xclient_hosts must name this machine)"
+                " (Postfix: smtpd_authorized_xclient_hosts must name this machine; others: login: account)"
             )
         reply = await connection.command(b"XCLIENT LOGIN=" + xtext(login))
         # Postfix XCLIENT_README: on success the server starts again with its greeting.

@@ -309,6 +309,7 @@ async def test_an_outbox_that_does_not_offer_xclient(tmp_path: Path) -> None:
 
     assert told.code == 1
     assert "does not offer XCLIENT with LOGIN" in told.of("outbox", "problem")
+    assert "others: login: account" in told.of("outbox", "problem")
 
 
 async def test_an_outbox_that_takes_no_notice(tmp_path: Path) -> None:
