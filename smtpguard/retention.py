@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TypeVar
@@ -23,7 +23,7 @@ from smtpguard.mail.message import Message
 from smtpguard.marks import MailboxMarks, name_of_list
 from smtpguard.policy import Policy
 from smtpguard.private_mail import MailToKeep, Parties
-from smtpguard.prose import Prose, ProseReader
+from smtpguard.prose import CHARACTERS_MAX, Prose, ProseReader
 from smtpguard.remembered_mail import MailQuestion, RememberedMail
 from smtpguard.stock_phrases import StockPhrases
 from smtpguard.store import StoreError, TextStore
@@ -35,6 +35,9 @@ BATCH_MAILS = 50
 # they last costs memory of mails, not mails.
 PENDING_MAX = 1000
 PENDING_CHARACTERS_MAX = 4 * 1024 * 1024
+# What waits of one mail: of a text no more than CHARACTERS_MAX is read, and what fills several of them is a table or a
+# log that is attached. The letter that it comes with is remembered all the same.
+KEPT_CHARACTERS_MAX = 4 * CHARACTERS_MAX
 
 # Up to this a mail is read where the others are served: it takes 0.3 ms.
 INLINE_CHARACTERS_MAX = 8 * 1024
@@ -70,6 +73,19 @@ class MailToRemember:
     @property
     def characters(self) -> int:
         return sum(len(each.text) for each in self.message.passages)
+
+    def as_far_as_read(self) -> MailToRemember:
+        """This one, with no more of its texts than is read of them."""
+        if self.characters <= KEPT_CHARACTERS_MAX:
+            return self
+        passages, room = [], KEPT_CHARACTERS_MAX
+        for each in self.message.passages:
+            most = min(room, CHARACTERS_MAX)
+            passages.append(each if len(each.text) <= most else replace(each, text=each.text[:most]))
+            room -= len(passages[-1].text)
+            if room <= 0:
+                break
+        return replace(self, message=replace(self.message, passages=tuple(passages)))
 
 
 class Retention:
@@ -119,6 +135,7 @@ class Retention:
 
     def add(self, kept: MailToRemember) -> None:
         """Remember this one. Never raises, never waits."""
+        kept = kept.as_far_as_read()
         characters = kept.characters
         if len(self._pending) >= PENDING_MAX or self._pending_characters + characters > PENDING_CHARACTERS_MAX:
             self._writer.lose()
@@ -126,7 +143,8 @@ class Retention:
         self._pending.append(kept)
         self._pending_characters += characters
         self._pending_for.update(kept.mailboxes)
-        self._writer.begin(at_once=len(self._pending) >= BATCH_MAILS)
+        much = self._pending_characters >= PENDING_CHARACTERS_MAX // 2
+        self._writer.begin(at_once=much or len(self._pending) >= BATCH_MAILS)
 
     def drop(self) -> None:
         """What waits is not to be remembered any more."""

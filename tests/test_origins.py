@@ -18,6 +18,7 @@ from smtpguard.mail.message import Account, Automatic, ForwardKind, Message, Pas
 from smtpguard.origins import Origins, Traced
 from smtpguard.policy import Policy, Remember
 from smtpguard.prose import Prose, ProseReader
+from smtpguard.retention import KEPT_CHARACTERS_MAX, PENDING_CHARACTERS_MAX, MailToRemember
 from smtpguard.tracing import MATCHES_MAX
 from tests.letters import LETTERS
 from tests.memories import BACKENDS, Memory, Place, memory_database, placed, url_of
@@ -412,6 +413,18 @@ async def test_a_closed_list_is_known_as_long_as_its_posts_are_kept(house: House
     await house.look("ben", BERLIN, "Hello")
     house.now = MONDAY + 40 * DAY
     assert (await house.look("ben", BERLIN, "Hello")).known_since["council"] == MONDAY + 10 * DAY
+
+
+async def test_a_letter_with_a_large_file_of_text_is_kept_like_any_other(house: House) -> None:
+    table = "17;289;a street;a town\n" * (PENDING_CHARACTERS_MAX // 20)
+    await house.send("anna", ["ben"], PLAN, table)
+    await house.send("anna", ["clara"], OTHER, table)
+
+    assert (await house.look("ben", BERLIN, PLAN)).known
+    assert (await house.look("clara", BERLIN, OTHER)).known
+    # As long as the store refuses, what waits is bounded in spite of it.
+    waits = MailToRemember(house.submission("anna", ["ben"], *[table] * 9).message, "", MONDAY, (), POLICY)
+    assert waits.as_far_as_read().characters <= KEPT_CHARACTERS_MAX
 
 
 async def test_a_letter_takes_little_room_in_each_mailbox(house: House) -> None:
