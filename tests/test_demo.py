@@ -136,7 +136,7 @@ def test_a_demo_that_is_kept_says_how_to_take_part_and_ends_at_ctrl_c(tmp_path: 
             demo.kill()
             demo.communicate()
     assert (0, "") == (demo.returncode, errors)
-    assert "anna@example.test has mail from Mail check" in shown
+    assert "\nanna@example.test has mail from Mail check" in shown
     assert rest.endswith("\nThe demo has ended; nothing of it is left.\n")
     assert [] == list(tmp_path.iterdir())
 

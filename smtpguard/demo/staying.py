@@ -62,7 +62,7 @@ def _invite(server: DemoMailServer, port: int, incoming: int, page: str | None, 
 
 
 def _show(mailbox: str, message: EmailMessage) -> None:
-    click.echo(printable(f"\n{mailbox} has mail from {message['From']}: {message['Subject']}"))
+    click.echo("\n" + printable(f"{mailbox} has mail from {message['From']}: {message['Subject']}"))
     if "Reply-To" in message and "mailcheck" in str(message["From"]):
         body = message.get_body(("plain",))
         for line in ("" if body is None else str(body.get_content())).splitlines():
