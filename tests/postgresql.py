@@ -35,9 +35,11 @@ START_SECONDS = 120
 ROLE = "smtpguard"
 
 # fsync costs most of the time here, and no test pulls the plug of the machine.
-_SETTINGS = """
+_HASTY = """
 fsync = off
 full_page_writes = off
+"""
+_SETTINGS = """
 max_connections = 300
 shared_buffers = 32MB
 listen_addresses = '127.0.0.1'
@@ -56,12 +58,14 @@ def programs() -> Path | None:
 
 
 class Cluster:
-    """One server on 127.0.0.1, with a superuser `postgres` and the role that smtpguard has."""
+    """One server on 127.0.0.1, with a superuser `postgres` and the role that smtpguard has. If it is `durable`, it
+    writes to the disk as a server does by default."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, durable: bool = False) -> None:
         found = programs()
         assert found is not None, "PostgreSQL is missing"
         self._programs = found
+        self._settings = _SETTINGS if durable else _HASTY + _SETTINGS
         # The server refuses to run as root.
         names = [each for each in ("postgres", "nobody") if _known(each)] if os.geteuid() == 0 else []
         self._user = pwd.getpwnam(names[0]) if names else None
@@ -100,6 +104,26 @@ class Cluster:
             self._server.send_signal(signal.SIGQUIT)
             self._server.wait(30)
         self._server = None
+
+    def kill(self, *, alone: bool = False) -> None:
+        """kill -9 of the server with all its processes, or `alone`: then those find out and end by themselves."""
+        if self._server is None:
+            return
+        # It makes no more of them.
+        self._server.send_signal(signal.SIGSTOP)
+        while _state(self.pid) not in "TZX":
+            time.sleep(0.001)
+        children = [int(each) for each in Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text("ascii").split()]
+        self._server.kill()
+        self._server.wait(30)
+        self._server = None
+        for each in () if alone else children:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(each, signal.SIGKILL)
+        end = time.monotonic() + START_SECONDS
+        # As long as one of them lives its shared memory keeps a new server from starting.
+        while any(_state(each) not in "ZX" for each in children) and time.monotonic() < end:
+            time.sleep(0.01)
 
     def end(self) -> None:
         """Stop it and remove its files."""
@@ -143,7 +167,7 @@ class Cluster:
             "--encoding=UTF8", "--locale=C", "--no-sync",
         )  # fmt: skip
         with (self.folder / "data" / "postgresql.conf").open("a") as settings:
-            settings.write(f"{_SETTINGS}unix_socket_directories = '{self.folder}'\n")
+            settings.write(f"{self._settings}unix_socket_directories = '{self.folder}'\n")
 
     def _started(self) -> bool:
         with self.log.open("ab") as log:
@@ -301,6 +325,14 @@ def keep(folder: Path) -> None:
         new.rename(told)
         fcntl.flock(users, fcntl.LOCK_EX)
         told.unlink(missing_ok=True)
+
+
+def _state(pid: int) -> str:
+    """As in proc(5); X if there is no such process."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()[0]
+    except OSError:
+        return "X"
 
 
 def _known(name: str) -> bool:

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 
 from tests.torture.ledger import Account
-from tests.torture.site import DATABASES, Site, is_root, site
+from tests.torture.site import Site, is_root, site
+from tests.torture.stores import DATABASES
 
 # Small enough to be filled at once, large enough for two databases.
 DISK = "8m"
@@ -126,7 +127,7 @@ async def broken_store(name: str, tries: int, seconds: float | None = None) -> A
                 for _ in range(tries):
                     await _one_try(here, account, name, breaks, lasts if seconds is None else seconds)
                     account.tries += 1
-                account.note = _told(here)
+                account.note = told(here)
                 await here.answer_all(account)
                 if await here.end() != 0:
                     account.wrong.append("no good end")
@@ -139,7 +140,7 @@ async def broken_store(name: str, tries: int, seconds: float | None = None) -> A
 
 async def _one_try(here: Site, account: Account, name: str, breaks: object, seconds: float) -> None:
     """Relay, hold and answer while the fault lasts, and as before when it is over, without a restart."""
-    await _works(here, account)
+    await works(here, account)
     begun = len(here.ledger.mails)
     with breaks(here):  # type: ignore[operator]
         loading = asyncio.create_task(here.load(SESSIONS, seconds, answers=2, held=0.3))
@@ -148,10 +149,10 @@ async def _one_try(here: Site, account: Account, name: str, breaks: object, seco
     for mail in list(here.ledger.mails.values())[begun:]:
         if not (mail.code == 250 or 400 <= mail.code < 500):
             account.wrong.append(f"{name}: neither 250 nor 4xx: {mail!r}")
-    await _works(here, account)
+    await works(here, account)
 
 
-async def _works(here: Site, account: Account) -> None:
+async def works(here: Site, account: Account) -> None:
     """A mail is passed, one is held, and answered: at the latest after MENDED_SECONDS."""
     try:
         async with asyncio.timeout(MENDED_SECONDS):
@@ -165,7 +166,7 @@ async def _works(here: Site, account: Account) -> None:
         account.wrong.append("does not work again without a restart")
 
 
-def _told(here: Site) -> str:
+def told(here: Site) -> str:
     mails = here.ledger.mails.values()
     passed = sum(each.code == 250 for each in mails if not each.holds)
     put_off = sum(each.code != 250 for each in mails if not each.holds)

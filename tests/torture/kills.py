@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
+from collections.abc import Sequence
 
 from smtpguard.failpoints import POINTS
 from tests.torture.ledger import Account
-from tests.torture.site import PATIENCE_SECONDS, Site, site
+from tests.torture.site import PATIENCE_SECONDS, Site, Sites, site
 
 SESSIONS = 50
 # The guard is at work all this time; a start takes about as long.
@@ -19,10 +20,10 @@ SIDE_BY_SIDE = 4
 STEPS = tuple(each for each in POINTS if not each.startswith("remember."))
 
 
-async def at_random_moments(tries: int) -> Account:
-    """Under load, so often, on one and the same state folder."""
+async def at_random_moments(tries: int, sites: Sites = site) -> Account:
+    """Under load, so often, on one and the same store."""
     account = Account(f"kill -9 at random moments, {SESSIONS} sessions")
-    async with site() as here:
+    async with sites() as here:
         for _ in range(tries):
             await here.start()
             loading = asyncio.create_task(here.load(SESSIONS, 10 * ALIVE_SECONDS))
@@ -39,22 +40,22 @@ async def at_random_moments(tries: int) -> Account:
     return account
 
 
-async def at_each_step(tries: int) -> Account:
+async def at_each_step(tries: int, sites: Sites = site, steps: Sequence[str] = STEPS) -> Account:
     """Every named step, so often each."""
-    account = Account(f"kill -9 at each of {len(STEPS)} steps")
+    account = Account(f"kill -9 at each of {len(steps)} steps")
     turns = asyncio.Semaphore(SIDE_BY_SIDE)
 
     async def one(step: str) -> None:
         async with turns:
-            await _killed_at(step, account)
+            await _killed_at(step, account, sites)
 
-    await asyncio.gather(*(one(step) for _ in range(tries) for step in STEPS))
+    await asyncio.gather(*(one(step) for _ in range(tries) for step in steps))
     return account
 
 
-async def _killed_at(step: str, account: Account) -> None:
+async def _killed_at(step: str, account: Account, sites: Sites) -> None:
     expires = {"defaults": {"expires": "1s"}} if step.startswith("expire.") else {}
-    async with site(**expires) as here:
+    async with sites(**expires) as here:
         await here.start(fail_at=step)
         loading = asyncio.create_task(here.load(6, 60, answers=0 if expires else 2, held=0.5 if not expires else 0.2))
         if expires:
@@ -96,6 +97,7 @@ def _states(here: Site, account: Account) -> str:
 
 async def _after_death(here: Site, account: Account) -> None:
     await here.settle()
+    here.store.let_claims_lapse()
     here.ledger.allow_second_copies(here.rows(account), here.out)
 
 

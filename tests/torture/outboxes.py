@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.torture.ledger import Account, answer_address, row_id
-from tests.torture.site import Site, site
+from tests.torture.site import Site, Sites, site
 
 # What the outbox does, and whether the notice may have arrived for all that the guard knows; None: who is quicker?
 FAULTS: dict[str, tuple[dict[str, Any], bool | None]] = {
@@ -23,10 +23,10 @@ FAULTS: dict[str, tuple[dict[str, Any], bool | None]] = {
 SESSIONS = 5
 
 
-async def notice_not_sent(tries: int) -> Account:
+async def notice_not_sent(tries: int, sites: Sites = site) -> Account:
     """Each of FAULTS, so often."""
     account = Account(f"notice cannot be sent, {len(FAULTS)} ways")
-    async with site() as here:
+    async with sites() as here:
         await here.start()
         for name, (script, may_arrive) in FAULTS.items():
             for _ in range(tries):

@@ -7,16 +7,16 @@ import random
 import signal
 
 from tests.torture.ledger import Account
-from tests.torture.site import site
+from tests.torture.site import Sites, site
 
 SESSIONS = 50
 RELOAD_SECONDS = 0.1
 
 
-async def ended_under_load(tries: int) -> Account:
+async def ended_under_load(tries: int, sites: Sites = site) -> Account:
     """SIGTERM at a random moment, with sessions at every stage: a good end, and every 250 is one."""
     account = Account(f"SIGTERM with {SESSIONS} open sessions")
-    async with site() as here:
+    async with sites() as here:
         for _ in range(tries):
             await here.start()
             loading = asyncio.create_task(here.load(SESSIONS, 30))

@@ -1,4 +1,4 @@
-"""A guard as a process, its mail server and its outbox, which outlive it, and members at work."""
+"""A guard as a process, its mail server, outbox and store, which outlive it, and members at work."""
 
 from __future__ import annotations
 
@@ -6,12 +6,10 @@ import asyncio
 import base64
 import os
 import random
-import shutil
 import signal
-import sqlite3
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager, closing, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +18,7 @@ from tests.loopback.guarded import ALL, BERLIN, XCLIENT, write_config
 from tests.loopback.serving import Serving, start
 from tests.loopback.working import until_stopped
 from tests.torture.ledger import WAITING, Account, Ledger, Mail, is_own, is_unsure, number_of, row_id
+from tests.torture.stores import Rows, Store, Stores, files
 
 # No bound shall be met: faults are what is tried here.
 LIMITS = {
@@ -31,8 +30,6 @@ LIMITS = {
 MEMBERS = [f"member{number}@example.test" for number in range(200)]
 PASSWORD = "torture"
 HELD_SHARE = 0.05
-HOLDS = "holds.sqlite3"
-DATABASES = (HOLDS, "memory.sqlite3")
 # What a process has written has come by then, and it has come on by a few letters.
 PAUSE_SECONDS = 0.05
 PAUSES_MAX = 200
@@ -41,9 +38,6 @@ PATIENCE_SECONDS = 90.0
 # How often the mail server brings what it has until it must be rid of it.
 QUEUE_RUNS = 20
 GONE = (OSError, asyncio.IncompleteReadError, EOFError)
-
-# State and claim by id.
-Rows = dict[bytes, tuple[str, bytes]]
 
 
 class Session:
@@ -99,8 +93,9 @@ class Session:
 class Site:
     """The guard, which can be started and killed, and what outlives it."""
 
-    def __init__(self, folder: Path, up: FakeUpstream, out: FakeUpstream, config: Path) -> None:
+    def __init__(self, folder: Path, store: Store, up: FakeUpstream, out: FakeUpstream, config: Path) -> None:
         self.folder = folder
+        self.store = store
         self.up = up
         self.out = out
         self.config = config
@@ -144,14 +139,13 @@ class Site:
         return {}  # the ledger sees who was not told
 
     async def all_told(self) -> Rows | None:
-        """State and claim by id, as the guard has them now; None if a mail has gone out twice and its sender has not
-        been told yet. Short mails wait in memory: who dies now takes that letter with him."""
+        """The rows, as the guard has them now; None if a mail has gone out twice and its sender has not been told yet.
+        Short mails wait in memory: who dies now takes that letter with him."""
         await asyncio.sleep(PAUSE_SECONDS)
-        with suppress(sqlite3.Error), closing(sqlite3.connect(f"file:{self.state}/{HOLDS}?mode=ro", uri=True)) as holds:
-            found = holds.execute("SELECT id, state, claim FROM held").fetchall()
-            if not self.ledger.untold(self.out, {id_: state for id_, state, _ in found}):
-                return {id_: (state, claim or b"") for id_, state, claim in found}
-        return None
+        rows = self.store.look()
+        if rows is None or self.ledger.untold(self.out, {id_: each.state for id_, each in rows.items()}):
+            return None
+        return rows
 
     async def gone(self) -> int:
         """Wait until the guard has ended; its exit code."""
@@ -266,6 +260,7 @@ class Site:
     async def answer_all(self, account: Account) -> None:
         """SEND for everything that still waits, so that each must be at the outbox in the end. The mail server brings
         what it has; who is told that a mail may have gone out looks, and if it has not, answers again."""
+        self.store.let_claims_lapse()
         for _ in range(QUEUE_RUNS):
             queue, self.queue = self.queue, []
             for each in queue:
@@ -287,50 +282,51 @@ class Site:
             else:
                 account.wrong.append(f"no answer works: {mail!r}")
 
-    # ------------------------------------------------------------ what the files say
+    # ------------------------------------------------------------ what the store says
 
     def rows(self, account: Account) -> dict[bytes, str]:
-        """States by id, from a copy of the files: to open them would change what the next start finds."""
-        states: dict[bytes, str] = {}
-        with tempfile.TemporaryDirectory(dir=self.folder) as copies:
-            for name in DATABASES:
-                for suffix in ("", "-wal"):
-                    if (self.state / (name + suffix)).exists():
-                        shutil.copyfile(self.state / (name + suffix), Path(copies) / (name + suffix))
-                with closing(sqlite3.connect(Path(copies) / name)) as database:
-                    account.integrity += database.execute("PRAGMA integrity_check").fetchall() != [("ok",)]
-                    if name == HOLDS:
-                        states = dict(database.execute("SELECT id, state FROM held").fetchall())
-        return states
+        """States by id."""
+        return self.store.states(account)
 
     async def settle(self) -> None:
-        """Until nothing is under way at the mail server and at the outbox."""
+        """Until nothing is under way at the mail server, at the outbox and, if the guard has ended, in the store."""
         for each in (self.up, self.out):
             with suppress(TimeoutError):
                 await each.wait_until(lambda each=each: not each.open_sessions, 30)  # type: ignore[misc]
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while self.serving is None and self.store.is_at_work():
+                await asyncio.sleep(PAUSE_SECONDS)
 
     async def judge(self, account: Account, rows: Mapping[bytes, str] | None = None) -> None:
         """Count what became of all mails; the guard has ended or does nothing."""
         await self.settle()
+        for each in self.store.killed_in_sending():
+            self.ledger.allow_copies_of({each}, self.out)
         self.ledger.judge(account, self.up, self.out, self.rows(account) if rows is None else rows)
         if self.faults:
             account.wrong.append(f"{self.faults} faults in the log")
 
 
 @asynccontextmanager
-async def site(**changes: Any) -> AsyncIterator[Site]:
+async def site(stores: Stores = files, **changes: Any) -> AsyncIterator[Site]:
     """A site that is not started yet; `changes` as in `write_config`."""
     passwords = dict.fromkeys(MEMBERS, PASSWORD)
     async with FakeUpstream(users=passwords, require_login=True) as up, FakeUpstream(xclient=XCLIENT) as out:
         with tempfile.TemporaryDirectory(prefix="torture-") as name:
             folder = Path(name)
-            limits = {**LIMITS, **changes.pop("limits", {})}
-            place = Site(folder, up, out, write_config(folder, up, out, limits=limits, **changes))
-            try:
-                yield place
-            finally:
-                if place.serving is not None:
-                    await place.kill()
+            async with stores(folder) as store:
+                limits = {**LIMITS, **changes.pop("limits", {})}
+                config = write_config(folder, up, out, limits=limits, **store.settings, **changes)
+                place = Site(folder, store, up, out, config)
+                try:
+                    yield place
+                finally:
+                    if place.serving is not None:
+                        await place.kill()
+
+
+# `site` with the store that is tried.
+Sites = Callable[..., AbstractAsyncContextManager[Site]]
 
 
 def is_root() -> bool:

@@ -7,13 +7,14 @@ import os
 import random
 import re
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from tests.loopback.working import state_of
 from tests.torture.ledger import Account, asks_again
-from tests.torture.site import PATIENCE_SECONDS, Rows, Site, site
+from tests.torture.site import PATIENCE_SECONDS, Site, Sites, site
+from tests.torture.stores import Rows
 
 SESSIONS = 50
 WORKERS = 3
@@ -28,11 +29,11 @@ RELEASES_HELD = 0.5
 DEATHS_MAX = 10
 
 
-async def killed_under_load(tries: int) -> Account:
-    """At random moments, so often, on one and the same state folder."""
+async def killed_under_load(tries: int, sites: Sites = site) -> Account:
+    """At random moments, so often, on one and the same store."""
     account = Account(f"kill -9 of one of {WORKERS} workers, {SESSIONS} sessions")
     served = 0
-    async with site(workers=WORKERS) as here:
+    async with sites(workers=WORKERS) as here:
         for number in range(tries):
             await _started(here, number, account)
             before = sum(mail.code == 250 for mail in here.ledger.mails.values())
@@ -41,6 +42,7 @@ async def killed_under_load(tries: int) -> Account:
             victim = random.choice(_children(here.guard.process.pid))
             await _kill(here, victim, await here.stopped(victim))
             await loading
+            here.store.let_claims_lapse()
             await _until_back(here.guard.log)
             account.tries += 1
             served += sum(mail.code == 250 for mail in here.ledger.mails.values()) > before
@@ -50,15 +52,16 @@ async def killed_under_load(tries: int) -> Account:
     return account
 
 
-async def killed_in_releases(tries: int) -> Account:
+async def killed_in_releases(tries: int, sites: Sites = site, steps: Sequence[str] = STEPS) -> Account:
     """At each step of a release, so often: what nobody may ever do twice unasked, done in the worst moments."""
-    account = Account(f"kill -9 of one of {WORKERS} workers at each of {len(STEPS)} steps of a release")
+    account = Account(f"kill -9 of one of {WORKERS} workers at each of {len(steps)} steps of a release")
     notes = []
-    for step in STEPS:
-        async with site(workers=WORKERS) as here:
+    for step in steps:
+        async with sites(workers=WORKERS) as here:
             for number in range(tries):
                 await _started(here, number, account, stop_at=step)
                 await _killed_at(step, here, account)
+                here.store.let_claims_lapse()
                 await _until_back(here.guard.log)
                 account.tries += 1
             await _at_last(here, account)
@@ -90,16 +93,14 @@ async def _killed_at(step: str, here: Site, account: Account) -> None:
 
 
 async def _kill(here: Site, pid: int, rows: Rows) -> None:
-    """Kill this worker, which stands still, and allow another copy of what it has in `sending`."""
+    """Kill this worker, which stands still; what it has in `sending` may come once more."""
     deaths = here.guard.log.count(b"a worker has ended")
     os.kill(pid, signal.SIGKILL)
     async with asyncio.timeout(PATIENCE_SECONDS):
         while here.guard.log.count(b"a worker has ended") == deaths:
             await asyncio.sleep(0.02)
     number = int(re.findall(rb'what="a worker has ended" worker=(\d+)', here.guard.log)[-1])
-    # A claim begins with the number of the worker that has it (store/claimant.py).
-    its = {id_ for id_, (state, claim) in rows.items() if state == "sending" and claim[:1] == bytes((number,))}
-    here.ledger.allow_copies_of(its, here.out)
+    here.store.died(rows, number)
 
 
 async def _started(here: Site, number: int, account: Account, **how: str) -> None:
