@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 
@@ -44,6 +45,10 @@ from smtpguard.verdict import Verdict
 RESEND_SILENT = timedelta(minutes=1)
 # What a hold that fails may take to undo what it did, after its own time: its client waits.
 UNDO_SECONDS = 10.0
+# Above this a mail is large: until it is held it takes up to three times its size in memory. So many of them do at the
+# same time; those that wait lie in their temporary files, and smaller mail does not wait for them.
+LARGE_OCTETS_MIN = 1024 * 1024
+LARGE_AT_ONCE = 2
 # Holds that wait to be undone, 100 octets each. Of more, the rows go at their expiry, and count for two hours.
 UNDONE_MAX = 10_000
 
@@ -87,6 +92,7 @@ class Holding:
         self._corrections = corrections
         self._counting = counting
         self._to_undo: deque[_Done] = deque(maxlen=UNDONE_MAX)
+        self._large = asyncio.Semaphore(LARGE_AT_ONCE)
 
     @property
     def can_require_tls(self) -> bool:
@@ -108,7 +114,7 @@ class Holding:
         """Hold one mail; the reply to the client's content. Never a 2xx without a sealed copy and a taken notice."""
         attempt = _Attempt()
         try:
-            async with asyncio.timeout(self._bounds().whole):
+            async with asyncio.timeout(self._bounds().whole), self._room(arrival.content.size):
                 return await self._hold(arrival, submission, verdict, policy, upstream, attempt)
         except (TimeoutError, StoreError, UpstreamError, KeyFolderError, OSError) as error:
             await upstream.reset()
@@ -120,6 +126,9 @@ class Holding:
         finally:
             if attempt.carrier is not None:
                 self._correspondence.close_later(attempt.carrier)
+
+    def _room(self, octets: int) -> AbstractAsyncContextManager[None]:
+        return self._large if octets > LARGE_OCTETS_MIN else nullcontext()
 
     async def _hold(
         self,

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from smtpguard.holding import LARGE_AT_ONCE, LARGE_OCTETS_MIN
 from tests.loopback.guarded import ALL, BERLIN, BRANDENBURG, MEMBERS, PRESS, body, guarded, mail, parsed
 
 
@@ -233,3 +234,23 @@ async def test_T_02_nothing_but_id_state_and_time_is_left_after_the_decision(tmp
         left = {name for name, value in row.items() if value not in (None, b"", 0, "")}
 
         assert {"id", "state", "decided"} >= left - {"version"}
+
+
+async def test_a_few_large_mails_are_held_at_a_time_and_small_ones_do_not_wait_for_them(tmp_path: Path) -> None:
+    """Each takes a multiple of its size in memory: one member's sessions together must not fill it."""
+    async with guarded(tmp_path) as house:
+        house.out.on("END", then="stall", times=LARGE_AT_ONCE)
+        text = "A line of a large mail.\n" * (LARGE_OCTETS_MIN // 20)
+        count = LARGE_AT_ONCE + 3
+        large = [
+            asyncio.create_task(house.submit("anna", [BERLIN, ALL], subject=f"Large {number}", body=text))
+            for number in range(count)
+        ]
+        await house.out.wait_until(lambda: len(house.out.arrived) >= LARGE_AT_ONCE)
+        try:
+            assert "NOT SENT YET" in (await house.submit("ben", [BERLIN, ALL], subject="Small")).text
+            assert ["asking"] * LARGE_AT_ONCE + ["held"] == house.states()
+        finally:
+            house.out.go_on()
+        assert all("NOT SENT YET" in each.text for each in await asyncio.gather(*large))
+        assert ["held"] * (count + 1) == house.states()
