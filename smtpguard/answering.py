@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 
 from smtpguard import maillog, outcomes
 from smtpguard.accounts import Directory
@@ -40,6 +41,14 @@ from smtpguard.upstream import Carrier, Outbox, Transmission, Upstream, Upstream
 ANSWER_OCTETS_MAX = 1024 * 1024
 # Codes tried for one answer: the address gives one, the quoted notice the same once more.
 CODES_MAX = 4
+# Above this a held mail is large: opened it takes three times its size in memory. So many of them are decided at the
+# same time, each as long as the mail server takes; answers to others do not wait for them.
+LARGE_OCTETS_MIN = 1024 * 1024
+LARGE_AT_ONCE = 4
+# Answers whose mail is looked for at the same time, which takes a moment: how large it is shows only then.
+LOOKED_FOR_AT_ONCE = 2
+# So long an answer waits for its turn. Mail programs wait for minutes, and are told then to send it again.
+TURN_SECONDS = 60.0
 # Accounts and addresses whose unknown codes are counted at one time: bounds the memory of T-25.
 COUNTED_MAX = 10_000
 
@@ -59,6 +68,20 @@ class Answerer:
         if self.account is not None:
             return self.account.same_as(held.account)
         return self.mailbox is not None and self.mailbox == held.account.mailbox
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What the codes of an answer name: the first mail that waits for this answerer, with its code, or what has become
+    of it. `alone` is false if more than one waits."""
+
+    waiting: tuple[Waiting, Token] | None = field(default=None, repr=False)
+    alone: bool = True
+    closed: Gone | Closed | None = None
+
+    @property
+    def is_large(self) -> bool:
+        return self.waiting is not None and self.waiting[0].row.size > LARGE_OCTETS_MIN
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +116,8 @@ class Answering:
         self._limits = limits
         self._wrong_codes = WrongCodes(wrong_codes)
         self._told: dict[bytes, int] = {}
+        self._looking = asyncio.Semaphore(LOOKED_FOR_AT_ONCE)
+        self._large = asyncio.Semaphore(LARGE_AT_ONCE)
 
     async def by_member(self, arrival: Arrival, upstream: Upstream, directory: Directory) -> Reply:
         """An answer submitted by a logged-in member."""
@@ -155,25 +180,56 @@ class Answering:
         if automatic:
             maillog.answered(arrival.id, "ignored")
             return outcomes.IGNORED
-        waiting: list[tuple[Waiting, Token]] = []
+        async with self._looking:
+            found = await self._find(tokens, answerer)
+        if not found.is_large:
+            return await self._act(arrival, found, message, octets, answerer)
+        del found  # whoever waits has nothing in memory
+        async with self._turn():
+            found = await self._find(tokens, answerer)
+            return await self._act(arrival, found, message, octets, answerer)
+
+    async def _find(self, tokens: Sequence[Token], answerer: Answerer) -> _Found:
+        """What the codes of an answer name; only one mail is kept of it. Raises StoreError, KeyFolderError."""
+        waiting: tuple[Waiting, Token] | None = None
         closed: Gone | Closed | None = None
         for token in tokens:
             match await self._deciding.find(token):
                 case Closed.NOT_NOW:
-                    return outcomes.ANSWER_LATER.to(self._reader(answerer.account))
+                    return _Found(closed=Closed.NOT_NOW)
                 case Waiting() as found:
                     if answerer.may_decide(found.held):
-                        waiting.append((found, token))
+                        if waiting is not None:
+                            return _Found(waiting, alone=False)
+                        waiting = found, token
                 case found:
                     closed = closed or found
-        if waiting:
-            (first, its), *others = waiting
+        return _Found(waiting, closed=closed)
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        """One of the places for large mail. Raises TimeoutError if none gets free in time."""
+        async with asyncio.timeout(TURN_SECONDS):
+            await self._large.acquire()
+        try:
+            yield
+        finally:
+            self._large.release()
+
+    async def _act(
+        self, arrival: Arrival, found: _Found, message: Message, octets: bytes, answerer: Answerer
+    ) -> Reply | None:
+        """What is done about what was found, or None."""
+        if found.closed is Closed.NOT_NOW:
+            return outcomes.ANSWER_LATER.to(self._reader(answerer.account))
+        if found.waiting is not None:
+            first, token = found.waiting
             # A member's client says what became of an answer; a mail server brings it again, and nobody has said it.
-            tag = b"" if answerer.account is not None else await asyncio.to_thread(answer_tag, its.octets, octets)
-            return await self._decide(arrival, first, message, answerer, tag, alone=not others)
-        if isinstance(closed, Gone):
-            return self._gone(arrival, closed, answerer)
-        return self._lost(arrival, answerer) if closed is not None else None
+            tag = b"" if answerer.account is not None else await asyncio.to_thread(answer_tag, token.octets, octets)
+            return await self._decide(arrival, first, message, answerer, tag, alone=found.alone)
+        if isinstance(found.closed, Gone):
+            return self._gone(arrival, found.closed, answerer)
+        return self._lost(arrival, answerer) if found.closed is not None else None
 
     async def _decide(
         self, arrival: Arrival, waiting: Waiting, message: Message, answerer: Answerer, tag: bytes, *, alone: bool

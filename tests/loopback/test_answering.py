@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from smtpguard.answering import LARGE_AT_ONCE, LARGE_OCTETS_MIN
 from smtpguard.mail.content import unstuffed
 from tests.loopback.guarded import (
     ALL,
@@ -500,3 +501,26 @@ async def test_while_the_clock_is_not_believed_nobody_is_told_that_his_mail_is_g
 
         assert 451 == (await house.answer("anna", notice, "SEND")).code
         assert ["held"] == house.states()
+
+
+async def test_a_few_large_mails_are_decided_at_a_time_and_small_ones_do_not_wait_for_them(tmp_path: Path) -> None:
+    """Each is in memory until the mail server has answered; what its members send together must not fill it."""
+    async with guarded(tmp_path) as house:
+        text = "A line of a large mail.\n" * (LARGE_OCTETS_MIN // 20)
+        subjects = ["Small", *(f"Large {number}" for number in range(LARGE_AT_ONCE + 2))]
+        notices = []
+        for number, subject in enumerate(subjects, 1):
+            await house.submit("anna", [BERLIN, ALL], subject=subject, body=text if number > 1 else "Hello.")
+            notices.append(await house.letter(number))
+        small, *large = notices
+        before = len(house.out.arrived)
+        house.out.on("END", then="stall", times=LARGE_AT_ONCE)
+        answers = [asyncio.create_task(house.answer("anna", notice, "SEND")) for notice in large]
+        await house.out.wait_until(lambda: len(house.out.arrived) >= before + LARGE_AT_ONCE)
+        try:
+            assert 250 == (await house.answer("anna", small, "SEND")).code
+            assert [b"Small"] == [re.findall(rb"(?m)^Subject: (.*)\r$", each.content)[0] for each in house.released()]
+        finally:
+            house.out.go_on()
+        assert {250} == {each.code for each in await asyncio.gather(*answers)}
+        assert len(subjects) == len(house.released())
