@@ -35,6 +35,10 @@ Name = TypeVar("Name")
 _DAY_FILE = re.compile(r"day-(\d{4}-\d\d-\d\d)\.key")
 # Keys of all sets.
 _KEY_FILE = re.compile(r"((?:day-\d{4}-\d\d-\d\d|[a-z]+-\d{4}-W\d\d)\.key)")
+# One that was offered to the other nodes and not answered yet; named like what `make_key` leaves, so that erasing finds
+# it.
+_OFFERED = ".new-offered"
+_OFFERED_FILE = re.compile(rf"(.*\.key){re.escape(_OFFERED)}")
 _ANY_FILE = re.compile("(.*)", re.DOTALL)
 _ERASED_NAMES = "erased"
 _DECIDED_FILE = re.compile(r"day-(\d{4}-\d\d-\d\d)\.decided")
@@ -211,7 +215,7 @@ class KeyFolder:
         met = shared.meet(own, self._erased.names())
         self._erased.add(met.erased, datetime.now(UTC).date())
         gone = (own.keys() | damaged.keys()) & met.erased.keys()
-        for name in gone:
+        for name in gone | (set(self._names(_OFFERED_FILE)) & met.erased.keys()):
             self._remove(name)
         for name, key in met.fetched.items():
             if _KEY_FILE.fullmatch(name):
@@ -271,17 +275,37 @@ class KeyFolder:
                 if new is None:
                     return None
                 self._make(name, new)
+                self._forget_offered(name)
         except OSError as error:
             raise _refused(self._folder / name, error) from error
         raise KeyFolderError(f"{self._folder / name}: no key can be made; it is erased at once, or holds only zeros")
 
     def _new(self, name: str, create: bool) -> bytes | None:
         """A key that is not in the folder: that of the other nodes, or one that is made now."""
-        made = secrets.token_bytes(KEY_OCTETS) if create else None
         if self._shared is None:
-            return made
+            return secrets.token_bytes(KEY_OCTETS) if create else None
         with _in_our_words():
-            return self._shared.fetch(name) if made is None else self._shared.offer(name, made)
+            return self._shared.offer(name, self._offered(name)) if create else self._shared.fetch(name)
+
+    def _offered(self, name: str) -> bytes:
+        """What this folder offers the others as key under `name`: the same until they have answered. If their database
+        crashes before it has, it may know that key, and nobody else has it.
+        """
+        path = self._folder / f"{name}{_OFFERED}"
+        key = read_key(path)
+        if key is None:
+            make_key(path, secrets.token_bytes(KEY_OCTETS))
+            sync_folder(self._folder)
+            key = read_key(path)
+        # Another process has just had its answer: the key is there now, and what we offer does not matter.
+        return key or secrets.token_bytes(KEY_OCTETS)
+
+    def _forget_offered(self, name: str) -> None:
+        """The key is in the folder: what was offered is no longer needed."""
+        path = self._folder / f"{name}{_OFFERED}"
+        if self._shared is not None and path.exists():
+            sync_folder(self._folder)
+            wipe_file(path, KEY_OCTETS)
 
     def _read(self, name: str) -> bytes | None:
         key = read_key(self._folder / name)

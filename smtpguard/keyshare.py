@@ -9,6 +9,7 @@ A wrapped key is: format version (1 octet), nonce (12 octets), AES-256-GCM ciphe
 
 from __future__ import annotations
 
+import hmac
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -56,7 +57,8 @@ class KeyShare(Protocol):
     """
 
     def offer(self, name: str, key: bytes) -> bytes:
-        """The key that all nodes have under `name`: `key`, if this one is the first to offer any.
+        """The key that all nodes have under `name`: `key`, if this one is the first to offer any. The same key may be
+        offered again: whoever got no answer does not know whether it was the first.
 
         Raises KeyAwayError if there is one that nobody can have now.
         """
@@ -90,7 +92,10 @@ class Wrapping:
     def __init__(self, secret: bytes) -> None:
         if len(secret) != SECRET_OCTETS:
             raise ValueError(f"the nodes' secret has {SECRET_OCTETS} octets")
-        self._key = HKDF(algorithm=SHA256(), length=32, salt=None, info=b"smtpguard key wrap v1").derive(secret)
+        self._key, self._proof_key = (
+            HKDF(algorithm=SHA256(), length=32, salt=None, info=info).derive(secret)
+            for info in (b"smtpguard key wrap v1", b"smtpguard key proof v1")
+        )
 
     def wrapped(self, name: str, key: bytes) -> bytes:
         """`key` as it may lie in the share under `name`."""
@@ -98,6 +103,10 @@ class Wrapping:
             raise ValueError(f"a key has {_KEY_OCTETS} octets")
         nonce = secrets.token_bytes(_NONCE_OCTETS)
         return _VERSION + nonce + AESGCM(self._key).encrypt(nonce, key, _VERSION + name.encode())
+
+    def proof(self, name: str, key: bytes) -> bytes:
+        """What tells whoever has `key` that it is the one under this name, and others nothing."""
+        return hmac.digest(self._proof_key, name.encode() + b"\0" + key, "sha256")
 
     def unwrapped(self, name: str, wrapped: bytes) -> bytes:
         """What `wrapped` was given under this name. Raises KeyShareError."""

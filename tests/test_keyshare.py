@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import secrets
 import shutil
@@ -27,6 +28,7 @@ from smtpguard.store.server import Server
 from tests.notices.samples import crosspost
 from tests.postgresql import Cluster, Database, fresh_database, postgresql, postgresql_cluster, required
 from tests.store.conftest import DatabaseClock, database_clock
+from tests.store.cutter import cutter
 
 __all__ = ["database_clock", "postgresql", "postgresql_cluster"]
 
@@ -55,8 +57,8 @@ class Nodes:
         self.database = database
         self._shares: list[PostgreSQLKeyShare] = []
 
-    def share(self, secret: bytes = SECRET) -> PostgreSQLKeyShare:
-        share = PostgreSQLKeyShare(self.database.url, secret)
+    def share(self, secret: bytes = SECRET, port: int | None = None) -> PostgreSQLKeyShare:
+        share = PostgreSQLKeyShare(self.database.url_at(port or self.database.port), secret)
         self._shares.append(share)
         return share
 
@@ -336,6 +338,41 @@ async def test_T_04_mail_is_held_though_the_keys_of_day_and_week_are_away(nodes:
     assert held == await Safe(one, secrets.token_bytes, lambda: TODAY).open(row, token)
 
 
+@pytest.mark.parametrize("process", ["the same", "the next"])
+async def test_T_04_a_key_whose_making_a_crash_of_the_server_cut_off_is_made_all_the_same(
+    nodes: Nodes, monkeypatch: pytest.MonkeyPatch, process: str
+) -> None:
+    monkeypatch.setattr(postgresql_keys, "TRIES", 1)
+    async with cutter(nodes.database.port) as line:
+        one, other = KeyFolder(nodes.folder / "one", shared=nodes.share(port=line.port)), nodes.node("other")
+        line.cut_at(b"COMMIT", heard=True)
+        with pytest.raises(KeyFolderError, match="cannot be reached"):
+            await asyncio.to_thread(one.day_key, TODAY, create=True)
+        assert [(DAY_NAME,)] == nodes.rows("SELECT name FROM known_keys")
+        nodes.run("TRUNCATE shared_keys")  # as the crash does
+        with pytest.raises(KeyElsewhereError):
+            other.day_key(TODAY, create=True)
+
+        one = one if process == "the same" else nodes.node("one")
+        key = await asyncio.to_thread(one.day_key, TODAY, create=True)
+
+        assert key == other.day_key(TODAY, create=True)
+        assert [DAY_NAME] == [each.name for each in (nodes.folder / "one").iterdir()]
+        nodes.close()
+
+
+def test_T_04_what_was_offered_in_vain_goes_with_its_name(nodes: Nodes) -> None:
+    one, other = nodes.node("one"), nodes.node("other")
+    other.day_key(TODAY, create=True)
+    nodes.run("TRUNCATE shared_keys")
+    with pytest.raises(KeyElsewhereError):
+        one.day_key(TODAY, create=True)
+    other.erase_day(TODAY)
+    one.exchange()
+
+    assert {"erased"} == {each.name for each in (nodes.folder / "one").iterdir()}
+
+
 @pytest.mark.slow
 async def test_T_04_after_a_crash_of_the_server_each_node_puts_its_copies_back(tmp_path: Path) -> None:
     required()
@@ -383,7 +420,7 @@ def test_T_04_a_database_that_does_not_answer_is_waited_for_within_bounds(
             keys.day_key(TODAY)
 
     assert "secret-word" not in str(told.value)
-    assert [] == list((tmp_path / "keys").iterdir())
+    assert [] == list((tmp_path / "keys").glob("*.key"))
 
 
 def test_T_04_a_server_that_stops_in_mid_work_is_cut_off(nodes: Nodes, monkeypatch: pytest.MonkeyPatch) -> None:

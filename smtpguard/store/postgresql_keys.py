@@ -59,7 +59,8 @@ _LINK: dict[str, Any] = {
     "tcp_user_timeout": 15_000,
 }
 
-_KNOW = "INSERT INTO known_keys (name, made) VALUES (%s, CURRENT_DATE) ON CONFLICT (name) DO NOTHING RETURNING name"
+_KNOW = "INSERT INTO known_keys (name, made, proof) VALUES (%s, CURRENT_DATE, %s) ON CONFLICT (name) DO NOTHING"
+_KNOWN = "SELECT erased, proof FROM known_keys WHERE name = %s"
 _ERASE = (
     "INSERT INTO known_keys (name, made, erased) VALUES (%(name)s, CURRENT_DATE, coalesce(%(day)s, CURRENT_DATE)) "
     "ON CONFLICT (name) DO UPDATE SET erased = EXCLUDED.erased WHERE known_keys.erased IS NULL"
@@ -92,16 +93,18 @@ class PostgreSQLKeyShare:
     def offer(self, name: str, key: bytes) -> bytes:
         def work(connection: psycopg.Connection[tuple[Any, ...]]) -> bytes:
             _compare_clocks(connection)
+            proof = self._wrapping.proof(name, key)
             # Who comes at the same time waits here until we are done.
-            first = connection.execute(_KNOW, (name,)).fetchone() is not None
-            if first:
+            connection.execute(_KNOW, (name, proof))
+            erased, known_by = connection.execute(_KNOWN, (name,)).fetchone() or (None, None)
+            if known_by == proof:
+                # Made now, or before by an offer whose answer never came; a crash may have taken it out again.
                 connection.execute(_SHARE, {"name": name, "wrapped": self._wrapping.wrapped(name, key)})
             found = connection.execute(_FETCH, {"name": name}).fetchone()
             if found is not None:
                 return self._wrapping.unwrapped(name, found[0])
-            row = connection.execute("SELECT erased FROM known_keys WHERE name = %s", (name,)).fetchone()
-            if row is not None and row[0] is not None:
-                raise KeyShareError(f"{name} was erased on {row[0]}: is the clock of this node right?")
+            if erased is not None:
+                raise KeyShareError(f"{name} was erased on {erased}: is the clock of this node right?")
             raise _away(name)
 
         return self._perform(work)
@@ -140,7 +143,7 @@ class PostgreSQLKeyShare:
             connection.execute(_FORGET_WRAPPED)
             there = dict(connection.execute("SELECT name, wrapped FROM shared_keys"))
             for name in sorted(keys.keys() - there.keys() - gone.keys()):
-                connection.execute(_KNOW, (name,))
+                connection.execute(_KNOW, (name, self._wrapping.proof(name, keys[name])))
                 connection.execute(_SHARE, {"name": name, "wrapped": self._wrapping.wrapped(name, keys[name])})
             connection.execute(_FORGET_NAMES, (today - _FORGOTTEN_AFTER,))
             shared = {name: self._wrapping.unwrapped(name, wrapped) for name, wrapped in there.items()}
