@@ -6,7 +6,7 @@
 #                   random; many wait, so four at once
 #   make e2e-deps   Debian, root: installs the servers that the end-to-end tests need
 #   make bench      how fast smtpguard is beside Postfix; about five minutes, wants an idle machine (tests/bench)
-#   make torture    faults, each many times, and what became of every mail; about an hour (tests/torture)
+#   make torture    faults, each many times, and what became of every mail; an hour and a half (tests/torture)
 #   make lock       takes the newest versions of all that is needed into tests/locked.txt
 #   make deb        a package for Debian 12, in dist/ (deploy/debian)
 #   make audit      asks a database of known weaknesses about them
@@ -52,6 +52,7 @@ bench: $(READY)
 
 torture: $(READY)
 	$(BIN)/python -m tests.torture
+	$(BIN)/python -m tests.torture --store postgresql
 
 corpus: $(READY)
 	$(BIN)/python tests/corpus/forwards.py

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from smtpguard.failpoints import POINTS
 from tests.torture.ledger import Account
-from tests.torture.site import PATIENCE_SECONDS, Site, Sites, site
+from tests.torture.site import HELD_SHARE, PATIENCE_SECONDS, Site, Sites, site
 
 SESSIONS = 50
 # The guard is at work all this time; a start takes about as long.
@@ -20,20 +20,24 @@ SIDE_BY_SIDE = 4
 STEPS = tuple(each for each in POINTS if not each.startswith("remember."))
 
 
-async def at_random_moments(tries: int, sites: Sites = site) -> Account:
-    """Under load, so often, on one and the same store."""
+async def at_random_moments(
+    tries: int, sites: Sites = site, alive: float = ALIVE_SECONDS, held: float = HELD_SHARE
+) -> Account:
+    """Under load, so often, on one and the same store; each guard lives at most `alive` seconds."""
     account = Account(f"kill -9 at random moments, {SESSIONS} sessions")
     async with sites() as here:
         for _ in range(tries):
             await here.start()
-            loading = asyncio.create_task(here.load(SESSIONS, 10 * ALIVE_SECONDS))
-            await asyncio.sleep(random.uniform(0.02, ALIVE_SECONDS))
+            loading = asyncio.create_task(here.load(SESSIONS, 10 * alive, held=held))
+            await asyncio.sleep(random.uniform(0.02, alive))
             await here.stopped(here.guard.process.pid)
             await here.kill()
             await loading
             account.tries += 1
             await _after_death(here, account)
         await _at_last(here, account)
+        if here.store.note:
+            account.fault += f", {here.store.note}"
         second = sum(mail.copies - 1 for mail in here.ledger.mails.values())
         held = sum(mail.holds and mail.code == 250 for mail in here.ledger.mails.values())
         account.note = f"{held} held; {second} killed between dot and mark"

@@ -40,6 +40,7 @@ class Store(Protocol):
     """What a site asks of it."""
 
     settings: Mapping[str, Any]
+    note: str  # what tells it from others of its kind
 
     def look(self) -> Rows | None:
         """All rows as they are now; None if that cannot be said at this moment."""
@@ -68,6 +69,7 @@ class Files:
 
     def __init__(self, folder: Path) -> None:
         self.settings: Mapping[str, Any] = {}
+        self.note = ""
         self._folder = folder
         self._state = folder / "state"
         self._killed: list[bytes] = []
@@ -120,6 +122,7 @@ class OnServer:
 
     def __init__(self, database: Database, settings: Mapping[str, Any]) -> None:
         self.settings = settings
+        self.note = "keys by the database" if "secret_file" in settings else "keys in a common folder"
         self._database = database
         # What was in `sending` when a worker died, and until when nobody else could claim it.
         self._doubtful: dict[tuple[bytes, bytes], datetime] = {}
