@@ -136,7 +136,7 @@ def alerts() -> list[dict[str, Any]]:
 
 def promtool(*arguments: str | Path, given: str = "") -> subprocess.CompletedProcess[str]:
     command = ["promtool", *map(str, arguments)]
-    return subprocess.run(command, input=given, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, input=given, capture_output=True, text=True, timeout=300, check=False)
 
 
 def with_instance(series: str) -> str:

@@ -68,8 +68,13 @@ async def test_copies_reach_the_taps_with_their_own_recipients(stack: Stack) -> 
     ((list_id, _, readers),) = posts.posts
     assert ("berlin", {address("anna@example.test"), address("ben@example.test")}) == (list_id, set(readers))
     assert [] == mails.posts
-    log = stack.mail_log()
-    copies = re.findall(r"postfix/copies/lmtp\[\d+\]: .* relay=127.*", log)
+
+    def logged() -> list[str]:
+        return re.findall(r"postfix/copies/lmtp\[\d+\]: .* relay=127.*", stack.mail_log())
+
+    # Lines come a little behind the mail that they are about.
+    await asyncio.to_thread(wait_until, "all copies are in the log", lambda: len(logged()) >= 6, ARRIVES)
+    copies = logged()
     assert 6 == len(copies)
     assert all("status=sent (250 2.0.0 Ok)" in each for each in copies), copies
 
@@ -90,9 +95,13 @@ async def test_what_mailman_distributes_is_public_and_what_it_writes_to_owners_i
             octets = letter(to="berlin@lists.example.test", body="Not for everybody.")
             octets = octets.replace(b"Boat", waiting.encode())
             sent(stack.inbound[1], "carla@elsewhere.example", ["berlin@lists.example.test"], octets)
-            notices = stack.wait_for("clara", subject="berlin")
-        (notice,) = [each for each in notices if waiting.encode() in each.content]
-        return distributed.content, notice.content
+
+            def notices() -> list[bytes]:
+                return [each.content for each in stack.inbox("clara") if waiting.encode() in each.content]
+
+            wait_until("the owner is told", lambda: bool(notices()), ARRIVES)
+        (notice,) = notices()
+        return distributed.content, notice
 
     distributed, notice = await asyncio.to_thread(play)
     assert b"\nList-Id:" in notice
