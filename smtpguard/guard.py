@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from smtpguard import maillog, outcomes, replies
 from smtpguard.accounts import Directory, is_guard_address
 from smtpguard.alarms import Alarms, tells_who_is_a_member
 from smtpguard.answering import Answering
 from smtpguard.answers.token import Token
+from smtpguard.concurrent_posts import WAIT_SECONDS, ConcurrentPost, ConcurrentPosts, has_ended
 from smtpguard.corrections import Corrections
 from smtpguard.counting import Counting
 from smtpguard.examination import examine, unexamined
@@ -68,6 +69,7 @@ class Guard:
         self._counting = counting
         self._reading = Reading()
         self._alarms = alarms or Alarms()
+        self._concurrent = ConcurrentPosts()
 
     def takes_answers_at(self, address: Address) -> bool:
         """True for `mailcheck@` and `mailcheck+CODE@` the guard domain, if mail can be held at all."""
@@ -117,8 +119,7 @@ class Guard:
         try:
             if await self._carries_code(submission, codes, statutes.policy):
                 return await self._refuse(arrival, upstream, outcomes.CARRIES_CODE.to(reader))
-            known = await self._recall(submission, statutes.policy)
-            verdict = await _examined(submission, statutes.policy, known)
+            known, verdict, post = await self._judge(submission, statutes.policy)
             match verdict.action:
                 case Action.PASS if not known.complete:
                     # 90-09: the envelope says nothing against it, but what was posted before might.
@@ -126,10 +127,11 @@ class Guard:
                     maillog.deferred(arrival.id, "memory")
                     return outcomes.NOT_NOW.to(reader)
                 case Action.PASS:
-                    reply = await self._pass(arrival, upstream)
-                    if reply.ok:
-                        self._remember(submission, statutes.policy, known)
-                        self._count(verdict)
+                    with self._concurrent.entered(post):
+                        reply = await self._pass(arrival, upstream)
+                        if reply.ok:
+                            self._remember(submission, statutes.policy, known)
+                            self._count(verdict)
                     return reply
                 case Action.HOLD:
                     reply = await self._hold(self._holding, arrival, submission, verdict, statutes.policy, upstream)
@@ -144,6 +146,25 @@ class Guard:
             await upstream.reset()
             maillog.deferred(arrival.id, "store")
             return outcomes.NOT_NOW.to(reader)
+
+    async def _judge(self, submission: Submission, policy: Policy) -> tuple[Known, Verdict, ConcurrentPost | None]:
+        """What is known about a mail, what is to become of it, and, if it would be remembered, the post that it is.
+
+        A post to one list waits for the like of it that is on its way to another, and is judged once more then.
+        """
+        latest = asyncio.get_running_loop().time() + WAIT_SECONDS
+        post = None
+        while True:
+            known = await self._recall(submission, policy)
+            verdict = await _examined(submission, policy, known)
+            if verdict.action is not Action.PASS or known.recalled.mail is None:
+                return known, verdict, None
+            post = post or ConcurrentPost(submission, policy)
+            other = self._concurrent.before(post)
+            if other is None:
+                return known, verdict, post
+            if not await has_ended(other, latest):
+                return replace(known, complete=False), verdict, None
 
     async def _hold(
         self,

@@ -46,7 +46,7 @@ STOREYS: tuple[tuple[int, tuple[str, ...]], ...] = (
     (4, ("examination", "reading", "safe", "correspondence", "claims", "key_ring", "writer")),
     (4, ("retention", "seeding")),
     (4, ("recollection", "origins", "corrections", "counting", "learning")),
-    (4, ("past", "alarms")),
+    (4, ("past", "alarms", "concurrent_posts")),
     (4, ("holding", "release", "housekeeping", "file_letters")),
     (4, ("deciding",)),
     (4, ("answering",)),

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
 
 from tests.loopback.guarded import ALL, BERLIN, BRANDENBURG, MEMBERS, PRESS, House, body, guarded, mail
 
@@ -73,6 +76,59 @@ async def test_12_12_counts_before_it_is_written(tmp_path: Path) -> None:
         assert (await house.submit("anna", [BERLIN], body=TEXT)).code == 250
         assert rows(house) == []
         assert "NOT SENT YET" in (await house.submit("anna", [PRESS], subject="Again", body=edited())).text
+
+
+async def test_12_12_one_text_to_three_lists_over_three_connections_at_once_goes_to_one(tmp_path: Path) -> None:
+    async with guarded(tmp_path) as house:
+        house.up.on("END", then="stall", times=1)
+        first = asyncio.create_task(house.submit("anna", [BERLIN], body=TEXT))
+        await house.up.wait_until(lambda: house.up.sessions and house.up.sessions[-1].partial)
+        others = [
+            asyncio.create_task(house.submit("anna", [each], subject=each, body=edited())) for each in (PRESS, ALL)
+        ]
+        # The others wait for the first; whoever says something else, or is somebody else, does not.
+        assert (await house.submit("anna", [PRESS], subject="2", body=" ".join(sorted(WORDS)))).code == 250
+        assert (await house.submit("anna", [BERLIN], subject="3", body=TEXT)).code == 250
+        assert (await house.submit("ben", [ALL], subject="4", body=TEXT)).code == 250
+        assert not any(each.done() for each in others)
+        assert house.rows() == []
+
+        house.up.go_on()
+
+        assert (await first).code == 250
+        assert all("NOT SENT YET" in each.text for each in await asyncio.gather(*others))
+        assert ["held", "held"] == house.states()
+
+
+async def test_12_13_of_texts_that_come_at_once_the_next_may_go_if_the_first_is_refused(tmp_path: Path) -> None:
+    async with guarded(tmp_path) as house:
+        house.up.on("END", reply=b"554 5.7.1 Not here\r\n", times=1)
+        house.up.on("CONTENT", then="stall", times=1)
+        first = asyncio.create_task(house.submit("anna", [BERLIN], body=TEXT))
+        await house.up.wait_until(lambda: house.up.sessions and house.up.sessions[-1].partial)
+        others = [asyncio.create_task(house.submit("anna", [each], subject=each, body=TEXT)) for each in (PRESS, ALL)]
+        house.up.go_on()
+
+        assert (await first).code == 554
+        assert ["250", "NOT SENT YET"] == sorted(
+            "NOT SENT YET" if "NOT SENT YET" in each.text else str(each.code) for each in await asyncio.gather(*others)
+        )
+        assert ["held"] == house.states()
+
+
+async def test_12_12_a_text_whose_like_does_not_arrive_is_put_off(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("smtpguard.guard.WAIT_SECONDS", 0.2)
+    async with guarded(tmp_path) as house:
+        house.up.on("END", then="stall", times=1)
+        first = asyncio.create_task(house.submit("anna", [BERLIN], body=TEXT))
+        await house.up.wait_until(lambda: house.up.sessions and house.up.sessions[-1].partial)
+        try:
+            assert (await house.submit("anna", [PRESS], subject="2", body=TEXT)).code == 451
+        finally:
+            house.up.go_on()
+        assert (await first).code == 250
 
 
 async def test_12_12_look_alikes_pass(tmp_path: Path) -> None:

@@ -77,7 +77,7 @@ async def _all(faults: Faults, names: list[str], tries: int | None) -> list[Acco
 def main() -> int:
     """Play what the command line asks for; the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tests.torture", description=__doc__)
-    parser.add_argument("fault", nargs="*", help="some of them by name (default: all; an hour, with PostgreSQL half of one)")
+    parser.add_argument("fault", nargs="*", help="some of them by name (default: all; an hour, or half of one)")
     parser.add_argument(
         "--store", choices=["sqlite", "postgresql"], default="sqlite", help="where the guard keeps mail"
     )
