@@ -32,7 +32,7 @@ START = 90.0  # seconds; 2 to 3 were measured
 RELOADED = 60.0  # seconds; below one was measured
 
 # Its programs through which a mail comes in, and whose settings count for it; and the one through which all of them
-# log: after two reloads in a row, on a machine that stood still again and again, nobody did, and all waited for it.
+# log.
 SERVING = ("smtpd", "cleanup", "trivial-rewrite", "postlogd")
 
 # What deploy/ does not speak of: this is a site of its own, and the shipped lines come before it (`merged`).
