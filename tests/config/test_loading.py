@@ -148,10 +148,10 @@ def test_T_51_sizes_are_bounded(tmp_path: Path) -> None:
 def test_a_hostile_list_file_costs_little_and_gets_a_short_answer(tmp_path: Path, text: str) -> None:
     path = site(tmp_path, bikes=text[:LIST_FILE_OCTETS_MAX], boats=BIKES.replace("bikes", "boats"))
 
-    start = time.monotonic()
+    start = time.process_time()
     problems = load(path).problems
 
-    assert time.monotonic() - start < 5
+    assert time.process_time() - start < 5
     assert any(each.is_error and each.file == "lists/bikes.yaml" for each in problems)
     assert len(problems) <= PROBLEMS_PER_FILE_MAX + 1
     assert all(len(each.quoted) <= 9 * QUOTED_CHARACTERS_MAX and len(each.text) < 1000 for each in problems)
@@ -164,11 +164,11 @@ def test_many_accounts_and_lists_are_read_in_seconds(tmp_path: Path) -> None:
     lists = {f"list{n}": BIKES.replace("bikes", f"list{n}") for n in range(200)}
     path = site(tmp_path, f"{SITE}account_domain: example.org\naccounts:\n{accounts}", **lists)
 
-    start = time.monotonic()
+    start = time.process_time()
     loaded = load(path)
 
     assert loaded.ok
-    assert time.monotonic() - start < 30
+    assert time.process_time() - start < 30
 
 
 @given(
