@@ -11,7 +11,7 @@ import re
 import shlex
 import signal
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -96,7 +96,7 @@ class Bare(Postfix):
 
     def end(self) -> None:
         """End it; were this left out, the keeper of the site would do it."""
-        master = int(self.pid_file.read_text())
+        master = int(self._pid_file.read_text())
         os.kill(master, signal.SIGTERM)
         wait_until("its ports are closed", lambda: not any(map(self._takes, PORTS)), RELOADED)
 
@@ -112,7 +112,29 @@ class Bare(Postfix):
             acts[0](line)
 
     def _type(self, line: str) -> None:
-        with self.reloading() if line.endswith(" reload") else nullcontext():
-            self.age()  # people type more slowly
-            done = self._run("sh", "-e", "-c", line)
-            assert done.returncode == 0, f"{line}: {done.stdout}"
+        self.age()  # people type more slowly
+        reloads, serving = self._reloads(), self._serving()
+        done = self._run("sh", "-e", "-c", line)
+        assert done.returncode == 0, f"{line}: {done.stdout}"
+        if line.endswith(" reload"):
+            # Whoever waits for a client by then still has the old settings, and ends by itself.
+            wait_until("Postfix has read its files again", lambda: self._reloads() > reloads, RELOADED)
+            wait_until("nobody serves as before", lambda: not serving & self._serving(), RELOADED)
+
+    @property
+    def _pid_file(self) -> Path:
+        return self.folder / "queue/pid/master.pid"
+
+    def _reloads(self) -> int:
+        return len(re.findall(r" postfix/master\[\d+\]: reload -- ", self.log()))
+
+    def _serving(self) -> set[str]:
+        """The process ids of its smtpd(8)s."""
+        master = self._pid_file.read_text().strip()
+        found = set()
+        for each in Path("/proc").glob("[0-9]*/stat"):
+            with suppress(FileNotFoundError, ProcessLookupError):  # it has just ended
+                name, _, more = each.read_text().partition("(")[2].rpartition(") ")
+                if name == "smtpd" and more.split()[1] == master:
+                    found.add(each.parent.name)
+        return found

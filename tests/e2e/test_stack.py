@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import smtplib
-import socket
 import ssl
 import subprocess
 import uuid
@@ -183,18 +182,6 @@ def test_a_withdrawn_address_is_refused_on_the_next_connection_and_taken_again_a
         with stack.sender_revoked("anna"):
             assert reply_to_rcpt() == 553
         assert reply_to_rcpt() == 250
-
-
-def test_added_settings_count_for_whoever_comes_next_and_no_longer(stack: Stack) -> None:
-    def greeting() -> bytes:
-        with socket.create_connection(stack.inbound, PATIENCE) as connection:
-            return connection.recv(1000)
-
-    usual = greeting()
-    for number in range(2):
-        with stack.postfix.adding("", (), main=f"smtpd_banner = added {number}\n"):
-            assert greeting() == f"220 added {number}\r\n".encode()
-        assert greeting() == usual
 
 
 def test_the_guards_own_mail_is_taken_with_the_null_sender(stack: Stack) -> None:

@@ -6,11 +6,10 @@ All that has to do with the guard, the lists and Dovecot comes from the files of
 from __future__ import annotations
 
 import os
-import re
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,10 +29,6 @@ from tests.ports import HAS_IPV6, HOST, answers, wait_until
 
 START = 90.0  # seconds; 2 to 3 were measured
 RELOADED = 60.0  # seconds; below one was measured
-
-# Its programs through which a mail comes in, and whose settings count for it; and the one through which all of them
-# log.
-SERVING = ("smtpd", "cleanup", "trivial-rewrite", "postlogd")
 
 # What deploy/ does not speak of: this is a site of its own, and the shipped lines come before it (`merged`).
 MAIN = """\
@@ -154,7 +149,7 @@ class Postfix:
         (self.conf / "transport").write_text(f"{ELSEWHERE_DOMAIN} smtp:[{HOST}]:{self.ports.elsewhere}\n")
         self._write_logins()
         self.age()
-        keeper.pid_file(self.pid_file)
+        keeper.pid_file(self.folder / "queue" / "pid" / "master.pid")
         started = self._run(str(POSTFIX), "-c", str(self.conf), "start")
         if started.returncode != 0:
             raise RuntimeError(f"Postfix did not start: {started.stdout}\n{self.log()}")
@@ -270,42 +265,10 @@ class Postfix:
         os.utime(self.conf / "main.cf", (then, then))
 
     def _reload(self) -> None:
-        with self.reloading():
-            done = self._run(str(POSTFIX), "-c", str(self.conf), "reload")
+        self.age()
+        done = self._run(str(POSTFIX), "-c", str(self.conf), "reload")
         if done.returncode != 0:
             raise RuntimeError(f"postfix reload: {done.stdout}")
-
-    @contextmanager
-    def reloading(self) -> Iterator[None]:
-        """A with-block in which it is told to read its settings again; behind it everything goes by them.
-
-        Raises TimeoutError.
-        """
-        self.age()
-        reloads, serving = self._reloads(), self._serving()
-        yield
-        wait_until("Postfix has read its files again", lambda: self._reloads() > reloads, RELOADED)
-        # Whoever waits for a client by then still has the old settings, and ends by itself.
-        wait_until("nobody serves as before", lambda: not serving & self._serving(), RELOADED)
-
-    @property
-    def pid_file(self) -> Path:
-        """Where its master's process id stands."""
-        return self.folder / "queue" / "pid" / "master.pid"
-
-    def _reloads(self) -> int:
-        return len(re.findall(r" postfix/master\[\d+\]: reload -- ", self.log()))
-
-    def _serving(self) -> set[str]:
-        """The process ids of those that take mail in, and of the one that logs for them."""
-        master = self.pid_file.read_text().strip()
-        found = set()
-        for each in Path("/proc").glob("[0-9]*/stat"):
-            with suppress(FileNotFoundError, ProcessLookupError):  # it has just ended
-                name, _, more = each.read_text().partition("(")[2].rpartition(") ")
-                if name in SERVING and more.split()[1] == master:
-                    found.add(each.parent.name)
-        return found
 
     def _run(self, *command: str) -> subprocess.CompletedProcess[str]:
         # Output to a file of ours: what `postfix start` leaves running keeps its standard error open.
