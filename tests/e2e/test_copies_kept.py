@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -11,7 +10,6 @@ import pytest
 from tests.e2e.guard import Guard
 from tests.e2e.scene import Scene
 from tests.e2e.stack import GUARD_ADDRESS, Stack
-from tests.e2e.stack.programs import POSTFIX
 from tests.e2e.writing import new_subject
 
 pytestmark = pytest.mark.e2e
@@ -22,20 +20,9 @@ BOTH = ("berlin", "brandenburg")
 @contextmanager
 def all_mail_copied(stack: Stack, address: str) -> Iterator[None]:
     """Postfix copies to `address` what comes in by ports that map addresses."""
-    conf = stack.postfix.folder / "conf"
-    main = conf / "main.cf"
-    before = main.read_text()
-
-    def say(text: str) -> None:
-        main.write_text(text)
-        subprocess.run([POSTFIX, "-c", conf, "reload"], check=True, capture_output=True, timeout=60)
-
-    say(f"{before}always_bcc = {address}\n")
-    try:
+    with stack.postfix.adding("", (), main=f"always_bcc = {address}\n"):
         yield
-    finally:
         stack.settle()
-        say(before)
 
 
 def test_T_29_a_server_that_copies_all_mail_copies_no_notice_and_no_code(stack: Stack, guard: Guard) -> None:
