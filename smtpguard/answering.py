@@ -32,6 +32,7 @@ from smtpguard.mail.reply import Reply
 from smtpguard.notices import compose
 from smtpguard.notices.site import Site
 from smtpguard.outcomes import Reader
+from smtpguard.reading import LARGE_OCTETS_MIN
 from smtpguard.release import Opener
 from smtpguard.seal import answer_tag
 from smtpguard.store import HoldStore, StoreError
@@ -41,9 +42,8 @@ from smtpguard.upstream import Carrier, Outbox, Transmission, Upstream, Upstream
 ANSWER_OCTETS_MAX = 1024 * 1024
 # Codes tried for one answer: the address gives one, the quoted notice the same once more.
 CODES_MAX = 4
-# Above this a held mail is large: opened it takes three times its size in memory. So many of them are decided at the
-# same time, each as long as the mail server takes; answers to others do not wait for them.
-LARGE_OCTETS_MIN = 1024 * 1024
+# Large held mails that are decided at the same time, each as long as the mail server takes: opened they take three
+# times their size in memory. Answers to others do not wait for them.
 LARGE_AT_ONCE = 4
 # Answers whose mail is looked for at the same time, which takes a moment: how large it is shows only then.
 LOOKED_FOR_AT_ONCE = 2

@@ -17,6 +17,7 @@ from itertools import pairwise
 
 from smtpguard.checks.repeated_post import OWN_WORDS_MIN
 from smtpguard.fingerprints import words_of
+from smtpguard.mail.address import Address
 from smtpguard.mail.message import Submission
 from smtpguard.policy import Policy
 
@@ -33,7 +34,7 @@ class ConcurrentPost:
     def __init__(self, submission: Submission, policy: Policy) -> None:
         account = submission.account
         assert account is not None  # noqa: S101 - nobody else's posts are remembered
-        self.account = (account.mailbox, account.login if account.mailbox is None else "")
+        self.account = account.login if account.mailbox is None else account.mailbox
         self.ended = asyncio.Event()
         self._lists = frozenset(each.id for each in policy.lists_of(submission.recipients))
         self._message = submission.message
@@ -54,7 +55,7 @@ class ConcurrentPosts:
     """Those that have been judged and of which the mail server has not said yet what becomes of them."""
 
     def __init__(self) -> None:
-        self._posts: dict[object, list[ConcurrentPost]] = {}
+        self._posts: dict[Address | str, list[ConcurrentPost]] = {}
 
     def before(self, post: ConcurrentPost) -> ConcurrentPost | None:
         """One that `post` has to wait for, or None: then it may enter, before anything else happens."""

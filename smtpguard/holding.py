@@ -36,6 +36,7 @@ from smtpguard.notices.compose import compose_notice
 from smtpguard.notices.site import Site
 from smtpguard.outcomes import Reader
 from smtpguard.policy import Kind, Policy
+from smtpguard.reading import LARGE_OCTETS_MIN
 from smtpguard.safe import Safe, Tagged
 from smtpguard.store import HoldStore, Quota, StoreError
 from smtpguard.upstream import Carrier, Upstream, UpstreamError
@@ -45,9 +46,8 @@ from smtpguard.verdict import Verdict
 RESEND_SILENT = timedelta(minutes=1)
 # What a hold that fails may take to undo what it did, after its own time: its client waits.
 UNDO_SECONDS = 10.0
-# Above this a mail is large: until it is held it takes up to three times its size in memory. So many of them do at the
-# same time; those that wait lie in their temporary files, and smaller mail does not wait for them.
-LARGE_OCTETS_MIN = 1024 * 1024
+# Large mails that are held at the same time: each takes up to three times its size in memory until then. Those that
+# wait lie in their temporary files, and smaller mail does not wait for them.
 LARGE_AT_ONCE = 2
 # Holds that wait to be undone, 100 octets each. Of more, the rows go at their expiry, and count for two hours.
 UNDONE_MAX = 10_000

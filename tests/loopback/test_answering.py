@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from smtpguard.answering import LARGE_AT_ONCE, LARGE_OCTETS_MIN
+from smtpguard.answering import LARGE_AT_ONCE
 from smtpguard.mail.content import unstuffed
+from smtpguard.reading import LARGE_OCTETS_MIN
 from tests.loopback.guarded import (
     ALL,
     BERLIN,

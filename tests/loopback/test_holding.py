@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from smtpguard.holding import LARGE_AT_ONCE, LARGE_OCTETS_MIN
+from smtpguard.holding import LARGE_AT_ONCE
+from smtpguard.reading import LARGE_OCTETS_MIN
 from tests.loopback.guarded import ALL, BERLIN, BRANDENBURG, MEMBERS, PRESS, body, guarded, mail, parsed
 
 
