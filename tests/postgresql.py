@@ -29,6 +29,7 @@ import pytest
 from psycopg import sql
 
 from tests.ports import free_port
+from tests.processes import is_there, state_of
 
 REMEDY = "`make e2e-deps` (Debian, as root) adds it"
 START_SECONDS = 120
@@ -109,9 +110,10 @@ class Cluster:
         """kill -9 of the server with all its processes, or `alone`: then those find out and end by themselves."""
         if self._server is None:
             return
+        end = time.monotonic() + START_SECONDS
         # It makes no more of them.
         self._server.send_signal(signal.SIGSTOP)
-        while _state(self.pid) not in "TZX":
+        while is_there(self.pid) and state_of(self.pid) != "T" and time.monotonic() < end:
             time.sleep(0.001)
         children = [int(each) for each in Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text("ascii").split()]
         self._server.kill()
@@ -120,9 +122,8 @@ class Cluster:
         for each in () if alone else children:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(each, signal.SIGKILL)
-        end = time.monotonic() + START_SECONDS
         # As long as one of them lives its shared memory keeps a new server from starting.
-        while any(_state(each) not in "ZX" for each in children) and time.monotonic() < end:
+        while any(map(is_there, children)) and time.monotonic() < end:
             time.sleep(0.01)
 
     def end(self) -> None:
@@ -325,14 +326,6 @@ def keep(folder: Path) -> None:
         new.rename(told)
         fcntl.flock(users, fcntl.LOCK_EX)
         told.unlink(missing_ok=True)
-
-
-def _state(pid: int) -> str:
-    """As in proc(5); X if there is no such process."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()[0]
-    except OSError:
-        return "X"
 
 
 def _known(name: str) -> bool:

@@ -21,7 +21,8 @@ from tests.loopback.guarded import ALL, BERLIN, PASSWORDS, PRESS, XCLIENT, mail,
 from tests.loopback.serving import serving
 from tests.loopback.test_kill import notices, released, submit
 from tests.loopback.test_memory import TEXT
-from tests.loopback.working import CONNECTIONS, Workers, is_there, send, until_gone, until_stopped, working
+from tests.loopback.working import CONNECTIONS, Workers, send, until_gone, until_stopped, working
+from tests.processes import is_there
 from tests.web.site import ORIGIN, PageSite, code_of
 
 pytestmark = pytest.mark.slow

@@ -14,6 +14,7 @@ from tests.loopback.door import Client
 from tests.loopback.fake_upstream import FakeUpstream
 from tests.loopback.guarded import MEMBERS, PASSWORDS, XCLIENT, write_config
 from tests.loopback.serving import Serving, serving
+from tests.processes import is_there, state_of
 
 # The chance that none of them comes to one of two workers is one in 2 to the 39th.
 CONNECTIONS = 40
@@ -127,19 +128,6 @@ async def working(
                 yield place
             finally:
                 await place.let_go()
-
-
-def state_of(pid: int) -> str:
-    """As in proc(5): T stands still, Z has ended; empty if there is no such process."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except (FileNotFoundError, ProcessLookupError):
-        return ""
-
-
-def is_there(pid: int) -> bool:
-    """False once the process has ended."""
-    return state_of(pid) not in ("", "Z", "X")
 
 
 async def until_stopped(pid: int) -> None:

@@ -32,8 +32,8 @@ from smtpguard.tools import commands
 from smtpguard.tools.progress import Progress
 from smtpguard.tools.remembering import BATCH_POSTS, Counts
 from tests.archives.posts import DAY, NOW, maildir, mboxrd, post, posts, text
-from tests.loopback.working import state_of
 from tests.ports import wait_until
+from tests.processes import state_of
 from tests.tools.site import list_text, run, write_site
 
 PATIENCE_SECONDS = 120.0

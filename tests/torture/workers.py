@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
-from tests.loopback.working import state_of
+from tests.processes import state_of
 from tests.torture.ledger import Account, asks_again
 from tests.torture.site import PATIENCE_SECONDS, Site, Sites, site
 from tests.torture.stores import Rows
