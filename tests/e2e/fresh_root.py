@@ -27,11 +27,11 @@ SECONDS = 300
 _HOLDER = f"""
 set -e
 mount -t tmpfs -o size={ROOM},mode=755 none "$1"
-mkdir "$1/upper" "$1/work" "$1/root"
-mount -t overlay -o lowerdir=/,upperdir="$1/upper",workdir="$1/work" none "$1/root"
-mount --rbind /dev "$1/root/dev"
-mount -t proc none "$1/root/proc"
-mount --rbind /tmp "$1/root/tmp"
+mkdir "$1/upper" "$1/work" "$1/merged"
+mount -t overlay -o lowerdir=/,upperdir="$1/upper",workdir="$1/work" none "$1/merged"
+mount --rbind /dev "$1/merged/dev"
+mount -t proc none "$1/merged/proc"
+mount --rbind /tmp "$1/merged/tmp"
 echo ready
 exec sleep infinity
 """
@@ -46,7 +46,7 @@ class FreshRoot:
 
     def command(self, *words: str, user: str = "root") -> list[str]:
         """`words` as a command that runs there."""
-        inside = ["chroot", f"--userspec={user}", str(self.place / "root"), *words]
+        inside = ["chroot", f"--userspec={user}", str(self.place / "merged"), *words]
         return ["nsenter", f"--mount=/proc/{self.holder}/ns/mnt", *inside]
 
     def run(self, *words: str, user: str = "root", code: int = 0) -> str:
